@@ -1,0 +1,58 @@
+/** The command line: finds the command, loads only that one, and turns every failure into a sentence and an exit code. */
+import { Fault } from "../contract/errors.ts";
+import { nearestOf } from "../gateway/settings/index.ts";
+import { type Command, optionHelp, UsageError } from "./command.ts";
+import { version } from "./version.ts";
+
+const commands: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
+  serve: () => import("./commands/serve.ts"),
+  token: () => import("./commands/token.ts"),
+  migrate: () => import("./commands/migrate.ts"),
+  settings: () => import("./commands/settings.ts"),
+  docs: () => import("./commands/docs.ts"),
+};
+
+/** Answers the exit code: 0, 1 for a failure, 2 for a command line that cannot be understood. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  try {
+    if (name === undefined || name === "--help" || name === "-h" || name === "help") return await overview();
+    if (name === "--version" || name === "-v") return print(`${version()}\n`);
+    const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (load === undefined) throw new UsageError(unknownCommand(name));
+    const { command } = await load();
+    if (rest.includes("--help") || rest.includes("-h"))
+      return print(`mcp-stack ${name}: ${command.summary}\n\n${optionHelp(command.options)}`);
+    return await command.run(rest);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+async function overview(): Promise<number> {
+  let text = "mcp-stack <command> [options]\n\n";
+  for (const [name, load] of Object.entries(commands))
+    text += `  ${name.padEnd(10)}${(await load()).command.summary}\n`;
+  return print(`${text}\nmcp-stack <command> --help shows the options of a command; --version the version.\n`);
+}
+
+function unknownCommand(name: string): string {
+  return `unknown command ${JSON.stringify(name.slice(0, 100))}; the nearest is ${nearestOf(name, Object.keys(commands))}`;
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+/** A Fault and a RangeError speak for themselves; anything else is a defect and shows where it happened. */
+function failed(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`mcp-stack: ${error.message}\nmcp-stack --help shows the commands.\n`);
+    return 2;
+  }
+  const isExpected = error instanceof Fault || error instanceof RangeError;
+  const text = error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);
+  process.stderr.write(`mcp-stack: ${error instanceof Fault ? `${error.code}: ` : ""}${text}\n`);
+  return 1;
+}

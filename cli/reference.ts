@@ -1,0 +1,72 @@
+/** The reference pages, from the declarations alone. */
+import { type ErrorCode, errors } from "../contract/errors.ts";
+import { metricNames, metricOf } from "../contract/metrics.ts";
+import { type SettingDeclaration, settingNames, settingOf } from "../contract/settings.ts";
+
+/** File names under docs/reference and their text. */
+export function referencePages(): Readonly<Record<string, string>> {
+  return { "settings.md": settingsPage(), "errors.md": errorsPage(), "metrics.md": metricsPage() };
+}
+
+const NOTE = "Written by `npm run docs` from the declarations in `contract/`; a test keeps it current.\n\n";
+
+function settingsPage(): string {
+  const rows = settingNames.map((name) => {
+    const declaration = settingOf(name);
+    const aliases = (declaration.aliases ?? []).map((alias) => ` Also \`${alias}\`.`).join("");
+    return [
+      `\`${name}\``,
+      typeText(declaration),
+      defaultText(declaration),
+      declaration.description + aliases,
+      declaration.room,
+    ];
+  });
+  return `# Settings
+
+${NOTE}Values come from the command line, the environment, the file \`.env\` of the working directory and the defaults, the first that
+has one. An empty value counts as not set. Durations take their unit or \`250ms\`, \`30s\`, \`5m\`, \`2h\`, \`1d\`; sizes take bytes or
+\`512KiB\`, \`4MiB\`, \`1GiB\`. \`mcp-stack settings\` shows what is in force and why.
+
+${table(["Name", "Type", "Default", "Meaning", "Read by"], rows)}`;
+}
+
+function typeText(declaration: SettingDeclaration): string {
+  const secret = declaration.secret === true && declaration.type !== "secret" ? ", secret" : "";
+  if (declaration.type === "enum") return declaration.allowed.map((value) => `\`${value}\``).join(", ");
+  if (declaration.type === "url")
+    return `${declaration.schemes.map((scheme) => `\`${scheme}://\``).join(", ")}${secret}`;
+  const unit = "unit" in declaration && declaration.unit !== undefined ? ` (${declaration.unit})` : "";
+  const { min, max } = { min: undefined, max: undefined, ...declaration };
+  const range = min === undefined && max === undefined ? "" : `, ${min ?? ""}…${max ?? ""}`;
+  return `${declaration.type}${unit}${range}${secret}`;
+}
+
+function defaultText(declaration: SettingDeclaration): string {
+  if (declaration.default === null) return declaration.computed ?? "not set";
+  if (typeof declaration.default === "object")
+    return declaration.default.length === 0 ? "empty" : declaration.default.join(", ");
+  return `\`${declaration.default}\``;
+}
+
+function errorsPage(): string {
+  const codes = Object.keys(errors).filter((code): code is ErrorCode => Object.hasOwn(errors, code));
+  const rows = codes.map((code) => {
+    const { status, rpc, message } = errors[code];
+    return [`\`${code}\``, String(status), String(rpc), message.replace("\n", " ")];
+  });
+  return `# Errors\n\n${NOTE}${table(["Code", "HTTP status", "JSON-RPC code", "Message"], rows)}`;
+}
+
+function metricsPage(): string {
+  const rows = metricNames.map((name) => {
+    const { type, unit, labels, help } = metricOf(name);
+    return [`\`${name}\``, type, unit, labels.map((label) => `\`${label}\``).join(", "), help];
+  });
+  return `# Metrics\n\n${NOTE}Served at \`/metrics\` in the Prometheus text format.\n\n${table(["Name", "Type", "Unit", "Labels", "Meaning"], rows)}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |\n`;
+  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
+}

@@ -1,0 +1,158 @@
+/** The only list of metrics: name, kind, labels, meaning. Dashboards, alerts and the reference page come from it. */
+export type MetricDeclaration = {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly unit: "1" | "seconds" | "bytes";
+  /** Every label has few values, and never one that a caller can make up. */
+  readonly labels: readonly string[];
+  readonly help: string;
+  /** Upper bounds of a histogram's buckets in `unit`, ascending; +Inf is added. */
+  readonly buckets?: readonly number[];
+};
+
+const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export const metrics = {
+  // clients
+  mcp_http_requests_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["route", "status"],
+    help: "HTTP answers by route class and status.",
+  },
+  mcp_requests_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["method", "era", "outcome"],
+    help: "MCP requests by method, client era and outcome (ok, error, cancelled).",
+  },
+  mcp_request_duration_seconds: {
+    type: "histogram",
+    unit: "seconds",
+    labels: ["method"],
+    buckets: LATENCY,
+    help: "From the framed request to the last byte handed to the socket.",
+  },
+  mcp_errors_total: { type: "counter", unit: "1", labels: ["code"], help: "Failures by code of the error registry." },
+  mcp_auth_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["outcome"],
+    help: "Authentications by outcome (ok, anonymous, missing, invalid, expired).",
+  },
+  mcp_streams_open: {
+    type: "gauge",
+    unit: "1",
+    labels: ["kind"],
+    help: "Open client streams by kind (post, get, listen, sse, websocket).",
+  },
+  mcp_client_requests_parked: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Questions to clients (elicitation, sampling, roots) that wait for an answer.",
+  },
+  mcp_lists_partial_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream", "method", "code"],
+    help: "List answers that lack an upstream, by upstream and why.",
+  },
+  mcp_requests_in_flight: {
+    type: "gauge",
+    unit: "1",
+    labels: ["class"],
+    help: "Requests being served by admission class.",
+  },
+  mcp_requests_refused_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["class"],
+    help: "Requests refused by admission, by class.",
+  },
+  // upstreams
+  mcp_upstream_requests_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream", "outcome"],
+    help: "Requests to upstreams by outcome (ok, cancelled or an error code).",
+  },
+  mcp_upstream_request_duration_seconds: {
+    type: "histogram",
+    unit: "seconds",
+    labels: ["upstream"],
+    buckets: LATENCY,
+    help: "From sending a request to an upstream to its answer.",
+  },
+  mcp_upstream_sessions_opened_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Upstream sessions that were opened.",
+  },
+  mcp_upstream_sessions_lost_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Upstream sessions that the upstream had forgotten while they were wanted.",
+  },
+  mcp_upstream_retries_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Requests sent again because a kept-alive connection closed under them.",
+  },
+  // stores
+  mcp_db_connections: {
+    type: "gauge",
+    unit: "1",
+    labels: ["state"],
+    help: "Database connections by state (active, idle), and under `waiting` the queries that wait for one.",
+  },
+  mcp_state_failures_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["store"],
+    help: "Operations that the shared state store did not answer.",
+  },
+  // this process
+  mcp_build_info: {
+    type: "gauge",
+    unit: "1",
+    labels: ["version", "node"],
+    help: "Always 1; the labels say what runs.",
+  },
+  process_cpu_seconds_total: {
+    type: "counter",
+    unit: "seconds",
+    labels: [],
+    help: "CPU time of this process, user and system.",
+  },
+  process_resident_memory_bytes: { type: "gauge", unit: "bytes", labels: [], help: "Resident memory." },
+  process_heap_bytes: { type: "gauge", unit: "bytes", labels: [], help: "Used heap of the JavaScript engine." },
+  process_start_time_seconds: { type: "gauge", unit: "seconds", labels: [], help: "Start as Unix time." },
+  nodejs_eventloop_delay_seconds: {
+    type: "gauge",
+    unit: "seconds",
+    labels: ["quantile"],
+    help: "Event loop delay since the last scrape (0.5, 0.99, max).",
+  },
+} as const satisfies Record<string, MetricDeclaration>;
+
+export type MetricName = keyof typeof metrics;
+export type MetricNameOf<Type extends MetricDeclaration["type"]> = {
+  [Name in MetricName]: (typeof metrics)[Name]["type"] extends Type ? Name : never;
+}[MetricName];
+
+type Texts<Labels extends readonly string[]> = { readonly [Index in keyof Labels]: string };
+
+/** One value per label of the metric, in declared order, as call arguments. */
+export type LabelValues<Name extends MetricName> = Texts<(typeof metrics)[Name]["labels"]>;
+
+export const metricNames: readonly MetricName[] = Object.keys(metrics).filter((name): name is MetricName =>
+  Object.hasOwn(metrics, name),
+);
+
+/** The declaration in its general form. */
+export function metricOf(name: MetricName): MetricDeclaration {
+  return metrics[name];
+}

@@ -1,0 +1,527 @@
+/**
+ * The only list of settings. Names are environment variables; where the documents this project follows have a name for the
+ * same thing, it is that name or one of `aliases`. What is not declared here cannot be set, and what is declared is read.
+ */
+type Common = {
+  /** What gets the value from main.ts: a gateway room, `main` or `cli`. */
+  readonly room: string;
+  readonly description: string;
+  /** Names of the sources that mean exactly the same, in the same unit. Understood with a warning. */
+  readonly aliases?: readonly string[];
+  /** Never shown. Of a URL, the password and the query are not. */
+  readonly secret?: true;
+  /** What stands in for a default that is only known at the start (`default: null`). */
+  readonly computed?: string;
+};
+type Bounds = { readonly min?: number; readonly max?: number };
+
+export type DurationUnit = "ms" | "s" | "min";
+export type SettingDeclaration = Common &
+  (
+    | ({ readonly type: "integer"; readonly default: number | null; readonly unit?: string } & Bounds)
+    | ({ readonly type: "number"; readonly default: number | null; readonly unit?: string } & Bounds)
+    /** A number in `unit`, or a number with ms, s, m (min), h or d. The value is in `unit`. */
+    | ({ readonly type: "duration"; readonly default: number | null; readonly unit: DurationUnit } & Bounds)
+    /** Bytes, or a number with KiB, MiB or GiB. */
+    | ({ readonly type: "bytes"; readonly default: number | null; readonly unit: "bytes" } & Bounds)
+    | { readonly type: "boolean"; readonly default: boolean | null }
+    /** `min` and `max` count UTF-8 bytes. */
+    | ({ readonly type: "string"; readonly default: string | null; readonly pattern?: string } & Bounds)
+    | { readonly type: "path"; readonly default: string | null }
+    | { readonly type: "url"; readonly default: string | null; readonly schemes: readonly string[] }
+    | ({ readonly type: "secret"; readonly default: null; readonly secret: true } & Bounds)
+    /** `id:base64(32 bytes),…`, the first key encrypts and all decrypt; or one passphrase of 32 characters or more. */
+    | { readonly type: "keyring"; readonly default: null; readonly secret: true }
+    /** Letter case does not matter; `synonyms` are other words for an allowed value. */
+    | {
+        readonly type: "enum";
+        readonly default: string | null;
+        readonly allowed: readonly string[];
+        readonly synonyms?: Readonly<Record<string, string>>;
+      }
+    /** Comma-separated, or a JSON array of strings. */
+    | { readonly type: "list"; readonly default: readonly string[] | null }
+  );
+
+const MIB = 1024 * 1024;
+
+export const settings = {
+  // where it listens
+  HOST: {
+    type: "string",
+    default: "127.0.0.1",
+    room: "engine",
+    description: "Address to listen on; `0.0.0.0` or `::` for all.",
+  },
+  PORT: {
+    type: "integer",
+    default: 4444,
+    min: 0,
+    max: 65535,
+    room: "engine",
+    description: "Port to listen on; 0 takes a free one.",
+  },
+  HTTP_SERVER: {
+    type: "enum",
+    default: "fastify",
+    allowed: ["fastify"],
+    synonyms: { gunicorn: "fastify" },
+    room: "engine",
+    description: "The HTTP engine. `gunicorn` means the compatible engine, fastify.",
+  },
+  ALLOWED_HOSTS: {
+    type: "list",
+    default: [],
+    room: "transports",
+    description:
+      "Host names (without port) under which clients may address the gateway, besides loopback names; `*` allows any.",
+  },
+  ALLOWED_ORIGINS: {
+    type: "list",
+    default: [],
+    room: "transports",
+    description:
+      "Origins (`scheme://host[:port]`) of browser pages that may call, besides loopback origins; `*` allows any.",
+  },
+  MAX_BODY_BYTES: {
+    type: "bytes",
+    default: 4 * MIB,
+    unit: "bytes",
+    min: 1024,
+    max: 1024 * MIB,
+    room: "engine",
+    description:
+      "Largest request body. 4 MiB carries a 3 MB file in base64, and a thousand of them at once still fit into a few GiB.",
+  },
+  HEAD_TIMEOUT: {
+    type: "duration",
+    default: 10,
+    unit: "s",
+    min: 0.1,
+    max: 600,
+    room: "engine",
+    description: "Longest time for the head of a request to arrive.",
+  },
+  BODY_TIMEOUT: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0.1,
+    max: 3600,
+    room: "engine",
+    description: "Longest time for a whole request to arrive.",
+  },
+  KEEP_ALIVE_TIMEOUT: {
+    type: "duration",
+    default: 75,
+    unit: "s",
+    min: 1,
+    max: 3600,
+    room: "engine",
+    description:
+      "How long an idle client connection stays open; longer than the proxy in front keeps it, so that the proxy closes first.",
+  },
+  BACKLOG: {
+    type: "integer",
+    default: 2048,
+    unit: "connections",
+    min: 1,
+    max: 65535,
+    aliases: ["GUNICORN_BACKLOG", "GRANIAN_BACKLOG"],
+    room: "engine",
+    description: "Connections the kernel queues before they are accepted.",
+  },
+  // what it keeps
+  DATA_DIR: {
+    type: "path",
+    default: ".data",
+    room: "main",
+    description: "Directory of the embedded database and of generated secrets; relative to the working directory.",
+  },
+  DATABASE_URL: {
+    type: "url",
+    default: null,
+    computed: "embedded PostgreSQL in DATA_DIR",
+    schemes: ["postgresql", "postgres", "postgresql+psycopg"],
+    secret: true,
+    room: "store",
+    description: "PostgreSQL to use, a pooler in transaction mode included.",
+  },
+  DATABASE_DIRECT_URL: {
+    type: "url",
+    default: null,
+    computed: "DATABASE_URL",
+    schemes: ["postgresql", "postgres", "postgresql+psycopg"],
+    secret: true,
+    room: "store",
+    description: "The same database without a pooler, for migrations (they hold a session lock).",
+  },
+  STARTUP_TIMEOUT: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    room: "main",
+    description: "How long a database or Redis that refuses connections or is starting is waited for at the start.",
+  },
+  MIGRATE_ON_START: {
+    type: "boolean",
+    default: true,
+    room: "store",
+    description: "Bring the schema up to date before serving; false where a job runs `mcp-stack migrate`.",
+  },
+  DB_POOL_SIZE: {
+    type: "integer",
+    default: 10,
+    unit: "connections",
+    min: 1,
+    max: 1000,
+    room: "store",
+    description: "Database connections of this process.",
+  },
+  DB_POOL_TIMEOUT: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 0.1,
+    max: 600,
+    room: "store",
+    description: "Longest wait for a free database connection.",
+  },
+  REDIS_URL: {
+    type: "url",
+    default: null,
+    computed: "shared state in PostgreSQL or in memory",
+    schemes: ["redis", "rediss"],
+    secret: true,
+    room: "coordination",
+    description: "Redis for the state that crosses processes.",
+  },
+  CACHE_PREFIX: {
+    type: "string",
+    default: "mcpgw:",
+    min: 1,
+    max: 64,
+    room: "coordination",
+    description: "Put before every Redis key and channel; one per deployment.",
+  },
+  // who may call
+  AUTH_REQUIRED: {
+    type: "boolean",
+    default: true,
+    room: "auth",
+    description:
+      "Refuse requests without a valid token. Without it everyone is anonymous, and on a loopback address an administrator.",
+  },
+  JWT_SECRET_KEY: {
+    type: "secret",
+    default: null,
+    computed: "generated in DATA_DIR on a first run",
+    secret: true,
+    min: 32,
+    room: "auth",
+    description: "Key of HS256 tokens, at least 32 bytes.",
+  },
+  JWT_ALGORITHM: {
+    type: "enum",
+    default: "HS256",
+    allowed: ["HS256"],
+    room: "auth",
+    description: "Signature of the tokens that are accepted and made.",
+  },
+  JWT_AUDIENCE: {
+    type: "string",
+    default: "mcpgateway-api",
+    room: "auth",
+    description: "`aud` that tokens must name.",
+  },
+  JWT_ISSUER: { type: "string", default: "mcpgateway", room: "auth", description: "`iss` that tokens must name." },
+  TOKEN_EXPIRY: {
+    type: "duration",
+    default: 10080,
+    unit: "min",
+    min: 1,
+    max: 5256000,
+    room: "cli",
+    description: "Life of the tokens that a first run and `mcp-stack token` make.",
+  },
+  PLATFORM_ADMIN_EMAIL: {
+    type: "string",
+    default: "admin@example.com",
+    min: 3,
+    max: 254,
+    room: "auth",
+    description: "The caller with this email is an administrator.",
+  },
+  AUTH_ENCRYPTION_SECRET: {
+    type: "keyring",
+    default: null,
+    computed: "generated in DATA_DIR on a first run",
+    secret: true,
+    room: "store",
+    description: "Key ring that encrypts stored upstream credentials.",
+  },
+  // sessions and streams
+  SESSION_KEYS: {
+    type: "keyring",
+    default: null,
+    computed: "generated in DATA_DIR on a first run",
+    secret: true,
+    room: "sessions",
+    description: "Key ring that seals session tokens, cursors and request state; the same in every replica.",
+  },
+  SESSION_TTL: {
+    type: "duration",
+    default: 86400,
+    unit: "s",
+    min: 60,
+    max: 2592000,
+    room: "sessions",
+    description: "Life of a legacy session token. A day, since a client that is told 404 has to start over.",
+  },
+  SSE_KEEPALIVE_INTERVAL: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 1,
+    max: 3600,
+    room: "transports",
+    description: "A quiet stream gets a comment this often.",
+  },
+  SSE_RETRY_TIMEOUT: {
+    type: "duration",
+    default: 1000,
+    unit: "ms",
+    min: 1,
+    max: 600000,
+    room: "transports",
+    description: "How long clients are told to wait before they resume a stream.",
+  },
+  STREAM_AFTER: {
+    type: "duration",
+    default: 1000,
+    unit: "ms",
+    min: 0,
+    max: 600000,
+    room: "transports",
+    description: "A legacy call not answered by then opens its event stream, so that it can be resumed.",
+  },
+  STREAM_LINGER: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    room: "transports",
+    description: "How long a session's stream goes on collecting events after its client has gone away.",
+  },
+  REPLAY_MAX_EVENTS: {
+    type: "integer",
+    default: 1000,
+    unit: "events",
+    min: 1,
+    max: 100000,
+    room: "sessions",
+    description: "Events kept per stream for resuming.",
+  },
+  REPLAY_TTL: {
+    type: "duration",
+    default: 300,
+    unit: "s",
+    min: 1,
+    max: 86400,
+    room: "sessions",
+    description: "How long after its last event a stream can be resumed.",
+  },
+  CLIENT_REQUEST_TIMEOUT: {
+    type: "duration",
+    default: 600,
+    unit: "s",
+    min: 1,
+    max: 86400,
+    aliases: ["MCPGATEWAY_ELICITATION_TIMEOUT"],
+    room: "sessions",
+    description: "How long an elicitation, sampling or roots request waits for the client.",
+  },
+  WEBSOCKET_PING_INTERVAL: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 1,
+    max: 3600,
+    room: "transports",
+    description: "A WebSocket is pinged this often and closed when it does not answer.",
+  },
+  // upstreams
+  GATEWAY_TOOL_NAME_SEPARATOR: {
+    type: "string",
+    default: "__",
+    pattern: "^(?:[-_.]|__|--|\\.\\.)$",
+    room: "federation",
+    description:
+      "Between an upstream's slug and the name of its tool or prompt: one of `__`, `_`, `-`, `--`, `.`, `..`.",
+  },
+  TOOL_TIMEOUT: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0.1,
+    max: 86400,
+    room: "federation",
+    description: "Longest time from sending a call to its result; it stands still while the client is asked something.",
+  },
+  LIST_TIMEOUT: {
+    type: "duration",
+    default: 10,
+    unit: "s",
+    min: 0.1,
+    max: 600,
+    room: "federation",
+    description: "Longest time a merged list waits for one upstream; the others are never held up longer.",
+  },
+  UPSTREAM_CONNECT_TIMEOUT: {
+    type: "duration",
+    default: 5,
+    unit: "s",
+    min: 0.1,
+    max: 600,
+    aliases: ["HTTPX_CONNECT_TIMEOUT"],
+    room: "upstreams",
+    description: "Longest time to open a connection to an upstream.",
+  },
+  UPSTREAM_MAX_MESSAGE_BYTES: {
+    type: "bytes",
+    default: 16 * MIB,
+    unit: "bytes",
+    min: 1024,
+    max: 1024 * MIB,
+    room: "upstreams",
+    description: "Largest single message an upstream may send.",
+  },
+  UPSTREAM_CONNECTIONS: {
+    type: "integer",
+    default: 128,
+    unit: "connections",
+    min: 1,
+    max: 65535,
+    room: "upstreams",
+    description: "Concurrent calls per upstream origin; open streams have connections of their own.",
+  },
+  HEALTH_CHECK_INTERVAL: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0,
+    max: 86400,
+    room: "main",
+    description: "How often every upstream is asked whether it lives; 0 asks never.",
+  },
+  STDIO_MAX_CHILDREN: {
+    type: "integer",
+    default: 64,
+    unit: "processes",
+    min: 1,
+    max: 10000,
+    room: "upstreams",
+    description: "stdio servers that may run at once.",
+  },
+  STDIO_IDLE_TIMEOUT: {
+    type: "duration",
+    default: 300,
+    unit: "s",
+    min: 1,
+    max: 86400,
+    room: "upstreams",
+    description: "A stdio server without a session or call ends after this time.",
+  },
+  MCP_CONFIG: {
+    type: "path",
+    default: null,
+    computed: "none",
+    room: "main",
+    description: "Declarative upstreams: a file in the `mcpServers` form of MCP clients, read again when it changes.",
+  },
+  MCP_EXAMPLE_SERVER: {
+    type: "boolean",
+    default: null,
+    computed: "true with --first-run, else false",
+    room: "main",
+    description: "Register the example server that comes with the gateway.",
+  },
+  // limits and life
+  MAX_IN_FLIGHT: {
+    type: "integer",
+    default: 0,
+    unit: "requests",
+    min: 0,
+    max: 1000000,
+    room: "admission",
+    description: "Calls and lists served at once; 0 sets no limit.",
+  },
+  MAX_STREAMS: {
+    type: "integer",
+    default: 10000,
+    unit: "streams",
+    min: 0,
+    max: 1000000,
+    room: "admission",
+    description: "Long-lived client streams at once; 0 sets no limit.",
+  },
+  SHUTDOWN_GRACE: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    aliases: ["GUNICORN_GRACEFUL_TIMEOUT"],
+    room: "engine",
+    description: "How long requests that are running may take to end when the gateway stops.",
+  },
+  LOG_LEVEL: {
+    type: "enum",
+    default: "info",
+    allowed: ["debug", "info", "warn", "error"],
+    synonyms: { warning: "warn", critical: "error" },
+    room: "telemetry",
+    description: "The least severe lines that are written.",
+  },
+  LOG_FORMAT: {
+    type: "enum",
+    default: "json",
+    allowed: ["json", "text"],
+    room: "telemetry",
+    description: "JSON lines, or text for people. Logs go to stderr.",
+  },
+  DISABLE_ACCESS_LOG: { type: "boolean", default: true, room: "main", description: "Write no log line per request." },
+} as const satisfies Record<string, SettingDeclaration>;
+
+export type SettingName = keyof typeof settings;
+
+type ValueOf<D> = D extends { readonly type: "integer" | "number" | "duration" | "bytes" }
+  ? number
+  : D extends { readonly type: "boolean" }
+    ? boolean
+    : D extends { readonly type: "enum"; readonly allowed: readonly (infer Value)[] }
+      ? Value
+      : D extends { readonly type: "list" }
+        ? readonly string[]
+        : string;
+
+/** Parsed settings under their environment names. What has no default is undefined when not set. */
+export type Settings = {
+  readonly [Name in SettingName]: (typeof settings)[Name]["default"] extends null
+    ? ValueOf<(typeof settings)[Name]> | undefined
+    : ValueOf<(typeof settings)[Name]>;
+};
+
+export const settingNames: readonly SettingName[] = Object.keys(settings).filter(isSettingName);
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(settings, name);
+}
+
+/** The declaration in its general form. */
+export function settingOf(name: SettingName): SettingDeclaration {
+  return settings[name];
+}

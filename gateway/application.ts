@@ -1,0 +1,291 @@
+/**
+ * The application an engine is given: route, admission on the head; then edge, identity, permission, and the room that answers.
+ * Part of the composition root: it joins rooms and holds no rule of its own.
+ */
+import { randomUUID } from "node:crypto";
+import { asFault, Fault, fault } from "../contract/errors.ts";
+import type {
+  Admitted,
+  Application,
+  GatewayRequest,
+  Refused,
+  RequestHead,
+  ResponseSink,
+  RestResponse,
+  Upgrade,
+} from "../contract/http.ts";
+import type { Principal } from "../contract/principal.ts";
+import { type Route as HttpRoute, matchRoute } from "../contract/routes.ts";
+import type { Admission } from "./admission/index.ts";
+import type { Auth } from "./auth/index.ts";
+import { basicRequirement } from "./auth/index.ts";
+import { CountedSink } from "./counted-sink.ts";
+import { type Scope, scopeKey } from "./federation/index.ts";
+import { errorMessage, scanMessage } from "./mcp/index.ts";
+import type { Registry } from "./registry/index.ts";
+import type { Log } from "./telemetry/index.ts";
+import {
+  corsHeaders,
+  type createEdge,
+  type createHttpSse,
+  type createWebSockets,
+  type Endpoint,
+  isPreflight,
+  JSON_HEADERS,
+  preflightHeaders,
+  respondFault,
+  serveRpc,
+  serveStreamableHttp,
+  type TransportParts,
+} from "./transports/index.ts";
+
+export type ApplicationParts = {
+  readonly admission: Admission;
+  readonly edge: ReturnType<typeof createEdge>;
+  readonly auth: Auth;
+  readonly registry: Registry;
+  readonly transports: TransportParts;
+  readonly httpSse: ReturnType<typeof createHttpSse>;
+  readonly webSockets: ReturnType<typeof createWebSockets>;
+  readonly maxBodyBytes: number;
+  readonly log: Log;
+  /** Answers of the routes that are neither MCP nor registry, by route id. */
+  readonly plain: Readonly<Record<string, (request: GatewayRequest) => RestResponse | Promise<RestResponse>>>;
+  readonly counters: {
+    http(routeClass: string, status: number): void;
+    error(code: string): void;
+  };
+  readonly accessLog: boolean;
+};
+
+type Matched = { readonly route: HttpRoute; readonly params: Readonly<Record<string, string>> };
+
+export function createApplication(parts: ApplicationParts): Application {
+  const { admission } = parts;
+
+  function refusal(failure: Fault): Refused {
+    parts.counters.error(failure.code);
+    return {
+      ok: false,
+      status: failure.status === 200 ? 400 : failure.status,
+      headers: { ...JSON_HEADERS, ...failure.headers },
+      body: errorMessage("null", failure).toString(),
+    };
+  }
+
+  /** The route, or the fault that says what is wrong with method or path. */
+  function find(head: RequestHead): Matched | Fault {
+    const found = matchRoute(head.method === "HEAD" ? "GET" : head.method, head.path);
+    // GET opens a stream there, and a HEAD that has no effect tells nothing.
+    const isStreamHead = found.kind === "route" && found.route.area === "mcp" && head.method === "HEAD";
+    if (found.kind === "route" && !isStreamHead) return found;
+    if (found.kind === "none") return fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
+    const allowed = (found.kind === "route" ? found.route.methods : found.allowed).join(", ");
+    return fault("MCPS_HTTP_METHOD", { method: head.method, path: head.path.slice(0, 200), allowed }, undefined, {
+      allow: allowed,
+    });
+  }
+
+  function admit(head: RequestHead): Admitted | Refused {
+    const matched = find(head);
+    // Streams take their place when they open, after identity is known; the request itself counts as control until then.
+    const isControl =
+      matched instanceof Error ||
+      matched.route.class === "stream" ||
+      (admission.isDraining && mayEndCalls(matched.route, head.method));
+    const kind = isControl ? "control" : matched.route.class;
+    const ticket = admission.enter(kind);
+    if (ticket.refused === undefined) return { ok: true, leave: () => ticket.leave() };
+    // What ends a waiting call has to get through while calls fill all slots; whether it is that shows only in its body.
+    const reserve = kind === "call" && ticket.refused.code === "MCPS_OVERLOADED" ? admission.enter("control") : ticket;
+    if (reserve.refused === undefined) return { ok: true, leave: () => reserve.leave(), controlOnly: ticket.refused };
+    parts.counters.http(kind, ticket.refused.status);
+    return refusal(ticket.refused);
+  }
+
+  function authenticate(matched: Matched, head: RequestHead): Principal | Promise<Principal> {
+    const principal = parts.auth.authenticate(head.headers.authorization);
+    if (!(principal instanceof Promise)) return permitted(matched, principal);
+    return principal.then((found) => permitted(matched, found));
+  }
+
+  function permitted({ route }: Matched, principal: Principal): Principal {
+    if (route.permission !== undefined) basicRequirement(principal, route.permission);
+    return principal;
+  }
+
+  function endpointOf(scope: Scope, principal: Principal): Endpoint {
+    const view = () => parts.transports.federation.view(scope, principal);
+    view();
+    return { scope, name: scopeKey(scope), principal, view };
+  }
+
+  function dispatch(
+    matched: Matched,
+    request: GatewayRequest,
+    principal: Principal,
+    sink: ResponseSink,
+    callsRefused: Fault | undefined,
+  ): void {
+    const { route, params } = matched;
+    const { transports, httpSse } = parts;
+    const scope = scopeOf(matched);
+    if (scope === undefined) {
+      background(
+        sink,
+        parts.registry.handle(route, params, request, principal).then((response) => respondRest(sink, response)),
+      );
+      return;
+    }
+    const endpoint = { ...endpointOf(scope, principal), callsRefused };
+    const messagePath =
+      scope.kind === "server" ? `/servers/${encodeURIComponent(params.id ?? "")}/message` : "/message";
+    if (route.id.endsWith("mcp")) serveStreamableHttp(transports, endpoint, request, sink);
+    else if (route.id.endsWith("rpc")) serveRpc(transports, endpoint, request, sink);
+    else if (route.id.endsWith("sse")) background(sink, httpSse.openStream(endpoint, request, messagePath, sink));
+    else if (route.id.endsWith("message")) background(sink, httpSse.receive(endpoint, request, sink));
+    else {
+      const allowed = "GET with Upgrade: websocket";
+      throw fault("MCPS_HTTP_METHOD", { method: request.method, path: request.path, allowed }, undefined, {
+        upgrade: "websocket",
+      });
+    }
+  }
+
+  function background(sink: ResponseSink, work: Promise<void>): void {
+    work.catch((error: unknown) => failed(sink, error));
+  }
+
+  function failed(sink: ResponseSink, error: unknown): void {
+    const correlationId = randomUUID();
+    const failure = asFault(error, correlationId);
+    parts.counters.error(failure.code);
+    if (failure.code === "MCPS_INTERNAL") {
+      parts.log.error("a request failed inside the gateway", {
+        correlationId,
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    }
+    if (!sink.closed) respondFault(sink, failure);
+  }
+
+  function serve(request: GatewayRequest, outer: ResponseSink, admitted?: Admitted): void {
+    const matched = find(request);
+    const foreign = parts.edge(request);
+    const sink = new CountedSink(outer, foreign === undefined ? corsHeaders(request) : {}, (status) =>
+      parts.counters.http(matched instanceof Error ? "control" : matched.route.class, status),
+    );
+    if (parts.accessLog) logAccess(request, sink);
+    try {
+      if (foreign === undefined && matched instanceof Error && matched.status === 405 && isPreflight(request)) {
+        sink.respond(204, preflightHeaders(request, matched.headers?.allow ?? ""));
+        return;
+      }
+      if (matched instanceof Error) throw matched;
+      if (foreign !== undefined && matched.route.class !== "probe") throw foreign;
+      if (admission.isDraining && mayEndCalls(matched.route, request.method) && isNewWork(request)) {
+        const ticket = admission.enter("call");
+        if (ticket.refused !== undefined) throw ticket.refused;
+        ticket.leave();
+      }
+      const plain = parts.plain[matched.route.id];
+      if (matched.route.auth === "public") {
+        if (plain === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
+        background(
+          sink,
+          Promise.resolve(plain(request)).then((response) => respondRest(sink, response)),
+        );
+        return;
+      }
+      const callsRefused = admitted?.controlOnly instanceof Fault ? admitted.controlOnly : undefined;
+      const go = (principal: Principal) => {
+        if (plain === undefined) dispatch(matched, request, principal, sink, callsRefused);
+        else
+          background(
+            sink,
+            Promise.resolve(plain(request)).then((response) => respondRest(sink, response)),
+          );
+      };
+      const principal = authenticate(matched, request);
+      if (principal instanceof Promise) background(sink, principal.then(go));
+      else go(principal);
+    } catch (error) {
+      failed(sink, error);
+    }
+  }
+
+  function logAccess(request: GatewayRequest, sink: CountedSink): void {
+    const startedAt = performance.now();
+    const correlationId = request.headers["x-correlation-id"] ?? randomUUID();
+    sink.onAnswered((status) => {
+      const ms = Math.round(performance.now() - startedAt);
+      parts.log.info("request", {
+        correlationId: correlationId.slice(0, 100),
+        method: request.method,
+        path: request.path.slice(0, 300),
+        status,
+        ms,
+        remote: request.remoteAddress,
+      });
+    });
+  }
+
+  async function upgrade(head: RequestHead): Promise<Refused | Upgrade> {
+    try {
+      const matched = find(head);
+      if (matched instanceof Error) throw matched;
+      const foreign = parts.edge(head);
+      if (foreign !== undefined) throw foreign;
+      const principal = await authenticate(matched, head);
+      const scope = matched.route.id.endsWith("ws") ? scopeOf(matched) : undefined;
+      if (scope === undefined) throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
+      return { ok: true, protocol: "mcp", ...parts.webSockets.accept(endpointOf(scope, principal), head) };
+    } catch (error) {
+      return refusal(asFault(error, randomUUID()));
+    }
+  }
+
+  return {
+    admit,
+    maxBodyBytes: parts.maxBodyBytes,
+    serve,
+    refuseBody(_head, sink, reason) {
+      const failure =
+        reason === "too-large"
+          ? fault("MCPS_BODY_TOO_LARGE", { limit: parts.maxBodyBytes })
+          : fault("MCPS_BODY_ABORTED");
+      parts.counters.error(failure.code);
+      sink.respond(failure.status, { ...JSON_HEADERS, connection: "close" }, errorMessage("null", failure));
+    },
+    upgrade,
+  };
+}
+
+/** Answers to questions, cancellations and the end of a session come where calls come; only the body tells them apart. */
+function mayEndCalls(route: HttpRoute, method: string): boolean {
+  return route.area === "mcp" && route.class === "call" && method !== "GET";
+}
+
+/** A request, as opposed to an answer or a notification; what cannot be read is no reason to stay. */
+function isNewWork({ method, body }: GatewayRequest): boolean {
+  if (method !== "POST") return false;
+  try {
+    return scanMessage(body).kind === "request";
+  } catch {
+    return true;
+  }
+}
+
+/** What an MCP endpoint shows; undefined for routes that are none. */
+function scopeOf({ route, params }: Matched): Scope | undefined {
+  if (route.area !== "mcp") return undefined;
+  if (route.id.startsWith("server-")) return { kind: "server", id: params.id ?? "" };
+  return route.id.startsWith("gateway-") ? { kind: "gateway", id: params.id ?? "" } : { kind: "all" };
+}
+
+function respondRest(sink: ResponseSink, response: RestResponse): void {
+  const { status, headers = {}, body } = response;
+  if (body === undefined) sink.respond(status, headers);
+  else if (typeof body === "string" || body instanceof Uint8Array) sink.respond(status, headers, body);
+  else sink.respond(status, { ...JSON_HEADERS, ...headers }, JSON.stringify(body));
+}

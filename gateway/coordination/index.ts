@@ -1,0 +1,7 @@
+export * from "./memory.ts";
+export * from "./observed.ts";
+export * from "./open.ts";
+export * from "./postgres.ts";
+export * from "./presence.ts";
+export * from "./redis.ts";
+export * from "./types.ts";

@@ -1,0 +1,56 @@
+/**
+ * Reads a request's body: whole, as bytes, whatever its content type, and never more of it than may be. A body of announced length is
+ * handed on with its last byte, within the same turn of the event loop, instead of with the end event of the stream behind it.
+ */
+import type { IncomingMessage } from "node:http";
+import type { BodyRefusal } from "../../../contract/http.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+export interface BodyReceiver {
+  body(body: Buffer): void;
+  /** Nothing follows. What the peer still sends is not kept. */
+  failed(reason: BodyRefusal): void;
+}
+
+/** Calls exactly one of the receiver's functions, once. */
+export function readBody(request: IncomingMessage, limit: number, receiver: BodyReceiver): void {
+  const length = request.headers["content-length"];
+  // node:http has refused what is no plain number, and a length beside Transfer-Encoding (RFC 9112 §6.3).
+  const announced = length === undefined ? undefined : Number(length);
+  if (announced === 0 || (announced === undefined && request.headers["transfer-encoding"] === undefined)) {
+    receiver.body(EMPTY);
+    return;
+  }
+  if (announced !== undefined && announced > limit) {
+    receiver.failed("too-large");
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let done = false;
+  const whole = () => {
+    if (done) return;
+    done = true;
+    const [only] = chunks;
+    receiver.body(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
+  };
+  const failed = (reason: BodyRefusal) => {
+    if (done) return;
+    done = true;
+    chunks.length = 0;
+    receiver.failed(reason);
+  };
+  request.on("data", (chunk: Buffer) => {
+    if (done) return;
+    size += chunk.length;
+    if (size > limit) {
+      failed("too-large");
+      return;
+    }
+    chunks.push(chunk);
+    if (size === announced) whole();
+  });
+  if (announced === undefined) request.on("end", whole);
+  request.on("close", () => failed("aborted"));
+}

@@ -1,0 +1,102 @@
+/** An answer written to Node's HTTP response; a peer that does not read is cut instead of being remembered without bound. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
+
+/** Bytes queued for a peer beyond which it is taken for dead. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+
+export type SinkEvents = {
+  /** Asked as the answer begins: is it the last one on its connection? */
+  readonly isLast: () => boolean;
+  readonly detached: () => void;
+  /** Called once: the answer is complete, or its peer gone. */
+  readonly finished: () => void;
+};
+
+export class NodeSink implements ResponseSink {
+  private readonly response: ServerResponse;
+  private readonly events: SinkEvents;
+  private readonly gone: (() => void)[] = [];
+  private done = false;
+
+  constructor(response: ServerResponse, events: SinkEvents) {
+    this.response = response;
+    this.events = events;
+    const finish = () => this.finish();
+    response.on("close", finish);
+    response.on("error", finish);
+    // A peer that went away while its body was read: the event has been and will not come again.
+    if (response.closed) queueMicrotask(() => this.finish());
+  }
+
+  get closed(): boolean {
+    return this.done || this.response.destroyed || this.response.writableEnded;
+  }
+
+  respond(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array | string): void {
+    if (this.closed || this.response.headersSent) return;
+    const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    const head: (string | number)[] = [];
+    for (const name in headers) head.push(name, headers[name] ?? "");
+    if (status !== 204 && status !== 304) head.push("content-length", length);
+    this.begin();
+    this.response.writeHead(status, head);
+    this.response.end(body);
+  }
+
+  open(status: number, headers: Readonly<Record<string, string>>): void {
+    if (this.closed || this.response.headersSent) return;
+    this.begin();
+    this.response.writeHead(status, headers);
+    this.response.flushHeaders();
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    if (this.closed) return true;
+    const ready = this.response.write(chunk);
+    if (this.response.writableLength > MAX_UNREAD_BYTES) this.response.destroy();
+    return ready;
+  }
+
+  end(): void {
+    if (!this.closed) this.response.end();
+  }
+
+  onDrain(listener: () => void): void {
+    this.response.on("drain", listener);
+  }
+
+  onClose(listener: () => void): void {
+    if (!this.done) this.gone.push(listener);
+    else if (!this.response.writableFinished) queueMicrotask(listener);
+  }
+
+  detach(): void {
+    this.events.detached();
+  }
+
+  private begin(): void {
+    if (this.events.isLast()) this.response.shouldKeepAlive = false;
+  }
+
+  private finish(): void {
+    if (this.done) return;
+    this.done = true;
+    this.events.finished();
+    const listeners = this.gone.splice(0);
+    if (!this.response.writableFinished) for (const listener of listeners) listener();
+  }
+}
+
+/** The head of a Node request. Fastify has parsed nothing of it yet. */
+export function headOf(request: IncomingMessage): RequestHead {
+  const url = request.url ?? "/";
+  const question = url.indexOf("?");
+  return {
+    method: request.method ?? "GET",
+    path: question < 0 ? url : url.slice(0, question),
+    query: question < 0 ? "" : url.slice(question + 1),
+    headers: request.headers as Readonly<Record<string, string | undefined>>,
+    remoteAddress: request.socket.remoteAddress ?? "",
+  };
+}

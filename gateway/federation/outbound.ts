@@ -1,0 +1,126 @@
+/** A caller's request as its upstream's era wants it. Same era: the caller's bytes with a few edits. Other era: translated. */
+import {
+  type Envelope,
+  memberAt,
+  requestEdits,
+  requestMessage,
+  setMember,
+  splice,
+  stringAt,
+  withModernMeta,
+  withoutModernMeta,
+} from "../mcp/index.ts";
+import type { OutboundMessage, UpstreamProfile } from "../upstreams/index.ts";
+import { checkParamHeaders } from "./param-headers.ts";
+import type { Caller, Route, ViewUpstream } from "./types.ts";
+import { isShown } from "./view.ts";
+
+export type Outbound = {
+  readonly message: OutboundMessage;
+  /** Raw id as the upstream knows the request. */
+  readonly id: string;
+};
+
+/** Takes a request upstream; throws MCPS_HEADER_MISMATCH where nobody behind checks the headers. `id` is unique for this gateway's lifetime; it also replaces the progress token. */
+export function outbound(
+  body: Buffer,
+  envelope: Envelope,
+  caller: Caller,
+  route: Route,
+  profile: UpstreamProfile,
+  id: string,
+): Outbound {
+  const sameEra = caller.era === profile.era;
+  const inHeaders = route.upstream.headerParams.get(route.target?.value ?? "");
+  if (inHeaders !== undefined && caller.paramHeaders !== undefined && profile.era === "legacy")
+    checkParamHeaders(inHeaders, body, envelope, caller.paramHeaders);
+  const named = sameEra
+    ? editedBytes(body, envelope, route, id)
+    : translatedBytes(body, envelope, caller, route, profile, id);
+  // Mcp-Name repeats what the request names; the tasks extension names a task (MCP 2026-07-28 transports).
+  const repeated = route.target?.value ?? taskOf(body, envelope);
+  const name = profile.era === "modern" ? repeated : undefined;
+  return {
+    id,
+    message: {
+      body: named,
+      id: Buffer.from(id),
+      method: envelope.method,
+      era: profile.era,
+      headers: caller.headers,
+      ...(name === undefined ? {} : { name }),
+      ...showing(route.upstream),
+      ...(profile.era === "modern" && caller.paramHeaders !== undefined ? { paramHeaders: caller.paramHeaders } : {}),
+    },
+  };
+}
+
+/** The gateway's own upstream has to choose among items of which the caller may not see all. */
+function showing(upstream: ViewUpstream): Pick<OutboundMessage, "shows"> {
+  return upstream.target.transport === "builtin" ? { shows: (kind, name) => isShown(upstream, kind, name) } : {};
+}
+
+function taskOf(body: Buffer, envelope: Envelope): string | undefined {
+  return envelope.method.startsWith("tasks/") ? stringAt(body, memberAt(body, envelope.params, "taskId")) : undefined;
+}
+
+function editedBytes(body: Buffer, envelope: Envelope, route: Route, id: string): Buffer {
+  const target = route.target?.changed === true ? { key: route.target.key, value: route.target.value } : undefined;
+  const edits = requestEdits(body, envelope, { id, progressToken: id, ...(target === undefined ? {} : { target }) });
+  if (route.ref !== undefined && envelope.params !== undefined)
+    edits.push(setMember(body, envelope.params, "ref", route.ref));
+  return splice(body, edits);
+}
+
+/** The params of a request with name, ref and progress token as the upstream wants them; undefined when there are none. */
+function namedParams(body: Buffer, envelope: Envelope, route: Route, id: string): Buffer | undefined {
+  if (envelope.params === undefined) return undefined;
+  let params: Buffer = Buffer.from(body.subarray(envelope.params.start, envelope.params.end));
+  const whole = () => ({ start: 0, end: params.length });
+  if (route.target?.changed === true)
+    params = splice(params, [setMember(params, whole(), route.target.key, JSON.stringify(route.target.value))]);
+  if (route.ref !== undefined) params = splice(params, [setMember(params, whole(), "ref", route.ref)]);
+  const token = memberAt(params, memberAt(params, whole(), "_meta"), "progressToken");
+  return token === undefined ? params : splice(params, [{ ...token, text: id }]);
+}
+
+function translatedBytes(
+  body: Buffer,
+  envelope: Envelope,
+  caller: Caller,
+  route: Route,
+  profile: UpstreamProfile,
+  id: string,
+): Buffer {
+  const params = namedParams(body, envelope, route, id);
+  if (profile.era === "legacy")
+    return requestMessage(id, envelope.method, params === undefined ? undefined : withoutModernMeta(params));
+  return requestMessage(
+    id,
+    envelope.method,
+    withModernMeta(params, { ...caller.identity, protocolVersion: profile.protocolVersion }),
+  );
+}
+
+/** A request of the gateway's own making (list pages, subscriptions) on behalf of a caller. `params` is a raw JSON object. */
+export function ownRequest(
+  method: string,
+  params: Buffer,
+  caller: Caller,
+  profile: UpstreamProfile,
+  id: string,
+): OutboundMessage {
+  const shaped =
+    profile.era === "legacy"
+      ? params
+      : withModernMeta(params, { ...caller.identity, protocolVersion: profile.protocolVersion });
+  return { body: requestMessage(id, method, shaped), method, era: profile.era, headers: caller.headers };
+}
+
+/** subscriptions/listen towards a modern upstream; `filter` is a raw SubscriptionFilter. The stream has no time limit. */
+export function outboundListen(caller: Caller, profile: UpstreamProfile, id: string, filter: string): OutboundMessage {
+  return {
+    ...ownRequest("subscriptions/listen", Buffer.from(`{"notifications":${filter}}`), caller, profile, id),
+    timeoutMs: 0,
+  };
+}

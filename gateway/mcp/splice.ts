@@ -1,0 +1,70 @@
+/** Edits of JSON in place: what is not edited is copied as it stands, byte for byte. */
+import { isObject, JsonError, memberAt, members, type Span, skipSpace } from "./json.ts";
+
+const CLOSE_BRACE = 0x7d;
+
+/** Replace [start, end) by `text`; start === end inserts. */
+export type Edit = { readonly start: number; readonly end: number; readonly text: string | Uint8Array };
+
+/** Applies edits that do not overlap, in any order; the rest of the bytes is copied as it stands. */
+export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.length === 0) return bytes;
+  const ordered = edits.length === 1 ? edits : [...edits].sort((a, b) => a.start - b.start || a.end - b.end);
+  let size = bytes.length;
+  for (const { start, end, text } of ordered) {
+    size += (typeof text === "string" ? Buffer.byteLength(text) : text.length) - (end - start);
+  }
+  const spliced = Buffer.allocUnsafe(size);
+  let from = 0;
+  let to = 0;
+  for (const { start, end, text } of ordered) {
+    if (start < from) throw new RangeError(`edits overlap at byte ${start}`);
+    to += bytes.copy(spliced, to, from, start);
+    if (typeof text === "string") to += spliced.write(text, to);
+    else {
+      spliced.set(text, to);
+      to += text.length;
+    }
+    from = end;
+  }
+  bytes.copy(spliced, to, from);
+  return spliced;
+}
+
+/**
+ * An edit that puts members, none of which the object has, at its front in this order. Values are raw JSON. Throws JsonError when the
+ * span holds no object: a member written into anything else would be no JSON.
+ */
+export function insertMembers(
+  bytes: Buffer,
+  object: Span,
+  fields: readonly (readonly [key: string, value: string | Uint8Array])[],
+): Edit {
+  if (!isObject(bytes, object)) throw new JsonError("members belong into an object", object.start);
+  const parts: Uint8Array[] = [];
+  for (const [key, value] of fields) {
+    parts.push(Buffer.from(`${parts.length === 0 ? "" : ","}${JSON.stringify(key)}:`));
+    parts.push(typeof value === "string" ? Buffer.from(value) : value);
+  }
+  const at = object.start + 1;
+  const empty = bytes[skipSpace(bytes, at)] === CLOSE_BRACE;
+  if (!empty && parts.length > 0) parts.push(Buffer.from(","));
+  return { start: at, end: at, text: Buffer.concat(parts) };
+}
+
+/** An edit that sets `key` of an object: replaces the last value of that key, or inserts a member at the front. Throws as insertMembers does. */
+export function setMember(bytes: Buffer, object: Span, key: string, value: string | Uint8Array): Edit {
+  const existing = memberAt(bytes, object, key);
+  if (existing !== undefined) return { start: existing.start, end: existing.end, text: value };
+  return insertMembers(bytes, object, [[key, value]]);
+}
+
+/** Edits that remove every member with one of these keys, with its comma. */
+export function removeMembers(bytes: Buffer, object: Span, keys: readonly string[]): Edit[] {
+  const all = members(bytes, object);
+  const kept = all.filter((member) => !keys.includes(member.key));
+  if (kept.length === all.length) return [];
+  const text = kept.map((member) => bytes.subarray(member.keyStart, member.value.end));
+  const joined = Buffer.concat(text.flatMap((part, index) => (index === 0 ? [part] : [Buffer.from(","), part])));
+  return [{ start: object.start + 1, end: object.end - 1, text: joined }];
+}

@@ -1,0 +1,113 @@
+/** REST of gateways (upstreams). */
+import { randomUUID } from "node:crypto";
+import { fault } from "../../contract/errors.ts";
+import type { RestResponse } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
+import type { GatewayInput, GatewayRecord } from "../store/index.ts";
+import { changeable, checkOwnership, visible } from "./access.ts";
+import { listResponse, stateFlag } from "./answers.ts";
+import { gatewayInput } from "./gateway-input.ts";
+import { flag, readBody, readListQuery, readQuery } from "./input.ts";
+import { ask, draftRecord, refreshGateway } from "./inspect.ts";
+import { showGateway } from "./present.ts";
+import { invalid } from "./problems.ts";
+import { gatewayCreate, gatewayPatch } from "./schemas.ts";
+import type { Call, RegistryParts } from "./types.ts";
+
+const KIND = "gateway";
+
+export function gatewayHandlers(parts: RegistryParts) {
+  const { store } = parts;
+
+  async function editable(call: Call): Promise<GatewayRecord> {
+    const record = changeable(call.principal, await store.getGateway(call.id), KIND, call.id);
+    if (record.source === "config") {
+      throw invalid(KIND, [
+        { path: "source", value: "config", allowed: "declared in the configuration file; change it there" },
+      ]);
+    }
+    refuseBuiltin(record);
+    return record;
+  }
+
+  return {
+    async list({ request, principal }: Call): Promise<RestResponse> {
+      const input = readListQuery(request.query, "gateways", KIND);
+      const page = await store.listGateways(input.query, principal);
+      return listResponse("gateways", page, input, showGateway);
+    },
+    async get({ id, principal }: Call): Promise<RestResponse> {
+      return { status: 200, body: showGateway(visible(principal, await store.getGateway(id), KIND, id)) };
+    },
+    async create({ request, principal }: Call): Promise<RestResponse> {
+      const deferred = flag(readQuery(request.query, ["deferred"], KIND), "deferred", KIND, false);
+      const patch = readBody(request, gatewayCreate, KIND);
+      const others = await store.allGateways();
+      const input = gatewayInput(patch, undefined, principal, others, parts.separator);
+      checkAllowed(principal, input);
+      const taken = others.find((other) => other.slug === input.slug);
+      if (taken !== undefined) {
+        throw fault("MCPS_ITEM_CONFLICT", { kind: KIND, field: "slug", value: input.slug, owner: "another gateway" });
+      }
+      const id = randomUUID();
+      const { outcome, failure } = await ask(parts, draftRecord(input, id));
+      if (failure !== undefined && !deferred) throw failure;
+      const created = await store.createGateway(input, outcome, id);
+      await parts.changed();
+      return { status: 201, headers: { location: `/v1/gateways/${created.id}` }, body: showGateway(created) };
+    },
+    async update(call: Call): Promise<RestResponse> {
+      const former = await editable(call);
+      const deferred = flag(readQuery(call.request.query, ["deferred"], KIND), "deferred", KIND, false);
+      const patch = readBody(call.request, gatewayPatch, KIND);
+      const input = gatewayInput(patch, former, call.principal, await store.allGateways(), parts.separator);
+      checkAllowed(call.principal, input, former);
+      const draft = draftRecord(input, former.id);
+      const isOther = draft.revision !== former.revision;
+      const { outcome, failure } = isOther ? await ask(parts, draft) : {};
+      if (failure !== undefined && !deferred) throw failure;
+      await store.updateGateway(former.id, input);
+      if (outcome !== undefined) await store.recordInspection(former.id, outcome);
+      return shown(call);
+    },
+    async delete(call: Call): Promise<RestResponse> {
+      await store.deleteGateway((await editable(call)).id);
+      await parts.changed();
+      return { status: 200, body: { status: "success", id: call.id } };
+    },
+    async state(call: Call): Promise<RestResponse> {
+      const enabled = stateFlag(call.request.query, KIND);
+      await store.updateGateway((await editable(call)).id, { enabled });
+      return shown(call);
+    },
+    async refresh(call: Call): Promise<RestResponse> {
+      const record = changeable(call.principal, await store.getGateway(call.id), KIND, call.id);
+      refuseBuiltin(record);
+      const values = readQuery(call.request.query, ["restore", "includeResources", "includePrompts"], KIND);
+      await refreshGateway(parts, record, flag(values, "restore", KIND, false));
+      return {
+        status: 200,
+        body: showGateway(visible(call.principal, await store.getGateway(call.id), KIND, call.id)),
+      };
+    },
+  };
+
+  async function shown(call: Call): Promise<RestResponse> {
+    await parts.changed();
+    return { status: 200, body: showGateway(visible(call.principal, await store.getGateway(call.id), KIND, call.id)) };
+  }
+}
+
+function refuseBuiltin({ source }: GatewayRecord): void {
+  if (source !== "builtin") return;
+  const allowed = "it is what the gateway hosts itself, and there as long as it hosts something";
+  throw invalid(KIND, [{ path: "source", value: source, allowed }]);
+}
+
+/** A stdio upstream is a program of the caller's choice on this machine: administrators only. */
+function checkAllowed(principal: Principal, input: GatewayInput, former?: GatewayRecord): void {
+  if (input.transport === "STDIO" && !principal.admin) {
+    throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: "register a gateway with transport STDIO" });
+  }
+  checkOwnership(principal, input, KIND, former);
+}

@@ -1,0 +1,7 @@
+/** The door of the registry room: REST of upstreams, virtual servers and their items; what is hosted here; declared upstreams; OpenAPI. */
+export { type DeclarationOptions, type Declarations, watchDeclarations } from "./declarative.ts";
+export { type InspectParts, refreshGateway } from "./inspect.ts";
+export { createLibrary } from "./library.ts";
+export { answerSchema, openApiDocument, openApiSchemas } from "./openapi.ts";
+export { createRegistry, type Registry } from "./registry.ts";
+export type { RegistryParts } from "./types.ts";

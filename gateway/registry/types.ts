@@ -1,0 +1,13 @@
+import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
+import type { InspectParts } from "./inspect.ts";
+
+/** What the registry's handlers share. */
+export type RegistryParts = InspectParts & {
+  /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
+  readonly separator: string;
+};
+
+/** One request of a REST route; `id` is the path's, empty where it has none. */
+export type Call = { readonly id: string; readonly request: GatewayRequest; readonly principal: Principal };
+export type Handler = (call: Call) => Promise<RestResponse>;

@@ -1,0 +1,425 @@
+/**
+ * One request on its way through: sent to its upstream in that upstream's era, its notifications, questions and result
+ * brought back in the caller's. Four combinations of eras, one state machine.
+ */
+import { randomUUID } from "node:crypto";
+import { type Fault, fault } from "../../contract/errors.ts";
+import { type Caller, errorOf, outbound, protocolFault, type Route, type View } from "../federation/index.ts";
+import {
+  type Envelope,
+  errorMessage,
+  INPUT_METHODS,
+  legacyResult,
+  memberAt,
+  modernResult,
+  notificationMessage,
+  prefixUri,
+  requestMessage,
+  resultMessage,
+  resultType,
+  resultUriEdits,
+  scanMessage,
+  splice,
+  stringAt,
+  updatedUriEdits,
+} from "../mcp/index.ts";
+import type { Exchange, UpstreamProfile } from "../upstreams/index.ts";
+import { bytesWithin, codeEdit, errorWith, isLoudEnough, modernStatus, outcomeOf, outcomeOfError } from "./answers.ts";
+import type { Asks } from "./asks.ts";
+import type { Questions } from "./questions.ts";
+import { askedCapability } from "./questions.ts";
+import type { ClientReply, ConversationParts } from "./types.ts";
+
+/** A modern upstream may ask this often for one call of a legacy client before the call is given up. */
+const MAX_ROUNDS = 8;
+
+export type CallSpec = {
+  readonly view: View;
+  readonly caller: Caller;
+  readonly route: Route;
+  readonly body: Buffer;
+  readonly envelope: Envelope;
+  readonly reply: ClientReply;
+  /** The request carries a requestState that is not ours: only a modern upstream can have made it. */
+  readonly foreignState: boolean;
+};
+
+/** What happens to a call of a modern client when its legacy upstream asks something (see parked.ts). */
+export interface Parking {
+  /** Can the question be put to the client as input_required? Not for every method, and not without bound. */
+  mayPark(call: Call): boolean;
+  park(call: Call, rawId: string, method: string, params: Buffer | undefined): void;
+  settled(call: Call): void;
+}
+
+export type CallParts = ConversationParts & {
+  readonly asks: Asks;
+  readonly questions: Questions;
+  readonly parking: Parking;
+  /** The log level that a holder has set. */
+  readonly logLevel: (holderKey: string) => Promise<string | undefined>;
+  /** Called once when the call is over, however it ended. */
+  readonly over: (call: Call) => void;
+};
+
+export class Call {
+  readonly spec: CallSpec;
+  /** Swapped when a modern client comes back to a parked call with a new request. */
+  reply: ClientReply;
+  /** Raw id of the client's request the answer is for. */
+  clientId: Buffer;
+  deadlineAt: number;
+  private readonly parts: CallParts;
+  private readonly startedAt: number;
+  private exchange: Exchange | undefined;
+  private upstreamId = "";
+  private progressToken: Buffer | undefined;
+  private profile: UpstreamProfile | undefined;
+  private logLevel: string | undefined;
+  private rounds = 0;
+  private done = false;
+  private ownId: string | undefined;
+  /** Raw upstream id → id under which the client was asked; for an upstream that takes a question back. */
+  private asked: Map<string, string> | undefined;
+  private endings: (() => void)[] | undefined;
+
+  constructor(parts: CallParts, spec: CallSpec) {
+    this.parts = parts;
+    this.spec = spec;
+    this.reply = spec.reply;
+    this.startedAt = parts.now();
+    this.deadlineAt = this.startedAt + spec.route.upstream.target.requestTimeoutMs;
+    const { body, envelope } = spec;
+    this.clientId = envelope.id === undefined ? Buffer.from("null") : body.subarray(envelope.id.start, envelope.id.end);
+    this.adoptProgress(body, envelope);
+  }
+
+  /** Names the call to its client and to other workers; only a call that asks its client something has one. */
+  get id(): string {
+    this.ownId ??= randomUUID();
+    return this.ownId;
+  }
+
+  get isDone(): boolean {
+    return this.done;
+  }
+
+  adoptProgress(body: Buffer, envelope: Envelope): void {
+    const token = memberAt(body, envelope.routing._meta, "progressToken");
+    this.progressToken = token === undefined ? undefined : body.subarray(token.start, token.end);
+  }
+
+  /** Sends the request. Synchronous when the upstream's era is known. */
+  start(): void {
+    const { upstream } = this.spec.route;
+    const warm = this.parts.federation.warmProfile(upstream, this.spec.caller.era);
+    if (warm !== undefined && !this.needsLevel(warm)) {
+      try {
+        this.send(warm, this.spec.body, this.spec.envelope);
+      } catch (error) {
+        this.fail(asUpstreamFault(this, error));
+      }
+      return;
+    }
+    this.parts.federation
+      .profile(upstream, this.spec.caller.era)
+      .then(async (profile) => {
+        if (this.needsLevel(profile)) this.logLevel = await this.parts.logLevel(this.spec.caller.holder.key);
+        if (!this.done) this.send(profile, this.spec.body, this.spec.envelope);
+      })
+      .catch((error: unknown) => this.fail(asUpstreamFault(this, error)));
+  }
+
+  /** The level a legacy client has set travels with each request to a modern upstream (MCP 2026-07-28 logging). */
+  private needsLevel(profile: UpstreamProfile): boolean {
+    return this.spec.caller.era === "legacy" && this.spec.caller.sessionId !== undefined && profile.era === "modern";
+  }
+
+  private send(profile: UpstreamProfile, body: Buffer, envelope: Envelope): void {
+    const { caller, route, foreignState } = this.spec;
+    this.profile = profile;
+    if (foreignState && profile.era === "legacy") {
+      this.fail(fault("MCPS_REQUEST_STATE", { reason: "it is altered, or was made by another gateway" }));
+      return;
+    }
+    this.upstreamId = this.parts.federation.nextId();
+    const speaker =
+      this.logLevel === undefined ? caller : { ...caller, identity: { ...caller.identity, logLevel: this.logLevel } };
+    const sent = outbound(body, envelope, speaker, route, profile, this.upstreamId);
+    let opened = false;
+    let answered = false;
+    // Its own clock (deadlineAt) stops while the client is asked something; this one only bounds what is forgotten.
+    const timeoutMs = route.upstream.target.requestTimeoutMs + MAX_ROUNDS * this.parts.clientTimeoutMs;
+    this.exchange = this.parts.federation.upstreams.request(
+      route.upstream.target,
+      caller.holder,
+      { ...sent.message, timeoutMs },
+      {
+        streaming: () => this.reply.streaming(),
+        interrupted: (retryMs) => this.reply.interrupted?.(retryMs),
+        message: (raw, status, envelope) => {
+          if (!opened) {
+            opened = true;
+            this.parts.federation.sinks.opened(route.upstream, caller, profile);
+          }
+          if (envelope.kind === "response") answered = true;
+          this.receive(raw, status, envelope);
+        },
+        end: () => {
+          // After input_required the call goes on with another request.
+          if (!answered)
+            this.fail(
+              fault("MCPS_UPSTREAM_PROTOCOL", {
+                upstream: route.upstream.record.slug,
+                reason: "its answer ended without a response",
+              }),
+            );
+        },
+        fail: (failure) => this.fail(failure),
+      },
+    );
+  }
+
+  /** The client has cancelled, or (modern) closed its stream. Idempotent. */
+  cancel(reason: string | undefined): void {
+    if (this.done) return;
+    this.stopUpstream(reason);
+    this.finishAs("cancelled");
+    this.reply.abandon();
+  }
+
+  /** Past its deadline: the upstream is told, the client gets an error. */
+  expire(): void {
+    if (this.done) return;
+    this.stopUpstream("timeout");
+    const { target, record } = this.spec.route.upstream;
+    this.answerError(
+      fault("MCPS_UPSTREAM_TIMEOUT", {
+        upstream: record.slug,
+        method: this.spec.envelope.method,
+        ms: target.requestTimeoutMs,
+      }),
+    );
+  }
+
+  fail(failure: Fault): void {
+    if (this.done) return;
+    this.exchange?.cancel();
+    this.answerError(failure);
+  }
+
+  private stopUpstream(reason: string | undefined): void {
+    const { caller, route } = this.spec;
+    if (this.profile?.era === "legacy" && this.upstreamId !== "") {
+      const why = reason === undefined ? "" : `,"reason":${JSON.stringify(reason)}`;
+      const body = notificationMessage("notifications/cancelled", `{"requestId":${this.upstreamId}${why}}`);
+      this.parts.federation.upstreams
+        .notify(route.upstream.target, caller.holder, { body, method: "notifications/cancelled" })
+        .catch((error: unknown) =>
+          this.parts.log.debug("cancellation did not reach the upstream", { reason: String(error) }),
+        )
+        .finally(() => this.exchange?.cancel());
+      return;
+    }
+    this.exchange?.cancel();
+  }
+
+  private receive(raw: Buffer, status: number, envelope: Envelope): void {
+    if (this.done) return;
+    try {
+      if (envelope.kind === "response") this.receiveResponse(raw, envelope, status);
+      else if (envelope.kind === "notification") this.receiveNotification(raw, envelope);
+      else this.receiveQuestion(raw, envelope);
+    } catch (error) {
+      this.fail(protocolFault(this.spec.route.upstream.target, error));
+    }
+  }
+
+  // ---- the result ----
+
+  private receiveResponse(raw: Buffer, envelope: Envelope, status: number): void {
+    const { caller, envelope: asked } = this.spec;
+    const profile = this.profile;
+    if (profile === undefined) return;
+    if (envelope.error !== undefined) {
+      this.receiveError(raw, envelope, status);
+      return;
+    }
+    const result = envelope.result;
+    if (result === undefined || envelope.id === undefined) return;
+    if (caller.era === "legacy" && profile.era === "modern" && resultType(raw, result) === "input_required") {
+      this.askLegacyClient(raw.subarray(result.start, result.end));
+      return;
+    }
+    const rewrite = this.prefixing();
+    const uris = rewrite === undefined ? [] : resultUriEdits(raw, result, asked.method, rewrite);
+    if (caller.era === profile.era) {
+      this.finish(splice(raw, [{ ...envelope.id, text: this.clientId }, ...uris]), 200, outcomeOf(raw, envelope));
+      return;
+    }
+    const bytes = bytesWithin(raw, result, uris);
+    const translated =
+      caller.era === "modern"
+        ? modernResult(bytes, asked.method, profile.serverInfo)
+        : legacyResult(bytes, asked.method);
+    this.finish(resultMessage(this.clientId, translated), 200, outcomeOf(raw, envelope));
+  }
+
+  private receiveError(raw: Buffer, envelope: Envelope, status: number): void {
+    const { caller } = this.spec;
+    const { code, text } = errorOf(raw, envelope);
+    if (envelope.error === undefined) return;
+    if (caller.era === "modern" && this.profile?.era === "legacy") {
+      if (
+        code === -32042 &&
+        INPUT_METHODS.has(this.spec.envelope.method) &&
+        this.parts.questions.urlElicitations(this, raw, envelope)
+      )
+        return;
+      const modern = code === -32002 || code === -32042 ? -32602 : code;
+      const error = splice(raw.subarray(envelope.error.start, envelope.error.end), codeEdit(raw, envelope, modern));
+      this.finish(errorWith(this.clientId, error), modernStatus(modern), outcomeOfError(code));
+      return;
+    }
+    const error = raw.subarray(envelope.error.start, envelope.error.end);
+    const shown = caller.era === "modern" ? (status >= 400 && status < 500 ? status : modernStatus(code)) : 200;
+    this.parts.log.debug("upstream refused", { upstream: this.spec.route.upstream.record.slug, code, text });
+    this.finish(errorWith(this.clientId, error), shown, outcomeOfError(code));
+  }
+
+  // ---- what comes before it ----
+
+  private receiveNotification(raw: Buffer, envelope: Envelope): void {
+    const { caller } = this.spec;
+    const { method, params } = envelope;
+    if (method === "notifications/progress") {
+      const token = memberAt(raw, params, "progressToken");
+      const own = token !== undefined && raw.toString("utf8", token.start, token.end) === this.upstreamId;
+      if (own && token !== undefined && this.progressToken !== undefined)
+        this.reply.message(splice(raw, [{ ...token, text: this.progressToken }]));
+      return;
+    }
+    if (method === "notifications/cancelled") {
+      this.questionWithdrawn(raw, envelope);
+      return;
+    }
+    if (caller.era === "modern") {
+      if (
+        method === "notifications/message" &&
+        isLoudEnough(stringAt(raw, memberAt(raw, params, "level")), caller.identity.logLevel)
+      )
+        this.reply.message(raw);
+      return;
+    }
+    const rewrite = method === "notifications/resources/updated" ? this.prefixing() : undefined;
+    this.reply.message(rewrite === undefined ? raw : splice(raw, updatedUriEdits(raw, params, rewrite)));
+  }
+
+  private receiveQuestion(raw: Buffer, envelope: Envelope): void {
+    const { caller, route } = this.spec;
+    if (envelope.id === undefined) return;
+    const rawId = raw.toString("utf8", envelope.id.start, envelope.id.end);
+    const upstreamId = route.upstream.record.id;
+    const deliver = (work: Promise<void>) =>
+      work.catch((error: unknown) =>
+        this.parts.log.warn("an answer did not reach the upstream", {
+          upstream: route.upstream.record.slug,
+          reason: String(error),
+        }),
+      );
+    if (envelope.method === "ping") {
+      void deliver(this.parts.asks.deliver(upstreamId, caller.holder, resultMessage(rawId, "{}")));
+      return;
+    }
+    const needed = askedCapability(raw, envelope);
+    const canTravel = caller.era === "legacy" || this.parts.parking.mayPark(this);
+    if (needed === undefined || !canTravel || !this.reply.canAsk || !this.parts.questions.mayAsk(caller, needed)) {
+      void deliver(this.parts.asks.refuse(upstreamId, caller, rawId, envelope.method));
+      return;
+    }
+    this.deadlineAt = this.parts.now() + this.parts.clientTimeoutMs + route.upstream.target.requestTimeoutMs;
+    if (caller.era === "modern") {
+      const params =
+        envelope.params === undefined ? undefined : raw.subarray(envelope.params.start, envelope.params.end);
+      this.parts.parking.park(this, rawId, envelope.method, params);
+      return;
+    }
+    const id = this.parts.asks.forUpstream(caller, upstreamId, rawId);
+    this.asked ??= new Map();
+    this.asked.set(rawId, id);
+    this.reply.message(splice(raw, [{ ...envelope.id, text: id }]));
+  }
+
+  private questionWithdrawn(raw: Buffer, envelope: Envelope): void {
+    const span = memberAt(raw, envelope.params, "requestId");
+    const id = span === undefined ? undefined : this.asked?.get(raw.toString("utf8", span.start, span.end));
+    if (span !== undefined && id !== undefined) this.reply.message(splice(raw, [{ ...span, text: id }]));
+  }
+
+  // ---- a modern upstream asks a legacy client ----
+
+  private askLegacyClient(result: Buffer): void {
+    this.rounds++;
+    const slug = this.spec.route.upstream.record.slug;
+    if (this.rounds > MAX_ROUNDS) {
+      this.answerError(
+        fault("MCPS_UPSTREAM_PROTOCOL", { upstream: slug, reason: `it asked for input more than ${MAX_ROUNDS} times` }),
+      );
+      return;
+    }
+    this.deadlineAt = this.parts.now() + this.parts.clientTimeoutMs + this.spec.route.upstream.target.requestTimeoutMs;
+    this.parts.questions.askAll(this, result).then(
+      (params) => {
+        if (this.done || this.profile === undefined) return;
+        const retry = requestMessage("0", this.spec.envelope.method, params);
+        this.send(this.profile, retry, scanMessage(retry));
+      },
+      (error: unknown) => this.fail(asUpstreamFault(this, error)),
+    );
+  }
+
+  // ---- endings ----
+
+  answerError(failure: Fault): void {
+    const status = this.spec.caller.era === "modern" ? failure.status : 200;
+    this.finish(errorMessage(this.clientId, failure), status, failure.code);
+  }
+
+  /** Answers the client's present request and leaves the call running (a parked call asks for input). */
+  answerInterim(raw: Buffer): void {
+    this.reply.finish(raw, 200);
+  }
+
+  finish(raw: Buffer, status: number, outcome: string): void {
+    if (this.done) return;
+    this.finishAs(outcome);
+    this.reply.finish(raw, status);
+  }
+
+  /** Called before the last message goes out: what is still asked is taken back. */
+  whenOver(listener: () => void): void {
+    this.endings ??= [];
+    this.endings.push(listener);
+  }
+
+  private finishAs(outcome: string): void {
+    this.done = true;
+    for (const listener of this.endings?.splice(0) ?? []) listener();
+    const { caller, envelope } = this.spec;
+    this.parts.counters.request(envelope.method, caller.era, outcome, this.parts.now() - this.startedAt);
+    if (this.ownId !== undefined) this.parts.parking.settled(this);
+    this.parts.over(this);
+  }
+
+  private prefixing(): ((uri: string) => string) | undefined {
+    if (!this.spec.view.prefixed) return undefined;
+    const { slug } = this.spec.route.upstream.record;
+    return (uri) => prefixUri(slug, uri);
+  }
+}
+
+function asUpstreamFault(call: Call, error: unknown): Fault {
+  return error instanceof Error && "rpc" in error && "code" in error
+    ? (error as Fault)
+    : protocolFault(call.spec.route.upstream.target, error);
+}

@@ -1,0 +1,12 @@
+export { type Conversations, createConversations, type Running } from "./conversations.ts";
+export * from "./mailbox.ts";
+export type { OutgoingWriter } from "./mailbox-stream.ts";
+export * from "./replay.ts";
+export type { FollowListener } from "./replay-follow.ts";
+export type { ReplayOptions } from "./replay-records.ts";
+export { createReplayRoom, createSessionRoom, createWorkerPost } from "./rooms.ts";
+export * from "./seal.ts";
+export type { SessionStream } from "./streams.ts";
+export * from "./tokens.ts";
+export * from "./tombstones.ts";
+export type * from "./types.ts";

@@ -1,0 +1,145 @@
+/**
+ * Command line, environment and .env file become one frozen Settings object, or one Fault that lists every problem. The only
+ * place of the gateway that reads `process.env`.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { errors, Fault } from "../../contract/errors.ts";
+import { type SettingName, type Settings, settingNames, settingOf } from "../../contract/settings.ts";
+import { judgeUnknown, settingNamed } from "./names.ts";
+import { encodeValue, parseValue, redactValue, type SettingValue } from "./values.ts";
+
+/** Where each value came from: `default`, `environment`, `command line` or `<file>:<line>`, with the alias that was used. */
+export type Provenance = Readonly<Record<SettingName, string>>;
+export type LoadedSettings = {
+  readonly settings: Settings;
+  readonly provenance: Provenance;
+  /** Sentences for the log: aliases, ignored names. They hold no values. */
+  readonly warnings: readonly string[];
+  /** The environment as it was: what stdio servers inherit their few variables from. Holds secrets. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
+export type LoadOptions = {
+  /** `process.env` by default. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Read where it exists; `.env` of `directory` by default, false for none. */
+  readonly envFile?: string | false;
+  /** Values of command-line options under their setting names. */
+  readonly cli?: Readonly<Record<string, string | undefined>>;
+  /** What relative paths are relative to; the working directory by default. */
+  readonly directory?: string;
+};
+
+type Source = {
+  readonly values: Readonly<Record<string, string | undefined>>;
+  readonly place: (name: string) => string;
+  readonly isFile: boolean;
+};
+type Found = { readonly text: string; readonly place: string; readonly as: string };
+type Findings = { readonly problems: string[]; readonly warnings: string[] };
+
+/** An empty value counts as not set. Throws MCPS_SETTINGS that names each variable, its value unless secret, what is allowed and the source. */
+export function loadSettings(options: LoadOptions = {}): LoadedSettings {
+  const directory = options.directory ?? process.cwd();
+  const findings: Findings = { problems: [], warnings: [] };
+  const sources = sourcesOf(options, directory, findings);
+  const found = sources.map((source) => collect(source, findings));
+  const values: Record<string, SettingValue | undefined> = {};
+  const provenance: Record<string, string> = {};
+  for (const name of settingNames) {
+    const first = found.map((of) => of.get(name)).find((hit) => hit !== undefined);
+    provenance[name] = first === undefined ? "default" : `${first.place}${first.as === name ? "" : ` (${first.as})`}`;
+    values[name] = first === undefined ? defaultOf(name, directory) : readFound(name, first, directory, findings);
+  }
+  if (findings.problems.length > 0) throw unusable(findings.problems);
+  return {
+    settings: Object.freeze(values) as Settings,
+    provenance: Object.freeze(provenance) as Provenance,
+    warnings: findings.warnings,
+    environment: options.env ?? process.env,
+  };
+}
+
+/** Not cut as other messages are: somebody has to read all of it, once. */
+function unusable(problems: readonly string[]): Fault {
+  const text = errors.MCPS_SETTINGS.message
+    .replace("{count}", String(problems.length))
+    .replace("{problems}", () => problems.map((problem) => `  ${problem}`).join("\n"));
+  return new Fault("MCPS_SETTINGS", text, problems);
+}
+
+/** From the strongest to the weakest. */
+function sourcesOf(options: LoadOptions, directory: string, findings: Findings): readonly Source[] {
+  const cli: Source = { values: options.cli ?? {}, place: () => "command line", isFile: false };
+  const environment: Source = { values: options.env ?? process.env, place: () => "environment", isFile: false };
+  if (options.envFile === false) return [cli, environment];
+  const path = resolve(directory, options.envFile ?? ".env");
+  if (options.envFile === undefined && !existsSync(path)) return [cli, environment];
+  try {
+    const text = readFileSync(path, "utf8");
+    const lines = text.split(/\r?\n/);
+    const lineOf = (name: string) => lines.findLastIndex((line) => lineName(line) === name) + 1;
+    const file: Source = { values: parseEnv(text), place: (name) => `${path}:${lineOf(name)}`, isFile: true };
+    return [cli, environment, file];
+  } catch (error) {
+    findings.problems.push(`${path} cannot be read: ${error instanceof Error ? error.message : "unknown reason"}`);
+    return [cli, environment];
+  }
+}
+
+function lineName(line: string): string | undefined {
+  return /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=/.exec(line)?.[1];
+}
+
+/** What one source sets. The setting's own name is stronger than an alias beside it. */
+function collect(source: Source, findings: Findings): ReadonlyMap<SettingName, Found> {
+  const found = new Map<SettingName, Found>();
+  for (const [name, text] of Object.entries(source.values)) {
+    if (text === undefined || text === "") continue;
+    const setting = settingNamed(name);
+    if (setting === undefined) {
+      judge(name, source, findings);
+      continue;
+    }
+    if (setting !== name) findings.warnings.push(`${name} (${source.place(name)}) is an older name of ${setting}`);
+    if (setting === name || !found.has(setting)) found.set(setting, { text, place: source.place(name), as: name });
+  }
+  return found;
+}
+
+function judge(name: string, source: Source, { problems, warnings }: Findings): void {
+  const { verdict, nearest } = judgeUnknown(name);
+  const shown = name.slice(0, 128);
+  if (verdict === "refuse")
+    problems.push(`${shown} is no setting of this gateway; the nearest is ${nearest} (${source.place(name)})`);
+  else if (source.isFile)
+    warnings.push(`${shown} (${source.place(name)}) is no setting of this gateway and is ignored`);
+}
+
+function defaultOf(name: SettingName, directory: string): SettingValue | undefined {
+  const declaration = settingOf(name);
+  if (declaration.default === null) return undefined;
+  if (declaration.type === "path") return resolve(directory, declaration.default);
+  return declaration.type === "list" ? Object.freeze([...declaration.default]) : declaration.default;
+}
+
+function readFound(name: SettingName, hit: Found, directory: string, findings: Findings): SettingValue | undefined {
+  const declaration = settingOf(name);
+  const parsed = parseValue(declaration, hit.text, directory);
+  if ("value" in parsed) return typeof parsed.value === "object" ? Object.freeze([...parsed.value]) : parsed.value;
+  const shown = redactValue(declaration, hit.text);
+  const value = shown === "(hidden)" || declaration.secret === true ? shown : JSON.stringify(shown.slice(0, 200));
+  findings.problems.push(`${hit.as} is ${value}, it has to be ${parsed.problem} (${hit.place})`);
+  return undefined;
+}
+
+/** Environment text that loadSettings reads back as the same values. Undefined values are left out. */
+export function encodeSettings(values: Partial<Settings>): Record<string, string> {
+  const text: Record<string, string> = {};
+  for (const name of settingNames) {
+    const value = values[name];
+    if (value !== undefined) text[name] = encodeValue(value);
+  }
+  return text;
+}

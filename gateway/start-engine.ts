@@ -1,0 +1,147 @@
+/** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
+import { asFault } from "../contract/errors.ts";
+import type { Settings } from "../contract/settings.ts";
+import { createAdmission } from "./admission/index.ts";
+import { createApplication } from "./application.ts";
+import type { Auth } from "./auth/index.ts";
+import type { SharedState } from "./coordination/index.ts";
+import { engines, type ServerEngine } from "./engine/index.ts";
+import type { Federation } from "./federation/index.ts";
+import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
+import type { measures } from "./measures.ts";
+import { type createRegistry, openApiDocument } from "./registry/index.ts";
+import type { startSessions } from "./start-sessions.ts";
+import type { Store } from "./store/index.ts";
+import type { Teardown } from "./teardown.ts";
+import { type Log, METRICS_CONTENT_TYPE, type Metrics } from "./telemetry/index.ts";
+import {
+  createEdge,
+  createHttpSse,
+  createKeepalive,
+  createWebSockets,
+  type TransportParts,
+} from "./transports/index.ts";
+import { NAME, VERSION } from "./version.ts";
+
+type EngineInput = {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly teardown: Teardown;
+  readonly auth: Auth;
+  readonly registry: ReturnType<typeof createRegistry>;
+  readonly store: Store;
+  readonly state: SharedState;
+  readonly sessions: Awaited<ReturnType<typeof startSessions>>;
+  readonly federation: Federation;
+  readonly metrics: Metrics;
+  readonly observe: ReturnType<typeof measures>;
+};
+
+/** Admission, transports and the application over them, in the hands of the chosen engine. */
+export function startEngine(input: EngineInput): { engine: ServerEngine; drain(): void } {
+  const { settings, log, teardown, sessions, observe } = input;
+  const admission = createAdmission({ maxInFlight: settings.MAX_IN_FLIGHT, maxStreams: settings.MAX_STREAMS });
+  observe.admission(() => admission.gauges());
+  const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
+  teardown.add("keepalive", () => keepalive.close());
+  const transports: TransportParts = {
+    federation: input.federation,
+    conversations: sessions.conversations,
+    sessions: sessions.room,
+    replay: sessions.replay,
+    takeover: sessions.takeover,
+    keepalive,
+    streams: {
+      keepaliveMs: settings.SSE_KEEPALIVE_INTERVAL * 1000,
+      retryMs: settings.SSE_RETRY_TIMEOUT,
+      streamAfterMs: settings.STREAM_AFTER,
+      lingerMs: settings.STREAM_LINGER * 1000,
+    },
+    log,
+    now: Date.now,
+    enterStream: () => {
+      const ticket = admission.enter("stream");
+      return ticket.refused ?? ticket;
+    },
+    countStream: observe.stream,
+  };
+  const httpSse = createHttpSse(transports, input.state);
+  const webSockets = createWebSockets(transports, settings.WEBSOCKET_PING_INTERVAL * 1000);
+  teardown.add("websockets", () => webSockets.close());
+  const application = createApplication({
+    admission,
+    edge: createEdge({
+      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST],
+      allowedOrigins: settings.ALLOWED_ORIGINS,
+    }),
+    auth: input.auth,
+    registry: input.registry,
+    transports,
+    httpSse,
+    webSockets,
+    maxBodyBytes: settings.MAX_BODY_BYTES,
+    log,
+    plain: plainRoutes(input, () => admission.gauges().draining),
+    counters: observe.application,
+    accessLog: !settings.DISABLE_ACCESS_LOG,
+  });
+  const engine = engines[settings.HTTP_SERVER](
+    {
+      host: settings.HOST,
+      port: settings.PORT,
+      headTimeoutMs: settings.HEAD_TIMEOUT * 1000,
+      bodyTimeoutMs: settings.BODY_TIMEOUT * 1000,
+      keepAliveMs: settings.KEEP_ALIVE_TIMEOUT * 1000,
+      maxHeadBytes: 32 * 1024,
+      backlog: settings.BACKLOG,
+    },
+    application,
+  );
+  return {
+    engine,
+    drain() {
+      admission.drain();
+      sessions.conversations.drain();
+      sessions.takeover.letGoAll();
+      httpSse.drain();
+      webSockets.drain();
+    },
+  };
+}
+
+/** Routes that speak of the gateway itself. `/health` depends on nothing; `/ready` on what a request would need. */
+function plainRoutes({ settings, store, state, metrics }: EngineInput, isDraining: () => boolean) {
+  const openApi = openApiDocument(VERSION);
+  return {
+    health: () => ({ status: 200, body: { status: "healthy" } }),
+    ready: async () => {
+      const checks: Record<string, string> = {};
+      const check = async (name: string, ping: Promise<void>) => {
+        checks[name] = await ping.then(
+          () => "ok",
+          (error: unknown) => asFault(error, name).message,
+        );
+      };
+      await Promise.all([check("database", store.ping()), check("state", state.ping())]);
+      if (isDraining()) checks.drain = "shutting down";
+      const ready = Object.values(checks).every((value) => value === "ok");
+      return { status: ready ? 200 : 503, body: { status: ready ? "ready" : "not ready", checks } };
+    },
+    version: () => ({
+      status: 200,
+      body: {
+        name: NAME,
+        version: VERSION,
+        engine: settings.HTTP_SERVER,
+        node: process.version,
+        protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
+      },
+    }),
+    metrics: () => ({
+      status: 200,
+      headers: { "content-type": METRICS_CONTENT_TYPE },
+      body: metrics.render(),
+    }),
+    openapi: () => ({ status: 200, body: openApi }),
+  };
+}

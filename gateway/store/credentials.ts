@@ -1,0 +1,30 @@
+/**
+ * Upstream credentials at rest: request headers and environment of one upstream, sealed together and bound to its id, so that
+ * a sealed value copied into another row opens to nothing. Sealed under the newest key with every write.
+ */
+import * as z from "zod";
+import type { Sealing } from "./types.ts";
+
+export type Credentials = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+};
+
+const PURPOSE = "upstream-credentials";
+const texts = z.record(z.string(), z.string());
+const sealedSchema = z.object({ gateway: z.string(), headers: texts, env: texts });
+
+/** Null when there is nothing to hide. */
+export function sealCredentials(sealing: Sealing, gatewayId: string, { headers, env }: Credentials): string | null {
+  if (Object.keys(headers).length === 0 && Object.keys(env).length === 0) return null;
+  return sealing.seal(PURPOSE, JSON.stringify({ gateway: gatewayId, headers, env }));
+}
+
+/** Undefined when it cannot be opened: altered, of another upstream, or its key is no longer in the ring. */
+export function openCredentials(sealing: Sealing, gatewayId: string, sealed: string | null): Credentials | undefined {
+  if (sealed === null) return { headers: {}, env: {} };
+  const plain = sealing.open(PURPOSE, sealed);
+  if (plain === undefined) return undefined;
+  const found = sealedSchema.safeParse(JSON.parse(plain.toString("utf8")));
+  return found.success && found.data.gateway === gatewayId ? found.data : undefined;
+}

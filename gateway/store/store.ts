@@ -1,0 +1,287 @@
+/**
+ * The store: every operation of the registry on the database. A change and the new catalogue version are one transaction; the
+ * version's row is taken first, so that writers go one after the other and a version never shows half a change.
+ */
+import { randomUUID } from "node:crypto";
+import { type Fault, fault } from "../../contract/errors.ts";
+import { gatewayRows } from "./gateways.ts";
+import * as items from "./items.ts";
+import { deleteHosted, libraryOperations } from "./library.ts";
+import { type Database, databaseFault, errorField, openPool, type PoolOptions } from "./pool.ts";
+import * as servers from "./servers.ts";
+import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
+import { untilAnswering } from "./starting.ts";
+import type {
+  CatalogueSnapshot,
+  GatewayInput,
+  GatewayRecord,
+  HostedBody,
+  HostedEntry,
+  HostedInput,
+  HostedPage,
+  InspectionOutcome,
+  ItemDetail,
+  ItemKind,
+  ItemPatch,
+  ListQuery,
+  Page,
+  Sealing,
+  ServerInput,
+  ServerRecord,
+  Sql,
+  Viewer,
+} from "./types.ts";
+
+/** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
+export interface Store {
+  readonly sharedState: SharedStateRepository;
+  loadSnapshot(): Promise<CatalogueSnapshot>;
+  catalogueVersion(): Promise<number>;
+  listGateways(query: ListQuery, viewer: Viewer): Promise<Page<GatewayRecord>>;
+  getGateway(id: string): Promise<GatewayRecord | undefined>;
+  allGateways(): Promise<readonly GatewayRecord[]>;
+  createGateway(input: GatewayInput, outcome?: InspectionOutcome, id?: string): Promise<GatewayRecord>;
+  updateGateway(id: string, patch: Partial<GatewayInput>): Promise<GatewayRecord>;
+  deleteGateway(id: string): Promise<void>;
+  /** Stores what asking the upstream brought; `restore` brings deleted items back. */
+  recordInspection(id: string, outcome: InspectionOutcome, restore?: boolean): Promise<void>;
+  listItems(kinds: readonly ItemKind[], query: ListQuery, viewer: Viewer): Promise<Page<ItemDetail>>;
+  getItem(kinds: readonly ItemKind[], id: string): Promise<ItemDetail | undefined>;
+  findItems(kinds: readonly ItemKind[], names: readonly string[], separator: string): Promise<readonly ItemDetail[]>;
+  updateItem(kinds: readonly ItemKind[], id: string, patch: ItemPatch): Promise<ItemDetail>;
+  /** An upstream's item stays out of sight; a hosted one is gone for good. */
+  deleteItem(id: string): Promise<void>;
+  /** The built-in upstream comes with the first one; MCPS_ITEM_CONFLICT when its slug or the item's name is taken. */
+  createHosted(input: HostedInput, patch: ItemPatch): Promise<ItemDetail>;
+  updateHosted(id: string, entry: HostedEntry, patch: ItemPatch): Promise<ItemDetail>;
+  hostedBody(id: string): Promise<HostedBody | undefined>;
+  findHosted(kind: ItemKind, name: string): Promise<HostedEntry | undefined>;
+  /** Templates that may stand for this URI, oldest first. */
+  hostedTemplates(uri: string): Promise<readonly string[]>;
+  /** `after` is `next` of the page before; 0 = from the start. */
+  listHosted(kind: ItemKind, after: number): Promise<HostedPage>;
+  listServers(query: ListQuery, viewer: Viewer): Promise<Page<ServerRecord>>;
+  getServer(id: string): Promise<ServerRecord | undefined>;
+  createServer(input: ServerInput, id?: string): Promise<ServerRecord>;
+  updateServer(id: string, patch: Partial<ServerInput>): Promise<ServerRecord>;
+  deleteServer(id: string): Promise<void>;
+  ping(): Promise<void>;
+  /** Connections of the pool now. */
+  gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  close(): Promise<void>;
+}
+
+export type StoreOptions = PoolOptions & {
+  readonly sealing: Sealing;
+  /** How long a database that refuses connections or is starting is waited for, ms; default 0. */
+  readonly startTimeoutMs?: number;
+};
+
+export type Gateways = ReturnType<typeof gatewayRows>;
+/** Runs a read or a write and makes Faults of failures. */
+export type Runner = {
+  read<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  write<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+};
+
+/** Opens the pool and makes sure that the database answers. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const database = openPool(options);
+  const gateways = gatewayRows(options.sealing, options.log);
+  const run = runner(database);
+  const store: Store = {
+    sharedState: sharedStateRepository(faultySql(database)),
+    ...catalogueOperations(database, gateways),
+    ...gatewayOperations(run, gateways),
+    ...itemOperations(run),
+    ...libraryOperations(run, gateways),
+    ...serverOperations(run),
+    ping: () => run.read(async (direct) => void (await direct.query("select 1"))),
+    gauges: () => database.gauges(),
+    close: () => database.close(),
+  };
+  try {
+    await untilAnswering(options.url, options.startTimeoutMs ?? 0, options.log, () => database.query("select 1"));
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return store;
+}
+
+function faultySql(database: Database): Sql {
+  return {
+    async query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]) {
+      try {
+        return await database.query<Row>(text, values);
+      } catch (error) {
+        throw databaseFault(error);
+      }
+    },
+  };
+}
+
+function runner(database: Database): Runner {
+  return {
+    async read(work) {
+      try {
+        return await work(database);
+      } catch (error) {
+        throw storeFault(error);
+      }
+    },
+    async write(work) {
+      try {
+        return await database.transaction(async (sql) => {
+          await sql.query("update catalogue set version = version + 1");
+          return await work(sql);
+        });
+      } catch (error) {
+        throw storeFault(error);
+      }
+    },
+  };
+}
+
+const CONFLICTS: Readonly<Record<string, { kind: string; field: string }>> = {
+  gateway_slug_key: { kind: "gateway", field: "slug" },
+  virtual_server_name_key: { kind: "server", field: "name" },
+  virtual_server_pkey: { kind: "server", field: "id" },
+  item_gateway_id_kind_name_digest_key: { kind: "item", field: "name or URI" },
+  item_custom_name: { kind: "item", field: "customName" },
+};
+
+const UNIQUE_VIOLATION = "23505";
+
+function storeFault(error: unknown): Fault {
+  const conflict = CONFLICTS[errorField(error, "constraint") ?? ""];
+  if (errorField(error, "code") !== UNIQUE_VIOLATION || conflict === undefined) return databaseFault(error);
+  return fault("MCPS_ITEM_CONFLICT", { ...conflict, value: "(as given)", owner: `another ${conflict.kind}` });
+}
+
+function catalogueOperations(database: Database, gateways: Gateways): Pick<Store, "loadSnapshot" | "catalogueVersion"> {
+  const version = async (sql: Sql) =>
+    Number((await sql.query<{ version: string }>("select version from catalogue"))[0]?.version ?? 0);
+  return {
+    async loadSnapshot() {
+      try {
+        return await database.transaction(
+          async (sql) => ({
+            version: await version(sql),
+            gateways: await gateways.all(sql),
+            servers: await servers.allServers(sql),
+            items: await items.catalogueItems(sql),
+          }),
+          "snapshot",
+        );
+      } catch (error) {
+        throw storeFault(error);
+      }
+    },
+    async catalogueVersion() {
+      try {
+        return await version(database);
+      } catch (error) {
+        throw storeFault(error);
+      }
+    },
+  };
+}
+
+function known<T>(found: T | undefined, kind: string, id: string): T {
+  if (found === undefined) throw fault("MCPS_ITEM_UNKNOWN", { kind, id: id.slice(0, 200) });
+  return found;
+}
+
+async function record(sql: Sql, gateways: Gateways, id: string, outcome: InspectionOutcome): Promise<void> {
+  if (!outcome.ok) return void (await gateways.unreachable(sql, id, outcome.reason));
+  await gateways.seen(sql, id, outcome.capabilities, outcome.instructions, outcome.note);
+  await items.replaceItems(sql, id, outcome.items, outcome.incomplete);
+}
+
+type GatewayOperations = Pick<
+  Store,
+  | "listGateways"
+  | "getGateway"
+  | "allGateways"
+  | "createGateway"
+  | "updateGateway"
+  | "deleteGateway"
+  | "recordInspection"
+>;
+
+function gatewayOperations({ read, write }: Runner, gateways: Gateways): GatewayOperations {
+  return {
+    listGateways: (query, viewer) => read((sql) => gateways.list(sql, query, viewer)),
+    getGateway: (id) => read((sql) => gateways.get(sql, id)),
+    allGateways: () => read((sql) => gateways.all(sql)),
+    createGateway: (input, outcome, id = randomUUID()) =>
+      write(async (sql) => {
+        const created = known(await gateways.insert(sql, input, id), "gateway", input.slug);
+        if (outcome === undefined) return created;
+        await record(sql, gateways, created.id, outcome);
+        return known(await gateways.get(sql, created.id), "gateway", created.id);
+      }),
+    updateGateway: (id, patch) =>
+      write(async (sql) => {
+        const keys = Object.keys(patch);
+        // Switching on or off must not touch credentials that could not be read.
+        if (keys.length === 1 && patch.enabled !== undefined) {
+          return known(await gateways.setEnabled(sql, id, patch.enabled), "gateway", id);
+        }
+        const former = known(await gateways.get(sql, id), "gateway", id);
+        return known(await gateways.update(sql, id, { ...former, ...patch }), "gateway", id);
+      }),
+    deleteGateway: (id) =>
+      write(async (sql) => void known((await gateways.delete(sql, id)) || undefined, "gateway", id)),
+    recordInspection: (id, outcome, restore = false) =>
+      write(async (sql) => {
+        if (restore) await items.restoreItems(sql, id);
+        await record(sql, gateways, id, outcome);
+      }),
+  };
+}
+
+function itemOperations({
+  read,
+  write,
+}: Runner): Pick<Store, "listItems" | "getItem" | "findItems" | "updateItem" | "deleteItem"> {
+  return {
+    listItems: (kinds, query, viewer) => read((sql) => items.listItems(sql, kinds, query, viewer)),
+    getItem: (kinds, id) => read((sql) => items.getItem(sql, kinds, id)),
+    findItems: (kinds, names, separator) => read((sql) => items.findItems(sql, kinds, names, separator)),
+    updateItem: (kinds, id, patch) =>
+      write(async (sql) => {
+        await items.updateItem(sql, known(await items.getItem(sql, kinds, id), "item", id), patch);
+        return known(await items.getItem(sql, kinds, id), "item", id);
+      }),
+    deleteItem: (id) =>
+      write(async (sql) => {
+        const done = (await deleteHosted(sql, id)) || (await items.removeItem(sql, id));
+        known(done || undefined, "item", id);
+      }),
+  };
+}
+
+function serverOperations({
+  read,
+  write,
+}: Runner): Pick<Store, "listServers" | "getServer" | "createServer" | "updateServer" | "deleteServer"> {
+  return {
+    listServers: (query, viewer) => read((sql) => servers.listServers(sql, query, viewer)),
+    getServer: (id) => read((sql) => servers.getServer(sql, id)),
+    createServer: (input, wanted) =>
+      write(async (sql) => {
+        const id = await servers.insertServer(sql, input, wanted);
+        return known(await servers.getServer(sql, id), "server", id);
+      }),
+    updateServer: (id, patch) =>
+      write(async (sql) => {
+        const former = known(await servers.getServer(sql, id), "server", id);
+        await servers.updateServer(sql, id, { ...former, ...patch });
+        return known(await servers.getServer(sql, id), "server", id);
+      }),
+    deleteServer: (id) =>
+      write(async (sql) => void known((await servers.deleteServer(sql, id)) || undefined, "server", id)),
+  };
+}

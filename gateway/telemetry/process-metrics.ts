@@ -1,0 +1,29 @@
+/** What this process says about itself at each scrape. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Metrics } from "./registry.ts";
+
+const NANOSECONDS = 1e9;
+
+/** Registers the collectors; the answer stops the event loop monitor. */
+export function collectProcessMetrics(metrics: Metrics, version: string): () => void {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  const startedAt = Date.now() / 1000 - process.uptime();
+  metrics.collect("mcp_build_info", (set) => set(1, version, process.version));
+  metrics.collect("process_start_time_seconds", (set) => set(startedAt));
+  metrics.collect("process_cpu_seconds_total", (set) => {
+    const { user, system } = process.cpuUsage();
+    set((user + system) / 1e6);
+  });
+  metrics.collect("process_resident_memory_bytes", (set) => set(process.memoryUsage.rss()));
+  metrics.collect("process_heap_bytes", (set) => set(process.memoryUsage().heapUsed));
+  metrics.collect("nodejs_eventloop_delay_seconds", (set) => {
+    set(delay.percentile(50) / NANOSECONDS, "0.5");
+    set(delay.percentile(99) / NANOSECONDS, "0.99");
+    set(delay.max / NANOSECONDS, "max");
+    delay.reset();
+  });
+  return () => {
+    delay.disable();
+  };
+}

@@ -1,0 +1,196 @@
+/** Callers: the identity, capabilities and version with which a request goes on, per kind of client. */
+import { createHash } from "node:crypto";
+import { fault } from "../../contract/errors.ts";
+import type { RequestHead } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
+import type { Caller } from "../federation/index.ts";
+import {
+  type Envelope,
+  isModernVersion,
+  isObject,
+  LATEST_LEGACY,
+  LATEST_MODERN,
+  META,
+  MODERN_VERSIONS,
+  memberAt,
+  stringAt,
+  unsupportedModern,
+} from "../mcp/index.ts";
+import type { SessionFacts } from "../sessions/index.ts";
+import { decodeHeaderValue } from "./edge.ts";
+
+const EMPTY = Buffer.from("{}");
+const ANONYMOUS_INFO = Buffer.from('{"name":"unknown","version":"0"}');
+/** Trace context goes on to upstreams (W3C); nothing else does without an allow-list. */
+const FORWARDED = ["traceparent", "tracestate", "baggage"] as const;
+/** Where the name stands that Mcp-Name repeats (MCP 2026-07-28 transports). */
+const NAMED: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
+};
+
+function forwarded(head: RequestHead): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of FORWARDED) {
+    const value = head.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+export function sessionCaller(session: SessionFacts, principal: Principal, head: RequestHead, ttlMs: number): Caller {
+  return {
+    era: "legacy",
+    protocolVersion: session.protocolVersion,
+    principal,
+    sessionId: session.id,
+    holder: {
+      key: `s:${session.id}`,
+      clientCapabilities: session.capabilities,
+      clientInfo: session.clientInfo,
+      protocolVersion: session.protocolVersion,
+      ttlMs,
+    },
+    identity: {
+      protocolVersion: LATEST_MODERN,
+      clientCapabilities: session.capabilities,
+      clientInfo: session.clientInfo,
+    },
+    paramHeaders: undefined,
+    headers: forwarded(head),
+  };
+}
+
+/** A caller of /rpc: legacy, without a session and without capabilities; upstream sessions are held per principal. */
+export function plainCaller(principal: Principal, head: RequestHead, ttlMs: number): Caller {
+  return {
+    era: "legacy",
+    protocolVersion: LATEST_LEGACY,
+    principal,
+    sessionId: undefined,
+    holder: {
+      key: `p:${principal.id}:rpc`,
+      clientCapabilities: EMPTY,
+      clientInfo: ANONYMOUS_INFO,
+      protocolVersion: LATEST_LEGACY,
+      ttlMs,
+    },
+    identity: { protocolVersion: LATEST_MODERN, clientCapabilities: EMPTY, clientInfo: ANONYMOUS_INFO },
+    paramHeaders: undefined,
+    headers: forwarded(head),
+  };
+}
+
+/**
+ * A modern caller from the request's `_meta`. `checkHeaders`: over HTTP the headers have to say the same as the body
+ * (-32020), other transports have none. Throws the faults of MCP 2026-07-28 in the order: version, header, capabilities.
+ */
+export function modernCaller(
+  body: Buffer,
+  envelope: Envelope,
+  principal: Principal,
+  head: RequestHead,
+  ttlMs: number,
+  checkHeaders: boolean,
+): Caller {
+  const meta = envelope.routing._meta;
+  const protocolVersion = stringAt(body, memberAt(body, meta, META.protocolVersion));
+  const headerVersion = head.headers["mcp-protocol-version"]?.trim();
+  if (protocolVersion === undefined) {
+    throw fault("MCPS_PARAMS", {
+      method: envelope.method,
+      reason: `params._meta["${META.protocolVersion}"] is missing or no string`,
+    });
+  }
+  if (checkHeaders && headerVersion !== protocolVersion)
+    throw mismatch("MCP-Protocol-Version", headerVersion, protocolVersion);
+  if (!isModernVersion(protocolVersion)) throw unsupportedModern(protocolVersion, MODERN_VERSIONS);
+  if (checkHeaders) checkRoutingHeaders(body, envelope, head);
+  const capabilities = memberAt(body, meta, META.clientCapabilities);
+  if (capabilities === undefined || !isObject(body, capabilities)) {
+    throw fault("MCPS_PARAMS", {
+      method: envelope.method,
+      reason: `params._meta["${META.clientCapabilities}"] is missing or no object`,
+    });
+  }
+  const info = memberAt(body, meta, META.clientInfo);
+  const clientCapabilities = body.subarray(capabilities.start, capabilities.end);
+  const clientInfo = info !== undefined && isObject(body, info) ? body.subarray(info.start, info.end) : ANONYMOUS_INFO;
+  const logLevel = stringAt(body, memberAt(body, meta, META.logLevel));
+  return {
+    era: "modern",
+    protocolVersion,
+    principal,
+    sessionId: undefined,
+    holder: {
+      key: holderKey(principal, clientCapabilities),
+      clientCapabilities,
+      clientInfo,
+      protocolVersion: LATEST_LEGACY,
+      ttlMs,
+    },
+    identity: { protocolVersion, clientCapabilities, clientInfo, logLevel },
+    paramHeaders: checkHeaders ? paramHeaders(head) : undefined,
+    headers: forwarded(head),
+  };
+}
+
+/** Digests of capabilities by their bytes: every request of a modern client carries the same ones. */
+const digests = new Map<string, string>();
+const MAX_DIGESTS = 1000;
+const MAX_REMEMBERED_BYTES = 2048;
+
+function digestOf(capabilities: Buffer): string {
+  const key = capabilities.length > MAX_REMEMBERED_BYTES ? undefined : capabilities.toString("latin1");
+  const known = key === undefined ? undefined : digests.get(key);
+  if (known !== undefined) return known;
+  const digest = createHash("sha256").update(capabilities).digest("base64url").slice(0, 16);
+  if (key !== undefined) {
+    if (digests.size >= MAX_DIGESTS) digests.clear();
+    digests.set(key, digest);
+  }
+  return digest;
+}
+
+/** Legacy upstreams see a modern principal as one client per set of capabilities. */
+function holderKey(principal: Principal, capabilities: Buffer): string {
+  return `p:${principal.id}:${digestOf(capabilities)}`;
+}
+
+function mismatch(header: string, value: string | undefined, expected: string) {
+  return fault("MCPS_HEADER_MISMATCH", {
+    header,
+    value: value === undefined ? "missing" : JSON.stringify(value.slice(0, 200)),
+    expected: JSON.stringify(expected.slice(0, 200)),
+  });
+}
+
+function checkRoutingHeaders(body: Buffer, envelope: Envelope, head: RequestHead): void {
+  const method = head.headers["mcp-method"]?.trim();
+  if (method !== envelope.method) throw mismatch("Mcp-Method", method, envelope.method);
+  const key = NAMED[envelope.method];
+  const expected = key === undefined ? undefined : stringAt(body, memberAt(body, envelope.params, key));
+  if (expected === undefined) return;
+  const raw = head.headers["mcp-name"];
+  const name = raw === undefined ? undefined : decodeHeaderValue(raw);
+  if (name !== expected) throw mismatch("Mcp-Name", name, expected);
+}
+
+function paramHeaders(head: RequestHead): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name in head.headers) {
+    const value = name.startsWith("mcp-param-") ? head.headers[name] : undefined;
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
+/** Modern when the header names a modern version or the body claims a version in `_meta` (protocol revisions, versioning). */
+export function isModernRequest(head: RequestHead, body: Buffer, envelope: Envelope): boolean {
+  if (isModernVersion(head.headers["mcp-protocol-version"]?.trim())) return true;
+  return memberAt(body, envelope.routing._meta, META.protocolVersion) !== undefined;
+}

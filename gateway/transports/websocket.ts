@@ -1,0 +1,63 @@
+/** WebSocket: one JSON-RPC message per text frame, one session per connection. */
+import { randomUUID } from "node:crypto";
+import { fault } from "../../contract/errors.ts";
+import type { RequestHead, WebSocketPeer } from "../../contract/http.ts";
+import type { Endpoint, TransportParts } from "./context.ts";
+import { LiveSession } from "./live-session.ts";
+import { enterStream } from "./streamable-http.ts";
+
+/** A peer with more than this unread is not reading; it is closed rather than remembered. */
+const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+
+export type OpenSockets = { drain(): void; size(): number };
+
+export function createWebSockets(parts: TransportParts, pingMs: number) {
+  const open = new Set<{ readonly peer: WebSocketPeer; alive: boolean }>();
+  const timer = setInterval(() => {
+    for (const entry of open) {
+      if (entry.alive) {
+        entry.alive = false;
+        entry.peer.ping();
+      } else entry.peer.close(1001, "no pong");
+    }
+  }, pingMs);
+  timer.unref();
+
+  function serve(endpoint: Endpoint, head: RequestHead, peer: WebSocketPeer, place: { leave(): void }): void {
+    const entry = { peer, alive: true };
+    open.add(entry);
+    const session = new LiveSession(parts, endpoint, head, randomUUID(), (raw) => {
+      if (peer.backlog > MAX_BACKLOG_BYTES) peer.close(1013, "the peer reads too slowly");
+      else peer.send(raw);
+    });
+    peer.onPong(() => {
+      entry.alive = true;
+    });
+    peer.onMessage((data, isText) => {
+      entry.alive = true;
+      if (isText) session.receive(data);
+      else peer.close(1003, "text frames only");
+    });
+    peer.onClose(() => {
+      open.delete(entry);
+      place.leave();
+      session.close();
+    });
+  }
+
+  return {
+    /** Takes the place among the streams; throws MCPS_OVERLOADED when there is none. */
+    accept(endpoint: Endpoint, head: RequestHead): { open(peer: WebSocketPeer): void; abandon(): void } {
+      const place = enterStream(parts, "websocket");
+      return { open: (peer) => serve(endpoint, head, peer, place), abandon: () => place.leave() };
+    },
+    drain(): void {
+      for (const { peer } of open) peer.close(1012, fault("MCPS_DRAINING").message.slice(0, 120));
+    },
+    close(): void {
+      clearInterval(timer);
+    },
+  };
+}
+
+export type WebSockets = ReturnType<typeof createWebSockets>;

@@ -1,0 +1,352 @@
+/**
+ * One JSON-RPC message sent by POST and everything that comes back for it: JSON, an event stream (resumed where the upstream
+ * gave event ids, MCP 2025-11-25 transports), 202, or an error status. It decides when the answer is complete and drops what follows.
+ */
+import type { IncomingHttpHeaders } from "node:http";
+import { Fault } from "../../contract/errors.ts";
+import { type Envelope, elements, scanJson, scanMessage, skipSpace, sliceAt, valueAt } from "../mcp/index.ts";
+import type { Prepared } from "./address.ts";
+import { networkFault, protocolFault, redirectFault, statusFault, timeoutFault, tooLargeFault } from "./failures.ts";
+import { Flight, type HttpReceiver } from "./flight.ts";
+import { first, isMalformedNotification, mediaType, sameId, scanned, shortError } from "./messages.ts";
+import type { PoolPair } from "./origins.ts";
+import { SseParser } from "./sse-parser.ts";
+import type { Exchange, ReplySink } from "./types.ts";
+
+export type CallPlan = {
+  readonly prepared: Prepared;
+  readonly pair: PoolPair;
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+  readonly method: string;
+  /** Raw JSON id of the request; undefined for notifications and responses, which are done with any 2xx. */
+  readonly id: Buffer | undefined;
+  /** Counted from start(). 0 = none: the caller has a limit of its own and cancels. */
+  readonly timeoutMs: number;
+  /** The whole time limit, when part of it has been used up before; what a timeout names. */
+  readonly limitMs?: number;
+  readonly maxMessageBytes: number;
+  readonly sink: ReplySink;
+  /** Headers for GET with Last-Event-ID; absent where streams cannot be resumed (modern era). */
+  readonly resumeHeaders?: readonly string[];
+  readonly onHead?: (status: number, headers: IncomingHttpHeaders) => void;
+  /** An error status with its body, before it is reported; true = the caller takes over and nothing more is called. */
+  readonly onRefused?: (refusal: Refusal) => boolean;
+  readonly onRetry?: () => void;
+};
+
+export type Refusal = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** The envelope of the body when it is a JSON-RPC message. */
+  readonly envelope: Envelope | undefined;
+};
+
+/** How long a stream may stay open after the final response before its connection is destroyed. */
+const LINGER_MS = 1000;
+const DEFAULT_RETRY_MS = 1000;
+const RETRY_STEP_MS = 10;
+const MAX_RETRY_MS = 60_000;
+/** Resumptions of a call without a time limit. */
+const MAX_RESUMPTIONS = 100;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const OPEN_BRACKET = 0x5b;
+
+type Mode = "head" | "json" | "sse" | "refused" | "ignore";
+
+export class Call implements HttpReceiver, Exchange {
+  readonly #plan: CallPlan;
+  #flight: Flight | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #mode: Mode = "head";
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #parser: SseParser | undefined;
+  #resumptions = 0;
+  /** Nothing is told to the sink any more. */
+  #over = false;
+
+  constructor(plan: CallPlan) {
+    this.#plan = plan;
+  }
+
+  start(): this {
+    const { pair, prepared, headers, body, timeoutMs } = this.#plan;
+    const stream = this.#isStream();
+    const waitMs = timeoutMs === 0 && stream ? prepared.target.requestTimeoutMs : timeoutMs;
+    if (waitMs > 0) this.#timer = setTimeout(expire, Math.min(waitMs, MAX_TIMER_MS), this);
+    this.#launch(
+      new Flight({ pair, method: "POST", path: prepared.path, headers, body, stream }, this, this.#plan.onRetry),
+    );
+    return this;
+  }
+
+  /** The answer stays open: it gets a connection of its own, and without a limit the target's holds for its beginning. */
+  #isStream(): boolean {
+    return this.#plan.method === "subscriptions/listen";
+  }
+
+  #launch(flight: Flight): void {
+    this.#flight = flight;
+    try {
+      flight.start();
+    } catch (error) {
+      this.#fail(error instanceof Fault ? error : networkFault(this.#plan.prepared.target, asError(error), false));
+    }
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#settle();
+    this.#flight?.abort();
+  }
+
+  expired(): void {
+    const { prepared, method, timeoutMs, limitMs = timeoutMs } = this.#plan;
+    const { target } = prepared;
+    this.#fail(timeoutFault(target, method, limitMs > 0 ? limitMs : target.requestTimeoutMs));
+  }
+
+  head(status: number, headers: IncomingHttpHeaders): void {
+    this.#status = status;
+    this.#headers = headers;
+    if (this.#resumptions === 0) this.#plan.onHead?.(status, headers);
+    if (this.#plan.timeoutMs === 0) this.#landed();
+    if (status >= 400) this.#mode = "refused";
+    else if (status >= 300) this.#fail(redirectFault(this.#plan.prepared.target, status, first(headers.location)));
+    else if (this.#plan.id === undefined && this.#resumptions === 0) this.#accepted();
+    else this.#success(status, mediaType(headers));
+  }
+
+  /** A notification or a response has been taken; a body is not waited for. */
+  #accepted(): void {
+    this.#mode = "ignore";
+    this.#complete();
+  }
+
+  #success(status: number, type: string): void {
+    const target = this.#plan.prepared.target;
+    if (type === "text/event-stream") {
+      this.#mode = "sse";
+      if (this.#resumptions === 0) this.#plan.sink.streaming?.();
+      const lastEventId = this.#parser?.lastEventId ?? "";
+      const retryMs = this.#parser?.retryMs;
+      this.#parser = new SseParser(this.#plan.maxMessageBytes, this.#event);
+      this.#parser.lastEventId = lastEventId;
+      this.#parser.retryMs = retryMs;
+    } else if (type === "application/json" && this.#resumptions === 0) this.#mode = "json";
+    else if (status === 202 || status === 204) {
+      this.#fail(protocolFault(target, `it took the request ${this.#plan.method} with HTTP ${status} and no response`));
+    } else this.#fail(protocolFault(target, `Content-Type of its answer is ${type === "" ? "absent" : type}`));
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#mode === "sse") {
+      if (this.#over || this.#parser === undefined) return;
+      if (!this.#parser.push(chunk)) this.#fail(this.#tooLarge());
+      return;
+    }
+    if (this.#mode === "ignore" || this.#over) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#plan.maxMessageBytes) {
+      this.#fail(this.#tooLarge());
+      return;
+    }
+    this.#chunks.push(chunk);
+  }
+
+  end(): void {
+    if (this.#over) {
+      this.#landed();
+      return;
+    }
+    if (this.#mode === "json") this.#answer(this.#collected());
+    else if (this.#mode === "refused") this.#refused();
+    else this.#streamEnded(undefined);
+  }
+
+  failed(error: Error, begun: boolean): void {
+    if (this.#over) {
+      this.#landed();
+      return;
+    }
+    const fault = networkFault(this.#plan.prepared.target, error, begun);
+    if (this.#mode === "sse" || this.#resumptions > 0) this.#streamEnded(fault);
+    else this.#fail(fault);
+  }
+
+  /** A body that is a whole answer. */
+  #answer(raw: Buffer): void {
+    this.#deliver(raw);
+    if (this.#over) return;
+    this.#fail(protocolFault(this.#plan.prepared.target, `its answer holds no response to ${this.#plan.method}`));
+  }
+
+  #refused(): void {
+    const { onRefused, prepared, method, id } = this.#plan;
+    const body = this.#collected();
+    const envelope = scanned(body);
+    // A resumption that is refused must not lead to the message being sent again: it has been received.
+    const refusal = { status: this.#status, headers: this.#headers, body, envelope };
+    if (this.#resumptions === 0 && onRefused?.(refusal) === true) {
+      this.#settle();
+      return;
+    }
+    if (id !== undefined && envelope?.kind === "response" && sameId(body, envelope, id)) {
+      this.#deliver(body);
+      return;
+    }
+    const error = envelope?.error === undefined ? undefined : shortError(valueAt(body, envelope.error));
+    this.#fail(statusFault(prepared.target, method, this.#status, error));
+  }
+
+  #event = (data: Buffer): void => {
+    if (!this.#over && data.length > 0) this.#deliver(data);
+  };
+
+  #deliver(raw: Buffer): void {
+    for (const part of this.#parts(raw)) {
+      const envelope = this.#envelope(part);
+      if (envelope !== undefined) this.#message(part, envelope);
+      if (this.#over) return;
+    }
+  }
+
+  /** Servers of 2025-03-26 may answer with a batch. */
+  #parts(raw: Buffer): Buffer[] {
+    if (raw[skipSpace(raw, 0)] !== OPEN_BRACKET) return [raw];
+    try {
+      return elements(raw, scanJson(raw)).map((span) => sliceAt(raw, span));
+    } catch (error) {
+      this.#unreadable(error);
+      return [];
+    }
+  }
+
+  #envelope(raw: Buffer): Envelope | undefined {
+    try {
+      return scanMessage(raw);
+    } catch (error) {
+      // A notification that is slightly wrong (`"params":null`) shall not cost the answer.
+      if (!isMalformedNotification(raw)) this.#unreadable(error);
+      return undefined;
+    }
+  }
+
+  #unreadable(error: unknown): void {
+    const reason = error instanceof Fault ? error.message : "it cannot be read";
+    this.#fail(protocolFault(this.#plan.prepared.target, `in its answer to ${this.#plan.method}: ${reason}`));
+  }
+
+  #message(raw: Buffer, envelope: Envelope): void {
+    const { sink, id, prepared } = this.#plan;
+    if (envelope.kind !== "response") {
+      sink.message(raw, this.#status, envelope);
+      return;
+    }
+    if (id === undefined || sameId(raw, envelope, id)) {
+      sink.message(raw, this.#status, envelope);
+      if (!this.#over) this.#complete();
+      return;
+    }
+    // A replay may bring responses of other streams along; the reference servers do that.
+    if (this.#resumptions > 0) return;
+    const got = envelope.id === undefined ? "null" : raw.toString("utf8", envelope.id.start, envelope.id.end);
+    this.#fail(
+      protocolFault(prepared.target, `wrong id: ${got.slice(0, 100)} instead of ${id.toString().slice(0, 100)}`),
+    );
+  }
+
+  /** The stream ended or broke before the final response. */
+  #streamEnded(fault: Fault | undefined): void {
+    const { timeoutMs, sink, prepared, resumeHeaders, method } = this.#plan;
+    const eventId = this.#parser?.lastEventId ?? "";
+    if (resumeHeaders !== undefined && eventId !== "" && (timeoutMs > 0 || this.#resumptions < MAX_RESUMPTIONS)) {
+      // The upstream's wish counts, but many resumptions in a row become slower.
+      const slowest = Math.min(this.#resumptions * RETRY_STEP_MS, DEFAULT_RETRY_MS);
+      const delay = Math.min(Math.max(this.#parser?.retryMs ?? DEFAULT_RETRY_MS, slowest), MAX_RETRY_MS);
+      if (fault === undefined) sink.interrupted?.(delay);
+      this.#retryTimer = setTimeout(resume, delay, this);
+      return;
+    }
+    if (fault !== undefined) {
+      this.#fail(fault);
+      return;
+    }
+    if (!this.#isStream()) {
+      this.#fail(protocolFault(prepared.target, `its stream ended before the response to ${method}`));
+      return;
+    }
+    this.#settle();
+    sink.end();
+  }
+
+  resume(): void {
+    const { pair, prepared, resumeHeaders = [] } = this.#plan;
+    this.#resumptions++;
+    this.#mode = "head";
+    this.#chunks = [];
+    this.#bytes = 0;
+    const headers = [...resumeHeaders, "last-event-id", this.#parser?.lastEventId ?? ""];
+    this.#launch(new Flight({ pair, method: "GET", path: prepared.path, headers, body: null, stream: true }, this));
+  }
+
+  #collected(): Buffer {
+    const only = this.#chunks[0];
+    const raw = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    return raw;
+  }
+
+  #tooLarge(): Fault {
+    return tooLargeFault(this.#plan.prepared.target, this.#plan.maxMessageBytes);
+  }
+
+  /** Good end. The connection may finish its response by itself and be used again. */
+  #complete(): void {
+    this.#settle();
+    if (this.#flight !== undefined && (this.#mode === "sse" || this.#mode === "ignore")) {
+      this.#timer = setTimeout(abandon, LINGER_MS, this.#flight);
+    }
+    this.#plan.sink.end();
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#over) return;
+    this.#settle();
+    this.#flight?.abort();
+    this.#plan.sink.fail(fault);
+  }
+
+  #settle(): void {
+    this.#over = true;
+    this.#landed();
+    clearTimeout(this.#retryTimer);
+    this.#parser?.stop();
+    this.#chunks = [];
+  }
+
+  #landed(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function expire(call: Call): void {
+  call.expired();
+}
+function resume(call: Call): void {
+  call.resume();
+}
+function abandon(flight: Flight): void {
+  flight.abort();
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,205 @@
+/**
+ * A request on its way through the room: profile, session, the message itself, and once again when the session was lost. Where all is
+ * known already it reaches the socket without a promise in between.
+ */
+import { Fault } from "../../contract/errors.ts";
+import type { Envelope } from "../mcp/index.ts";
+import { type Prepared, withMessageHeaders } from "./address.ts";
+import type { Refusal } from "./call.ts";
+import { protocolFault, timeoutFault } from "./failures.ts";
+import { ACCEPT_STREAM, isSessionLost, type Line, type Lines } from "./lines.ts";
+import { modernHeaders } from "./modern.ts";
+import type { Profiles } from "./profiles.ts";
+import type { SseConnections } from "./sse-connections.ts";
+import type { Exchange, Holder, OutboundMessage, ReplySink, UpstreamProfile, UpstreamTarget } from "./types.ts";
+import { faultOf, rawIdOf, type Sending, type Wire } from "./wire.ts";
+
+export type DispatchContext = {
+  readonly wire: Wire;
+  readonly profiles: Profiles;
+  readonly lines: Lines;
+  readonly connections: SseConnections;
+  readonly now: () => number;
+};
+
+export class Dispatch implements Exchange, ReplySink {
+  readonly #context: DispatchContext;
+  readonly #target: UpstreamTarget;
+  readonly #holder: Holder;
+  readonly #message: OutboundMessage;
+  readonly #sink: ReplySink;
+  readonly #startedAt: number;
+  readonly #timeoutMs: number;
+  #id: Buffer | undefined;
+  #call: Exchange | undefined;
+  #reopened = false;
+  #over = false;
+
+  constructor(
+    context: DispatchContext,
+    target: UpstreamTarget,
+    holder: Holder,
+    message: OutboundMessage,
+    sink: ReplySink,
+  ) {
+    this.#context = context;
+    this.#target = target;
+    this.#holder = holder;
+    this.#message = message;
+    this.#sink = sink;
+    this.#startedAt = context.now();
+    this.#timeoutMs = message.timeoutMs ?? target.requestTimeoutMs;
+  }
+
+  start(): this {
+    try {
+      this.#id = this.#message.id ?? rawIdOf(this.#message.body);
+      if (this.#target.transport === "sse") {
+        this.#overSse();
+        return this;
+      }
+      const profile = this.#context.profiles.remembered(this.#target, this.#message.era);
+      if (profile === undefined)
+        this.#later(this.#context.profiles.get(this.#target, this.#message.era), (found) => this.#route(found));
+      else this.#route(profile);
+    } catch (error) {
+      this.#failWith(error);
+    }
+    return this;
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#call?.cancel();
+    this.#count("cancelled");
+  }
+
+  streaming(): void {
+    if (!this.#over) this.#sink.streaming?.();
+  }
+
+  interrupted(retryMs: number): void {
+    if (!this.#over) this.#sink.interrupted?.(retryMs);
+  }
+
+  message(raw: Buffer, status: number, envelope: Envelope): void {
+    if (!this.#over) this.#sink.message(raw, status, envelope);
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#count("ok");
+    this.#sink.end();
+  }
+
+  fail(fault: Fault): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#count(fault.code);
+    // What was remembered of the upstream may be out of date: it may have been replaced by another program.
+    if (fault.code === "MCPS_UPSTREAM_STATUS" || fault.code === "MCPS_UPSTREAM_REFUSED")
+      this.#context.profiles.doubt(this.#target, this.#message.era);
+    this.#sink.fail(fault);
+  }
+
+  #failWith(error: unknown): void {
+    const { log } = this.#context.wire.options;
+    if (!(error instanceof Fault))
+      log.error("upstream.request_broken", { upstream: this.#target.slug, reason: String(error) });
+    this.fail(faultOf(this.#target, error));
+  }
+
+  #count(outcome: "ok" | "cancelled" | Fault["code"]): void {
+    this.#context.wire.options.metrics?.requestEnded(this.#target.slug, outcome, this.#context.now() - this.#startedAt);
+  }
+
+  /** Goes on when something is known, unless the request is over by then. */
+  #later<Value>(pending: Promise<Value>, next: (value: Value) => void): void {
+    pending
+      .then((value) => {
+        if (!this.#over) next(value);
+      })
+      .catch((error: unknown) => this.#failWith(error));
+  }
+
+  #route(profile: UpstreamProfile): void {
+    const { wire, lines } = this.#context;
+    const prepared = wire.prepared(this.#target);
+    if (profile.era === "modern") {
+      this.#send(prepared, { headers: modernHeaders(prepared, profile.protocolVersion, this.#message) });
+      return;
+    }
+    if (profile.sessionless) {
+      this.#sessionless(prepared, profile);
+      return;
+    }
+    const line = lines.cached(this.#target, this.#holder);
+    if (line !== undefined) {
+      this.#within(prepared, line);
+      return;
+    }
+    this.#later(lines.open(this.#target, this.#holder), (opened) => {
+      if (opened === undefined) this.#sessionless(prepared, profile);
+      else this.#within(prepared, opened);
+    });
+  }
+
+  #overSse(): void {
+    const { connections, wire } = this.#context;
+    this.#later(connections.open(this.#target, this.#holder), (connection) => {
+      const { body, method } = this.#message;
+      const prepared = wire.prepared(this.#target);
+      const headers = withMessageHeaders(prepared.post, prepared, this.#message);
+      const id = this.#id ?? Buffer.from("null");
+      this.#call = connection.request(id, method, body, this.#timeoutMs, this, headers);
+    });
+  }
+
+  #sessionless(prepared: Prepared, profile: UpstreamProfile): void {
+    const version = ["mcp-protocol-version", profile.protocolVersion];
+    this.#send(prepared, {
+      headers: [...withMessageHeaders(prepared.post, prepared, this.#message), ...version],
+      resumeHeaders: [...prepared.plain, ...version, ...ACCEPT_STREAM],
+    });
+  }
+
+  #within(prepared: Prepared, line: Line): void {
+    this.#send(prepared, {
+      headers: withMessageHeaders(line.post, prepared, this.#message),
+      resumeHeaders: line.stream,
+      onRefused: (refusal) => this.#refused(prepared, line, refusal),
+    });
+  }
+
+  #refused(prepared: Prepared, line: Line, refusal: Refusal): boolean {
+    if (!isSessionLost(refusal)) return false;
+    if (this.#reopened) {
+      this.fail(protocolFault(this.#target, "it lost the session again right after it was opened anew"));
+      return true;
+    }
+    this.#reopened = true;
+    this.#later(this.#context.lines.reopen(this.#target, this.#holder, line), (opened) => {
+      if (opened !== undefined) return this.#within(prepared, opened);
+      this.#later(this.#context.profiles.get(this.#target, this.#message.era), (profile) =>
+        this.#sessionless(prepared, profile),
+      );
+    });
+    return true;
+  }
+
+  #send(prepared: Prepared, how: Pick<Sending, "headers" | "resumeHeaders" | "onRefused">): void {
+    const { body, method } = this.#message;
+    const limitMs = this.#timeoutMs;
+    let timeoutMs = limitMs;
+    if (limitMs > 0) {
+      timeoutMs -= this.#context.now() - this.#startedAt;
+      if (timeoutMs <= 0) {
+        this.fail(timeoutFault(this.#target, method, limitMs));
+        return;
+      }
+    }
+    this.#call = this.#context.wire.call(prepared, { ...how, body, method, id: this.#id, timeoutMs, limitMs }, this);
+  }
+}

@@ -1,0 +1,228 @@
+/** The door of the upstreams room: moves JSON-RPC messages to and from MCP servers and keeps what that takes. */
+import { fault } from "../../contract/errors.ts";
+import { withMessageHeaders } from "./address.ts";
+import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
+import { Dispatch, type DispatchContext } from "./dispatch.ts";
+import { HoldingsStore, heldState } from "./holdings.ts";
+import { inspectUpstream } from "./inspect.ts";
+import { Lines, lineKey } from "./lines.ts";
+import { Listening } from "./listening.ts";
+import type { UpstreamsOptions } from "./options.ts";
+import { Profiles } from "./profiles.ts";
+import { SseConnections } from "./sse-connections.ts";
+import type {
+  Exchange,
+  HeldState,
+  Holder,
+  Inspection,
+  OutboundMessage,
+  ReplySink,
+  UpstreamProfile,
+  Upstreams,
+  UpstreamTarget,
+} from "./types.ts";
+import { faultOf, Wire } from "./wire.ts";
+
+export type { BuiltinRequest, BuiltinServer } from "./builtin.ts";
+export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
+export type { Connector } from "./origins.ts";
+export type * from "./types.ts";
+
+/** Subscriptions a holder may have at one time; they are kept in the shared state. */
+const MAX_SUBSCRIPTIONS = 1000;
+
+/** Opens no connection by itself. */
+export function createUpstreams(options: UpstreamsOptions): Upstreams {
+  return new Room(options);
+}
+
+class Room implements Upstreams {
+  readonly #wire: Wire;
+  readonly #holdings: HoldingsStore;
+  readonly #profiles: Profiles;
+  readonly #lines: Lines;
+  readonly #connections: SseConnections;
+  readonly #context: DispatchContext;
+  readonly #options: UpstreamsOptions;
+  readonly #builtin: BuiltinContext;
+  readonly #listeners = new Map<string, Set<Listening>>();
+
+  constructor(options: UpstreamsOptions) {
+    const { log, metrics, now, idSource, clientName, clientVersion, stdioSocket = () => undefined } = options;
+    this.#options = options;
+    this.#builtin = { server: options.builtin, log, metrics, now };
+    this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
+    this.#holdings = new HoldingsStore(options.state);
+    const clientInfo = { name: clientName, version: clientVersion };
+    this.#connections = new SseConnections({ wire: this.#wire, holdings: this.#holdings, idSource, clientInfo });
+    this.#profiles = new Profiles({
+      wire: this.#wire,
+      now,
+      idSource,
+      clientInfo,
+      greetSse: (target) => this.#connections.greet(target),
+    });
+    this.#lines = new Lines({
+      wire: this.#wire,
+      holdings: this.#holdings,
+      now,
+      idSource,
+      onReopened: (key) => {
+        for (const listening of this.#listeners.get(key) ?? []) listening.moved();
+      },
+      onSessionless: (target) => {
+        for (const prefer of ["legacy", "modern"] as const) {
+          const profile = this.#profiles.remembered(target, prefer);
+          if (profile?.era === "legacy") this.#profiles.remember(target, { ...profile, sessionless: true }, prefer);
+        }
+      },
+    });
+    this.#context = {
+      wire: this.#wire,
+      profiles: this.#profiles,
+      lines: this.#lines,
+      connections: this.#connections,
+      now,
+    };
+  }
+
+  async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
+    if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
+    return this.#profiles.get(target, prefer);
+  }
+
+  request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
+    return new Dispatch(this.#context, target, holder, message, sink).start();
+  }
+
+  async notify(target: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
+    if (target.transport === "builtin") return;
+    const prepared = this.#wire.prepared(target);
+    if (target.transport === "sse") {
+      const connection = await this.#connections.find(target, holder.key);
+      return connection?.post(message.body, withMessageHeaders(prepared.post, prepared, message), message.method);
+    }
+    const profile = await this.#profiles.get(target, "legacy");
+    if (profile.era === "modern") return;
+    const line = profile.sessionless ? undefined : await this.#lines.find(target, holder);
+    if (line === undefined && !profile.sessionless) return;
+    const base = line?.post ?? [...prepared.post, "mcp-protocol-version", profile.protocolVersion];
+    let lost = false;
+    try {
+      await this.#wire.ask(prepared, {
+        headers: withMessageHeaders(base, prepared, message),
+        body: message.body,
+        method: message.method,
+        id: undefined,
+        timeoutMs: message.timeoutMs ?? target.requestTimeoutMs,
+        onRefused: ({ status }) => {
+          lost = line !== undefined && status === 404;
+          return false;
+        },
+      });
+    } catch (error) {
+      // With the session went what the notification was about.
+      if (!lost) throw error;
+    }
+  }
+
+  listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
+    if (target.transport === "sse") return this.#connections.listen(target, holder, sink);
+    if (target.transport === "builtin") return silentStream(sink);
+    const key = lineKey(holder.key, target.id);
+    const listeners = this.#listeners.get(key) ?? new Set();
+    this.#listeners.set(key, listeners);
+    const listening = new Listening(this.#context, target, holder, sink, () => {
+      listeners.delete(listening);
+      if (listeners.size === 0 && this.#listeners.get(key) === listeners) this.#listeners.delete(key);
+    });
+    listeners.add(listening);
+    return listening.start();
+  }
+
+  async setLogLevel(holder: Holder, level: string, targets: readonly UpstreamTarget[]): Promise<void> {
+    await this.#holdings.putLogLevel(holder, level);
+    const { sessions } = await this.#holdings.read(holder.key);
+    const work = targets.map(async (target) => {
+      const connection = await this.#connections.find(target, holder.key);
+      if (connection !== undefined) return connection.command("logging/setLevel", { level });
+      const session = sessions.get(target.id);
+      if (session === undefined || session.revision !== target.revision) return;
+      await this.#lines.command(target, session, "logging/setLevel", { level });
+    });
+    for (const [index, result] of (await Promise.allSettled(work)).entries()) {
+      const target = targets[index];
+      if (result.status === "fulfilled" || target === undefined) continue;
+      const { code, message } = faultOf(target, result.reason);
+      this.#options.log.debug("upstream.log_level_not_set", { upstream: target.slug, code, reason: message });
+    }
+  }
+
+  async setSubscription(target: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
+    if (target.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    const profile = target.transport === "sse" ? undefined : await this.#profiles.get(target, "legacy");
+    if (profile?.era === "modern") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    const method = wanted ? "resources/subscribe" : "resources/unsubscribe";
+    if (!wanted) await this.#holdings.dropSubscription(holder.key, target.id, uri);
+    else if ((await this.#holdings.read(holder.key)).subscriptions.length >= MAX_SUBSCRIPTIONS) {
+      throw fault("MCPS_OVERLOADED", { what: "subscriptions of one session", limit: MAX_SUBSCRIPTIONS });
+    }
+    if (profile === undefined) {
+      const connections = this.#connections;
+      const connection = await (wanted ? connections.open(target, holder) : connections.find(target, holder.key));
+      await connection?.command(method, { uri });
+    } else if (profile.sessionless) await this.#lines.command(target, undefined, method, { uri });
+    else {
+      const line = await (wanted ? this.#lines.open(target, holder) : this.#lines.find(target, holder));
+      if (line !== undefined || wanted) await this.#lines.command(target, line?.session, method, { uri });
+    }
+    if (wanted) await this.#holdings.putSubscription(holder, target.id, uri);
+  }
+
+  async held(holderKey: string): Promise<HeldState> {
+    return heldState(await this.#holdings.read(holderKey), this.#connections.openFor(holderKey));
+  }
+
+  async release(holderKey: string, targets: readonly UpstreamTarget[]): Promise<void> {
+    const { sessions } = await this.#holdings.read(holderKey);
+    await this.#holdings.drop(holderKey);
+    const work = targets.map(async (target) => {
+      this.#lines.drop(holderKey, target.id);
+      this.#connections.release(holderKey, target.id);
+      for (const listening of this.#listeners.get(lineKey(holderKey, target.id)) ?? []) listening.cancel();
+      const session = sessions.get(target.id);
+      if (session?.revision === target.revision) await this.#lines.end(target, session);
+    });
+    await Promise.all(work);
+  }
+
+  inspect(target: UpstreamTarget): Promise<Inspection> {
+    const { idSource, clientName, clientVersion } = this.#options;
+    const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
+    return inspectUpstream(context, target);
+  }
+
+  forget(targetId: string): void {
+    this.#profiles.forget(targetId);
+    this.#lines.forget(targetId);
+    this.#connections.forget(targetId);
+    this.#wire.forget(targetId);
+  }
+
+  async remove(target: UpstreamTarget): Promise<void> {
+    try {
+      if (target.transport === "stdio") await this.#wire.undefine(target);
+    } catch (error) {
+      const { code } = faultOf(target, error);
+      this.#options.log.debug("upstream.definition_left", { upstream: target.slug, code });
+    }
+    this.forget(target.id);
+  }
+
+  async close(): Promise<void> {
+    for (const listeners of [...this.#listeners.values()]) for (const listening of [...listeners]) listening.cancel();
+    this.#connections.close();
+    await this.#wire.close();
+  }
+}

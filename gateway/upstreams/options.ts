@@ -1,0 +1,42 @@
+/** What the upstreams room is given by main.ts. */
+
+import type { ErrorCode } from "../../contract/errors.ts";
+import type { SharedState } from "../coordination/index.ts";
+import type { Log } from "../telemetry/index.ts";
+import type { BuiltinServer } from "./builtin.ts";
+import type { Connector } from "./origins.ts";
+
+/** Counters the room feeds; `upstream` is the slug. */
+export type UpstreamMetrics = {
+  /** Once per request(); `outcome` is `ok`, `cancelled` or the code of the fault. */
+  requestEnded(upstream: string, outcome: "ok" | "cancelled" | ErrorCode, durationMs: number): void;
+  sessionOpened(upstream: string): void;
+  /** An upstream had forgotten a session that was still wanted. */
+  sessionLost(upstream: string): void;
+  /** A request was sent again because a kept-alive socket closed under it. */
+  retried(upstream: string): void;
+};
+
+export type UpstreamsOptions = {
+  readonly state: SharedState;
+  readonly log: Log;
+  readonly metrics?: UpstreamMetrics;
+  /** Milliseconds; differences of it are durations. */
+  readonly now: () => number;
+  readonly connectTimeoutMs: number;
+  /** Largest single JSON-RPC message an upstream may send. */
+  readonly maxMessageBytes: number;
+  /** Concurrent calls per origin; streams that stay open have connections of their own. */
+  readonly connectionsPerOrigin: number;
+  /** Unix socket of the stdio host; undefined while there is none. */
+  readonly stdioSocket?: () => string | undefined;
+  /** How this gateway names itself where no client stands behind a request. */
+  readonly clientName: string;
+  readonly clientVersion: string;
+  /** Text that is unique in this deployment; ids of the room's own requests. */
+  readonly idSource: () => string;
+  /** Opens sockets towards http(s) upstreams; guards against forbidden addresses go here. undici's connector by default. */
+  readonly connect?: Connector;
+  /** Answers targets with transport `builtin`. */
+  readonly builtin?: BuiltinServer;
+};

@@ -1,0 +1,172 @@
+/**
+ * Sockets towards upstreams: one pool per origin for calls and one for streams that stay open, so that listeners never
+ * take the connections of calls. Pools are shared by the upstreams of an origin and closed with the last of them.
+ */
+import type { Socket } from "node:net";
+import { buildConnector, Pool } from "undici";
+import { fault } from "../../contract/errors.ts";
+
+export type Connector = buildConnector.connector;
+
+export type OriginOptions = {
+  readonly connectTimeoutMs: number;
+  /** Concurrent calls per origin; further ones wait in order. */
+  readonly connectionsPerOrigin: number;
+  /** Opens sockets; the place where guards against forbidden addresses and client certificates go. */
+  readonly connect?: Connector;
+};
+
+export type Address = {
+  /** http(s) origin; for a Unix socket a fixed one that only fills the Host header. */
+  readonly origin: string;
+  readonly socketPath?: string;
+};
+
+/** Calls that may wait for a connection of one origin; more are refused at once. */
+const MAX_WAITING = 4096;
+/** Streams that stay open, per origin. */
+const MAX_STREAMS = 4096;
+const IDLE_SOCKET_MS = 4000;
+
+/**
+ * Bytes received on a socket when it failed, by the error it failed with: a kept-alive socket has received some. undici
+ * does not say with plain socket errors (ECONNRESET, EPIPE) whether the socket was a fresh one.
+ */
+const receivedBefore = new WeakMap<Error, number>();
+
+/** True when the error killed a socket that had served an earlier response. */
+export function wasKeptAlive(error: Error): boolean {
+  const known = receivedBefore.get(error);
+  if (known !== undefined) return known > 0;
+  const socket: unknown = "socket" in error ? error.socket : undefined;
+  if (typeof socket !== "object" || socket === null || !("bytesRead" in socket)) return false;
+  return typeof socket.bytesRead === "number" && socket.bytesRead > 0;
+}
+
+function watched(connect: Connector): Connector {
+  return (options, callback) =>
+    connect(options, (...result) => {
+      const [error, socket] = result;
+      if (error !== null) return callback(error, null);
+      observe(socket);
+      callback(null, socket);
+    });
+}
+
+function observe(socket: Socket): void {
+  socket.on("error", (error) => receivedBefore.set(error, socket.bytesRead));
+}
+
+export class PoolPair {
+  readonly address: Address;
+  readonly owners = new Set<string>();
+  /** Calls sent or waiting. */
+  calls = 0;
+  streams = 0;
+  readonly #options: OriginOptions;
+  readonly #connect: Connector;
+  #callPool: Pool | undefined;
+  #streamPool: Pool | undefined;
+  #destroyed = false;
+
+  constructor(address: Address, options: OriginOptions) {
+    this.address = address;
+    this.#options = options;
+    this.#connect = watched(
+      address.socketPath !== undefined || options.connect === undefined
+        ? buildConnector({
+            timeout: options.connectTimeoutMs,
+            allowH2: false,
+            ...(address.socketPath === undefined ? {} : { socketPath: address.socketPath }),
+          })
+        : options.connect,
+    );
+  }
+
+  /** The pool to send with; throws MCPS_OVERLOADED when too much waits already. */
+  enter(stream: boolean): Pool {
+    if (this.#destroyed) throw fault("MCPS_DRAINING");
+    const limit = stream ? MAX_STREAMS : this.#options.connectionsPerOrigin + MAX_WAITING;
+    if ((stream ? this.streams : this.calls) >= limit) {
+      throw fault("MCPS_OVERLOADED", { what: `${stream ? "streams" : "calls"} to ${this.address.origin}`, limit });
+    }
+    if (stream) this.streams++;
+    else this.calls++;
+    if (stream) {
+      this.#streamPool ??= this.#open(MAX_STREAMS);
+      return this.#streamPool;
+    }
+    this.#callPool ??= this.#open(this.#options.connectionsPerOrigin);
+    return this.#callPool;
+  }
+
+  leave(stream: boolean): void {
+    if (stream) this.streams--;
+    else this.calls--;
+  }
+
+  #open(connections: number): Pool {
+    return new Pool(this.address.origin, {
+      connections,
+      connect: this.#connect,
+      allowH2: false,
+      pipelining: 1,
+      // Time limits are the callers': one for the whole exchange.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: IDLE_SOCKET_MS,
+    });
+  }
+
+  /** Lets requests under way finish and closes what is idle. */
+  retire(): void {
+    void this.#callPool?.close().catch(() => undefined);
+    void this.#streamPool?.close().catch(() => undefined);
+    this.#callPool = undefined;
+    this.#streamPool = undefined;
+  }
+
+  async destroy(): Promise<void> {
+    this.#destroyed = true;
+    const pools = [this.#callPool, this.#streamPool];
+    await Promise.all(pools.map((pool) => pool?.destroy()));
+  }
+}
+
+export class Origins {
+  readonly #options: OriginOptions;
+  readonly #pairs = new Map<string, PoolPair>();
+  #closed = false;
+
+  constructor(options: OriginOptions) {
+    this.#options = options;
+  }
+
+  /** The pools of an address, remembered as used by this upstream. */
+  pair(address: Address, upstreamId: string): PoolPair {
+    const key = address.socketPath === undefined ? address.origin : `unix:${address.socketPath}`;
+    let pair = this.#pairs.get(key);
+    if (pair === undefined) {
+      if (this.#closed) throw fault("MCPS_DRAINING");
+      pair = new PoolPair(address, this.#options);
+      this.#pairs.set(key, pair);
+    }
+    pair.owners.add(upstreamId);
+    return pair;
+  }
+
+  /** An upstream no longer uses any origin; pools without a user are closed. */
+  forget(upstreamId: string): void {
+    for (const [key, pair] of this.#pairs) {
+      if (!pair.owners.delete(upstreamId) || pair.owners.size > 0) continue;
+      this.#pairs.delete(key);
+      pair.retire();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const pairs = [...this.#pairs.values()];
+    await Promise.all(pairs.map((pair) => pair.destroy()));
+  }
+}

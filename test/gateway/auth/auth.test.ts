@@ -1,0 +1,175 @@
+import { generateKeyPairSync } from "node:crypto";
+import { SignJWT, UnsecuredJWT } from "jose";
+import { describe, expect, it } from "vitest";
+import { Fault } from "../../../contract/errors.ts";
+import {
+  type AuthOptions,
+  type AuthOutcome,
+  basicRequirement,
+  createAuth,
+  isPermitted,
+} from "../../../gateway/auth/index.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const NOW = 1_800_000_000_000;
+const key = new TextEncoder().encode(SECRET);
+
+function room(options: Partial<AuthOptions> = {}) {
+  const clock = { now: NOW };
+  const outcomes: AuthOutcome[] = [];
+  const auth = createAuth({
+    secret: SECRET,
+    algorithm: "HS256",
+    audience: "aud",
+    issuer: "iss",
+    adminEmail: "Admin@example.com",
+    required: true,
+    anonymousIsAdmin: false,
+    now: () => clock.now,
+    count: (outcome) => outcomes.push(outcome),
+    ...options,
+  });
+  return { auth, clock, outcomes };
+}
+
+function claims(extra: Record<string, unknown> = {}) {
+  return { sub: "ann", aud: "aud", iss: "iss", exp: NOW / 1000 + 600, ...extra };
+}
+
+function sign(payload: Record<string, unknown>, secret = key) {
+  return new SignJWT(payload).setProtectedHeader({ alg: "HS256" }).sign(secret);
+}
+
+async function refusal(run: () => unknown): Promise<{ reason: string; challenge: string | undefined }> {
+  try {
+    await run();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "MCPS_UNAUTHENTICATED") throw error;
+    return { reason: error.message, challenge: error.headers?.["www-authenticate"] };
+  }
+  throw new Error("was let in");
+}
+
+describe("authenticate", () => {
+  it("reads who is asking, and answers the second time without a promise", async () => {
+    const { auth, outcomes } = room();
+    const header = `Bearer ${await sign(claims({ teams: ["a", 1, "b"], email: "ann@example.com" }))}`;
+    const principal = await auth.authenticate(header);
+    expect(principal).toEqual({ id: "ann", kind: "jwt", admin: false, teams: ["a", "b"], expiresAt: NOW + 600_000 });
+    expect(auth.authenticate(header)).toBe(principal);
+    expect(outcomes).toEqual(["ok", "ok"]);
+  });
+
+  it("does not believe what it remembers beyond the token's end", async () => {
+    const { auth, clock } = room();
+    const header = `Bearer ${await sign(claims({ exp: NOW / 1000 + 10 }))}`;
+    await auth.authenticate(header);
+    clock.now += 10_000;
+    expect(auth.authenticate(header)).toBeInstanceOf(Promise);
+    clock.now += 31_000;
+    expect(await refusal(() => auth.authenticate(header))).toEqual({
+      reason: "Authentication required: the token expired",
+      challenge: 'Bearer realm="mcp-stack", error="invalid_token", error_description="the token expired"',
+    });
+  });
+
+  it.each([
+    [{ is_admin: true }, true],
+    [{ admin: true }, true],
+    [{ is_admin: "true" }, false],
+    [{ sub: "admin@example.com" }, true],
+    [{ email: "ADMIN@example.com" }, true],
+    [{}, false],
+  ])("claims %j make an administrator: %s", async (extra, admin) => {
+    expect(await room().auth.authenticate(`bearer ${await sign(claims(extra))}`)).toMatchObject({ admin });
+  });
+
+  it("names the caller by sub, username or email", async () => {
+    const { auth } = room();
+    const id = async (extra: Record<string, unknown>) =>
+      (await auth.authenticate(`Bearer ${await sign(claims(extra))}`)).id;
+    expect(await id({ username: "u", email: "e@x" })).toBe("ann");
+    expect(await id({ sub: undefined, username: "u", email: "e@x" })).toBe("u");
+    expect(await id({ sub: undefined, email: "e@x" })).toBe("e@x");
+  });
+
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  it.each<[string, () => Promise<string> | string, string]>([
+    ["another key", () => sign(claims(), new TextEncoder().encode("x".repeat(32))), "not a valid one"],
+    ["alg none", () => new UnsecuredJWT(claims()).encode(), "not a valid one"],
+    ["RS256", () => new SignJWT(claims()).setProtectedHeader({ alg: "RS256" }).sign(privateKey), "not a valid one"],
+    [
+      "HS512",
+      () => new SignJWT(claims()).setProtectedHeader({ alg: "HS512" }).sign(Buffer.alloc(64, SECRET)),
+      "not a valid one",
+    ],
+    ["another audience", () => sign(claims({ aud: "other" })), "another audience"],
+    ["no audience", () => sign(claims({ aud: undefined })), "another audience"],
+    ["another issuer", () => sign(claims({ iss: "other" })), "another issuer"],
+    ["not yet valid", () => sign(claims({ nbf: NOW / 1000 + 31 })), "not valid yet"],
+    ["expired", () => sign(claims({ exp: NOW / 1000 - 31 })), "expired"],
+    ["no subject", () => sign(claims({ sub: undefined })), "no usable subject"],
+    ["a subject with a line feed", () => sign(claims({ sub: "a\nb" })), "no usable subject"],
+    ["no JWT", () => "hello", "not a valid one"],
+    ["two tokens", () => "a b", "not Bearer <token>"],
+  ])("refuses %s", async (_, token, reason) => {
+    const text = await token();
+    const refused = await refusal(() => room().auth.authenticate(`Bearer ${text}`));
+    expect(refused.reason).toContain(reason);
+    expect(refused.challenge).toMatch(/^Bearer realm="mcp-stack", error="invalid_token", error_description="[^"]+"$/);
+    expect(`${refused.reason}${refused.challenge}`).not.toContain(text);
+  });
+
+  it("bears a clock that is 30 s off", async () => {
+    const { auth } = room();
+    const header = `Bearer ${await sign(claims({ nbf: NOW / 1000 + 29, exp: NOW / 1000 - 29 + 58 }))}`;
+    expect(await auth.authenticate(header)).toMatchObject({ id: "ann" });
+  });
+
+  it("challenges without an error where there is no token", async () => {
+    const { auth, outcomes } = room();
+    expect((await refusal(() => auth.authenticate(undefined))).challenge).toBe('Bearer realm="mcp-stack"');
+    expect(outcomes).toEqual(["missing"]);
+  });
+
+  it("lets the anonymous in where nothing is required, but no bad token", async () => {
+    const { auth } = room({ required: false, anonymousIsAdmin: true });
+    expect(auth.authenticate(undefined)).toEqual({ id: "anonymous", kind: "anonymous", admin: true, teams: [] });
+    await refusal(() => auth.authenticate("Bearer nonsense"));
+    const open = room({ required: false, secret: undefined });
+    expect(open.auth.authenticate("Bearer nonsense")).toMatchObject({ kind: "anonymous", admin: false });
+  });
+
+  it("needs a secret of 32 bytes", () => {
+    expect(() => room({ secret: undefined })).toThrow(RangeError);
+    expect(() => room({ secret: "short" })).toThrow("at least 32 bytes");
+  });
+});
+
+describe("mint", () => {
+  it("makes tokens that it accepts; 0 minutes never end", async () => {
+    const { auth } = room();
+    const timed = await auth.authenticate(`Bearer ${await auth.mint({ username: "bob", expMinutes: 5 })}`);
+    expect(timed).toEqual({ id: "bob", kind: "jwt", admin: false, teams: [], expiresAt: NOW + 300_000 });
+    const endless = await auth.authenticate(
+      `Bearer ${await auth.mint({ username: "eve", expMinutes: 0, admin: true })}`,
+    );
+    expect(endless).toEqual({ id: "eve", kind: "jwt", admin: true, teams: [] });
+    expect(() => auth.mint({ username: "a b", expMinutes: 5 })).toThrow(RangeError);
+    expect(() => auth.mint({ username: "a", expMinutes: -1 })).toThrow(RangeError);
+  });
+});
+
+describe("permissions", () => {
+  const ann = { id: "ann", kind: "jwt", admin: false, teams: [] } as const;
+  it("let everyone read and use, and administrators do all", () => {
+    expect([
+      isPermitted(ann, "tools.read"),
+      isPermitted(ann, "servers.use"),
+      isPermitted(ann, "gateways.create"),
+      isPermitted(ann, "admin.metrics"),
+    ]).toEqual([true, true, false, false]);
+    expect(isPermitted({ ...ann, admin: true }, "gateways.delete")).toBe(true);
+    expect(() => basicRequirement(ann, "gateways.create")).toThrow("ann may not gateways.create");
+  });
+});

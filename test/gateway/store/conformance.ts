@@ -1,0 +1,204 @@
+/** What the store promises, on whatever database it is given. */
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSealer } from "../../../gateway/sessions/index.ts";
+import { type GatewayInput, openStore, type Store } from "../../../gateway/store/index.ts";
+import { silentLog } from "../coordination/log.ts";
+
+export const keyOf = (id: string) => ({ id, secret: randomBytes(32) });
+export const admin = { id: "admin@example.com", kind: "jwt", admin: true, teams: [] } as const;
+export const all = { limit: 0, after: 0, includeInactive: true };
+
+export function gatewayInput(slug: string, more: Partial<GatewayInput> = {}): GatewayInput {
+  return {
+    slug,
+    name: slug,
+    description: "",
+    transport: "STREAMABLEHTTP",
+    url: `http://127.0.0.1:1/${slug}`,
+    stdio: null,
+    era: "auto",
+    authHeaders: {},
+    authType: "none",
+    passthroughHeaders: [],
+    requestTimeoutMs: null,
+    tags: [],
+    visibility: "public",
+    teamId: null,
+    ownerEmail: null,
+    enabled: true,
+    source: "api",
+    ...more,
+  };
+}
+
+export function listing(...tools: string[]) {
+  return {
+    ok: true,
+    capabilities: '{"tools":{}}',
+    instructions: null,
+    items: tools.map((name) => ({
+      kind: "tool" as const,
+      originalName: name,
+      definition: `{"name":${JSON.stringify(name)},"inputSchema":{"maximum":9007199254740993.0}}`,
+    })),
+    incomplete: [],
+    note: null,
+  } as const;
+}
+
+export function describeStore(name: string, urlOf: () => Promise<string>): void {
+  describe(`store on ${name}`, () => {
+    const [old, young] = [keyOf("old"), keyOf("young")];
+    const open = async (ring: Parameters<typeof createSealer>[0]) =>
+      openStore({
+        url: await urlOf(),
+        poolSize: 4,
+        poolTimeoutMs: 10_000,
+        log: silentLog,
+        sealing: createSealer(ring),
+      });
+    let store: Store;
+    beforeAll(async () => {
+      store = await open([old]);
+    });
+    afterAll(() => store.close());
+
+    it("keeps a gateway with its credentials, and bumps the version with each change", async () => {
+      const before = await store.catalogueVersion();
+      const input = gatewayInput("kept", { authType: "bearer", authHeaders: { authorization: "Bearer s3cret" } });
+      const created = await store.createGateway(input, listing("one"));
+      expect(created).toMatchObject({ ...input, reachable: true, capabilities: { tools: {} } });
+      expect(await store.catalogueVersion()).toBe(before + 1);
+      await expect(store.createGateway(input)).rejects.toMatchObject({ code: "MCPS_ITEM_CONFLICT" });
+      expect(await store.catalogueVersion()).toBe(before + 1);
+      await store.deleteGateway(created.id);
+      await expect(store.deleteGateway(created.id)).rejects.toMatchObject({ code: "MCPS_ITEM_UNKNOWN" });
+    });
+
+    it("keeps ids, names and flags of items over refreshes, vanishing and return", async () => {
+      const { id } = await store.createGateway(gatewayInput("items"), listing("a", "b", "c"));
+      const rows = async () => (await store.listItems(["tool"], { ...all, gatewayId: id }, admin)).rows;
+      const [a, b, c] = await rows();
+      expect([a, b, c].map((item) => item?.originalName)).toEqual(["a", "b", "c"]);
+      expect(a?.definition).toBe('{"name":"a","inputSchema":{"maximum":9007199254740993.0}}');
+      await store.updateItem(["tool"], a?.id ?? "", { customName: "alpha", enabled: false });
+      await store.deleteItem(b?.id ?? "");
+      await store.recordInspection(id, listing("b", "d"));
+      expect((await rows()).map((item) => item.originalName)).toEqual(["d"]);
+      await store.recordInspection(id, listing("a", "b"));
+      expect((await rows()).map(({ id, customName, enabled }) => ({ id, customName, enabled }))).toEqual([
+        { id: a?.id, customName: "alpha", enabled: false },
+      ]);
+      const seen = (await store.loadSnapshot()).items.filter((item) => item.gatewayId === id);
+      expect(seen.map((item) => [item.originalName, item.enabled])).toEqual([
+        ["a", false],
+        ["b", false],
+      ]);
+      await store.recordInspection(id, listing("a", "b"), true);
+      expect((await rows()).map((item) => item.id)).toEqual([a?.id, b?.id]);
+      await store.recordInspection(id, { ...listing(), incomplete: ["tool"] });
+      expect(await rows()).toHaveLength(2);
+      await store.deleteGateway(id);
+      expect(await rows()).toEqual([]);
+    });
+
+    it("shows others what is public, their own, and their teams', page by page", async () => {
+      const mine = { visibility: "private", ownerEmail: "me@example.com" } as const;
+      await store.createGateway(gatewayInput("v-public"));
+      await store.createGateway(gatewayInput("v-mine", mine));
+      await store.createGateway(gatewayInput("v-team", { visibility: "team", teamId: "t1" }));
+      await store.createGateway(gatewayInput("v-other", { visibility: "private", ownerEmail: "x@example.com" }));
+      const me = { id: "me@example.com", admin: false, teams: ["t1"] };
+      const first = await store.listGateways({ ...all, limit: 2 }, me);
+      const second = await store.listGateways({ ...all, limit: 2, after: first.next ?? -1 }, me);
+      expect(first.rows.map((row) => row.slug)).toEqual(["v-public", "v-mine"]);
+      expect([second.rows.map((row) => row.slug), second.next]).toEqual([["v-team"], undefined]);
+      for (const row of (await store.listGateways(all, admin)).rows) await store.deleteGateway(row.id);
+    });
+
+    it("re-seals under the newest key, and disables what no key opens", async () => {
+      const headers = { authorization: "Basic Zm9vOmJhcg==" };
+      const { id } = await store.createGateway(gatewayInput("rotated", { authHeaders: headers, authType: "basic" }));
+      const both = await open([young, old]);
+      expect((await both.getGateway(id))?.authHeaders).toEqual(headers);
+      const onlyYoung = await open([young]);
+      expect(await onlyYoung.getGateway(id)).toMatchObject({ enabled: false, reachable: false, authHeaders: {} });
+      await onlyYoung.updateGateway(id, { description: "the key is away" });
+      await both.updateGateway(id, { description: "written again", enabled: true });
+      expect(await onlyYoung.getGateway(id)).toMatchObject({ enabled: true, authHeaders: headers });
+      await both.deleteGateway(id);
+      await Promise.all([both.close(), onlyYoung.close()]);
+    });
+
+    it("keeps a virtual server with what is associated to it", async () => {
+      const gateway = await store.createGateway(gatewayInput("behind"), listing("x", "y"));
+      const [x] = await store.findItems(["tool"], ["behind__x"], "__");
+      const server = await store.createServer({
+        name: "virtual",
+        description: "",
+        icon: null,
+        tags: ["t"],
+        gatewayIds: [],
+        itemIds: [x?.id ?? ""],
+        prefixMode: "never",
+        failureMode: "closed",
+        visibility: "public",
+        teamId: null,
+        ownerEmail: null,
+        enabled: true,
+      });
+      expect((await store.loadSnapshot()).servers).toEqual([server]);
+      expect(server.itemIds).toEqual([x?.id]);
+      const { gatewayIds, updatedAt } = await store.updateServer(server.id, { gatewayIds: [gateway.id] });
+      expect(gatewayIds).toEqual([gateway.id]);
+      expect(updatedAt >= server.updatedAt).toBe(true);
+      await store.deleteGateway(gateway.id);
+      expect(await store.getServer(server.id)).toMatchObject({ gatewayIds: [], itemIds: [] });
+      await store.deleteServer(server.id);
+    });
+
+    it("keeps what is hosted here, page by page, in an upstream that goes with the last of it", async () => {
+      const input = (uri: string) =>
+        ({
+          kind: uri.includes("{") ? "resourceTemplate" : "resource",
+          originalName: uri,
+          definition: `{"uri":${JSON.stringify(uri)},"size":1.0}`,
+          body: "a\u2028{b}",
+          encoding: "text",
+        }) as const;
+      const patch = { visibility: "public", tags: ["t"] } as const;
+      const first = await store.createHosted(input("x:1"), patch);
+      expect(first).toMatchObject({ gatewayId: "library", kind: "resource", reachable: true, ...patch });
+      const template = await store.createHosted(input("y:{b}"), patch);
+      const taken = { code: "MCPS_ITEM_CONFLICT" };
+      await expect(store.createHosted(input("x:1"), patch)).rejects.toMatchObject(taken);
+      await expect(store.updateHosted(template.id, input("y:{c}"), patch)).resolves.toMatchObject({
+        originalName: "y:{c}",
+      });
+      expect(await store.listHosted("resource", 0)).toEqual({ definitions: [input("x:1").definition] });
+      expect(await store.hostedTemplates("y:anything")).toEqual(["y:{c}"]);
+      expect(await store.hostedTemplates("x:1")).toEqual([]);
+      const { kind: _, ...entry } = input("x:1");
+      expect(await store.findHosted("resource", "x:1")).toEqual(entry);
+      expect(await store.findHosted("resource", "x:2")).toBeUndefined();
+      expect(await store.hostedBody(first.id)).toEqual({ body: entry.body, encoding: "text" });
+      await store.deleteItem(first.id);
+      expect(await store.hostedBody(first.id)).toBeUndefined();
+      expect(await store.getGateway("library")).toMatchObject({ source: "builtin", enabled: true });
+      await store.deleteItem(template.id);
+      expect(await store.getGateway("library")).toBeUndefined();
+      await expect(store.deleteItem(template.id)).rejects.toMatchObject({ code: "MCPS_ITEM_UNKNOWN" });
+    });
+
+    it("serves many at once without mixing them", async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, async (_, index) => {
+          await store.sharedState.setValue(`key ${index}`, `value ${index}`, 60_000, false);
+          return store.sharedState.getValue(`key ${index}`);
+        }),
+      );
+      expect(answers).toEqual(Array.from({ length: 100 }, (_, index) => `value ${index}`));
+    });
+  });
+}

@@ -1,0 +1,466 @@
+/** Shared by tests of federation, conversations and transports: made-up upstreams behind the real rooms, in one process. */
+import { randomUUID } from "node:crypto";
+import { type Fault, fault } from "../../../contract/errors.ts";
+import { createAdmission } from "../../../gateway/admission/index.ts";
+import { createApplication } from "../../../gateway/application.ts";
+import { createAuth } from "../../../gateway/auth/index.ts";
+import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
+import { engines } from "../../../gateway/engine/index.ts";
+import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
+import { type Envelope, scanMessage } from "../../../gateway/mcp/index.ts";
+import {
+  type Conversations,
+  createConversations,
+  createMailbox,
+  createReplayRoom,
+  createReplays,
+  createSealer,
+  createSessionRoom,
+  createSessionTokens,
+  createTombstones,
+  createWorkerPost,
+  parseKeyRing,
+} from "../../../gateway/sessions/index.ts";
+import type { CatalogueSnapshot, GatewayRecord, ItemRecord, ServerRecord } from "../../../gateway/store/index.ts";
+import {
+  createEdge,
+  createHttpSse,
+  createKeepalive,
+  createTakeover,
+  createWebSockets,
+  type TransportParts,
+} from "../../../gateway/transports/index.ts";
+import type {
+  Holder,
+  OutboundMessage,
+  ReplySink,
+  UpstreamProfile,
+  Upstreams,
+  UpstreamTarget,
+} from "../../../gateway/upstreams/index.ts";
+import { quietLog } from "../upstreams/harness.ts";
+
+const NEVER = "2026-01-01T00:00:00.000Z";
+
+export function gateway(slug: string, changes: Partial<GatewayRecord> = {}): GatewayRecord {
+  return {
+    id: `id-${slug}`,
+    slug,
+    name: slug,
+    description: "",
+    transport: "STREAMABLEHTTP",
+    url: `http://127.0.0.1:1/${slug}`,
+    stdio: null,
+    era: "auto",
+    authHeaders: {},
+    authType: "none",
+    passthroughHeaders: [],
+    requestTimeoutMs: null,
+    tags: [],
+    visibility: "public",
+    teamId: null,
+    ownerEmail: null,
+    enabled: true,
+    reachable: true,
+    lastError: null,
+    lastSeen: null,
+    lastRefreshAt: null,
+    capabilities: {},
+    instructions: null,
+    source: "api",
+    revision: "r1",
+    createdAt: NEVER,
+    updatedAt: NEVER,
+    ...changes,
+  };
+}
+
+export function item(
+  slug: string,
+  kind: ItemRecord["kind"],
+  name: string,
+  changes: Partial<ItemRecord> = {},
+): ItemRecord {
+  return {
+    id: `${slug}/${kind}/${name}`,
+    kind,
+    gatewayId: `id-${slug}`,
+    originalName: name,
+    customName: null,
+    enabled: true,
+    visibility: "public",
+    teamId: null,
+    ownerEmail: null,
+    headerDefinition: null,
+    ...changes,
+  };
+}
+
+export function virtualServer(slugs: readonly string[], changes: Partial<ServerRecord> = {}): ServerRecord {
+  return {
+    id: "server",
+    name: "server",
+    description: "",
+    icon: null,
+    tags: [],
+    gatewayIds: slugs.map((slug) => `id-${slug}`),
+    itemIds: [],
+    prefixMode: "conditional",
+    failureMode: "open",
+    visibility: "public",
+    teamId: null,
+    ownerEmail: null,
+    enabled: true,
+    createdAt: NEVER,
+    updatedAt: NEVER,
+    ...changes,
+  };
+}
+
+export function snapshot(changes: Partial<CatalogueSnapshot>): CatalogueSnapshot {
+  return { version: 1, gateways: [], servers: [], items: [], ...changes };
+}
+
+/** One request as a made-up upstream sees it, and the means to answer. */
+export type Exchanged = {
+  readonly slug: string;
+  readonly target: UpstreamTarget;
+  readonly holder: Holder;
+  readonly message: OutboundMessage;
+  readonly envelope: Envelope;
+  /** The message as an object. */
+  readonly json: { id?: unknown; method: string; params?: Record<string, unknown> };
+  readonly sink: ReplySink;
+  cancelled: boolean;
+  result(value: unknown): void;
+  error(code: number, text: string, data?: unknown): void;
+  /** Any other message before the answer. */
+  say(message: object): void;
+  fail(failure: Fault): void;
+};
+
+export type UpstreamScript = {
+  readonly era: "legacy" | "modern";
+  readonly capabilities?: object;
+  readonly sessionless?: boolean;
+  /** Answers a request, now or later. */
+  answer(call: Exchanged): void;
+};
+
+/** Upstreams without a network: each answers as its script says. */
+export class FakeUpstreams implements Upstreams {
+  readonly scripts: Record<string, UpstreamScript>;
+  readonly requests: Exchanged[] = [];
+  readonly listens: Exchanged[] = [];
+  readonly notified: { readonly slug: string; readonly holder: string; readonly json: Record<string, unknown> }[] = [];
+  readonly released: string[] = [];
+  readonly subscribed: string[] = [];
+  readonly open = new Map<string, Set<string>>();
+
+  constructor(scripts: Record<string, UpstreamScript>) {
+    this.scripts = scripts;
+  }
+
+  async profile(target: UpstreamTarget): Promise<UpstreamProfile> {
+    const script = this.scripts[target.slug];
+    if (script === undefined) throw new Error(`no script for ${target.slug}`);
+    const all = { tools: { listChanged: true }, prompts: {}, resources: { subscribe: true, listChanged: true } };
+    return {
+      era: script.era,
+      protocolVersion: script.era === "legacy" ? "2025-11-25" : "2026-07-28",
+      sessionless: script.sessionless ?? false,
+      capabilities: Buffer.from(JSON.stringify(script.capabilities ?? all)),
+      serverInfo: Buffer.from(JSON.stringify({ name: target.slug, version: "1" })),
+    };
+  }
+
+  #exchange(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchanged {
+    const envelope = scanMessage(message.body);
+    const json = JSON.parse(message.body.toString()) as Exchanged["json"];
+    const say = (value: object): void => {
+      if (exchange.cancelled) return;
+      const raw = Buffer.from(JSON.stringify({ jsonrpc: "2.0", ...value }));
+      let scanned: Envelope;
+      try {
+        scanned = scanMessage(raw);
+      } catch (error) {
+        // As the room itself does with what is no message.
+        exchange.cancelled = true;
+        sink.fail(fault("MCPS_UPSTREAM_PROTOCOL", { upstream: target.slug, reason: String(error) }));
+        return;
+      }
+      sink.message(raw, 200, scanned);
+    };
+    const exchange: Exchanged = {
+      slug: target.slug,
+      target,
+      holder,
+      message,
+      envelope,
+      json,
+      sink,
+      cancelled: false,
+      say,
+      result: (value) => {
+        say({ id: json.id, result: value });
+        if (!exchange.cancelled) sink.end();
+      },
+      error: (code, text, data) => {
+        say({ id: json.id, error: { code, message: text, ...(data === undefined ? {} : { data }) } });
+        if (!exchange.cancelled) sink.end();
+      },
+      fail: (failure) => {
+        if (!exchange.cancelled) sink.fail(failure);
+      },
+    };
+    return exchange;
+  }
+
+  request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink) {
+    const exchange = this.#exchange(target, holder, message, sink);
+    this.requests.push(exchange);
+    this.open.set(holder.key, (this.open.get(holder.key) ?? new Set()).add(target.id));
+    queueMicrotask(() => {
+      if (!exchange.cancelled) this.scripts[target.slug]?.answer(exchange);
+    });
+    return {
+      cancel: () => {
+        exchange.cancelled = true;
+      },
+    };
+  }
+
+  async notify(target: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
+    const json = JSON.parse(message.body.toString()) as Record<string, unknown>;
+    this.notified.push({ slug: target.slug, holder: holder.key, json });
+  }
+
+  listen(target: UpstreamTarget, holder: Holder, sink: ReplySink) {
+    const message = { body: Buffer.from('{"jsonrpc":"2.0","method":"listen"}'), method: "listen" };
+    const exchange = this.#exchange(target, holder, message, sink);
+    this.listens.push(exchange);
+    return {
+      cancel: () => {
+        exchange.cancelled = true;
+      },
+    };
+  }
+
+  async setLogLevel(): Promise<void> {}
+  async setSubscription(target: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
+    this.subscribed.push(`${wanted ? "+" : "-"}${target.slug} ${holder.key.slice(0, 2)} ${uri}`);
+  }
+  async held(key: string) {
+    return { upstreamIds: [...(this.open.get(key) ?? [])], subscriptions: [] };
+  }
+  async release(key: string): Promise<void> {
+    this.released.push(key);
+    this.open.delete(key);
+  }
+  async inspect(): Promise<never> {
+    throw new Error("not scripted");
+  }
+  forget(): void {}
+  async remove(): Promise<void> {}
+  async close(): Promise<void> {}
+
+  /** The newest request of a method. */
+  last(method: string): Exchanged {
+    const found = this.requests.findLast(({ json }) => json.method === method);
+    if (found === undefined) throw new Error(`no ${method} was sent`);
+    return found;
+  }
+}
+
+export type Rooms = {
+  readonly upstreams: FakeUpstreams;
+  readonly federation: Federation;
+  readonly conversations: Conversations;
+  readonly state: SharedState;
+  readonly transports: TransportParts;
+  readonly warnings: string[];
+  readonly parked: () => number;
+  readonly streams: () => number;
+  readonly clock: { now: number };
+  /** The worker counts as dead from now on. */
+  die(): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type RoomsOptions = {
+  readonly catalogue: CatalogueSnapshot;
+  readonly scripts: Record<string, UpstreamScript>;
+  readonly state?: SharedState;
+  readonly workerId?: string;
+  readonly clientTimeoutMs?: number;
+  readonly maxInFlight?: number;
+  readonly maxStreams?: number;
+};
+
+const KEYS = `k1:${Buffer.alloc(32, 7).toString("base64url")}`;
+let ids = 0;
+
+export async function rooms(options: RoomsOptions): Promise<Rooms> {
+  const state = options.state ?? memoryState();
+  const workerId = options.workerId ?? randomUUID();
+  const clock = { now: Date.now() };
+  const warnings: string[] = [];
+  const log = {
+    ...quietLog,
+    warn: (event: string) => void warnings.push(event),
+    error: (event: string) => void warnings.push(event),
+  };
+  const upstreams = new FakeUpstreams(options.scripts);
+  let parked = 0;
+  let streams = 0;
+  const federation = createFederation(
+    {
+      upstreams,
+      log,
+      identity: { name: "gw", title: "gw", version: "1" },
+      separator: "__",
+      listTimeoutMs: 1000,
+      callTimeoutMs: 5000,
+      nextId: () => String(++ids),
+      countPartial: () => undefined,
+    },
+    options.catalogue,
+  );
+  const sealer = createSealer(parseKeyRing(KEYS));
+  const presence = workerPresence(state, workerId);
+  await presence.start();
+  const mailbox = createMailbox(state, workerId, { log, presence });
+  await mailbox.start();
+  const conversations = createConversations({
+    federation,
+    state,
+    sealing: sealer,
+    post: createWorkerPost(mailbox, presence),
+    workerId,
+    log,
+    counters: {
+      request: () => undefined,
+      parked: (delta) => {
+        parked += delta;
+      },
+    },
+    now: () => clock.now,
+    clientTimeoutMs: options.clientTimeoutMs ?? 60_000,
+  });
+  await conversations.start();
+  const takeover = createTakeover(state, workerId, log);
+  const tombstones = createTombstones(state, { log, onEnded: (sessionId) => takeover.letGo(sessionId) });
+  await tombstones.start();
+  const replays = createReplays({ state, workerId, presence, log, cap: 100, ttlMs: 60_000 });
+  const keepalive = createKeepalive(60_000);
+  const admission = createAdmission({ maxInFlight: options.maxInFlight ?? 0, maxStreams: options.maxStreams ?? 0 });
+  const transports: TransportParts & { admission: typeof admission } = {
+    federation,
+    conversations,
+    sessions: createSessionRoom(createSessionTokens(sealer), tombstones, 600_000, Date.now),
+    replay: createReplayRoom(replays),
+    takeover,
+    keepalive,
+    streams: { keepaliveMs: 60_000, retryMs: 1000, streamAfterMs: 60_000, lingerMs: 1000 },
+    log,
+    now: Date.now,
+    enterStream: () => {
+      const ticket = admission.enter("stream");
+      return ticket.refused ?? ticket;
+    },
+    countStream: (_kind, delta) => {
+      streams += delta;
+    },
+    admission,
+  };
+  return {
+    upstreams,
+    federation,
+    conversations,
+    state,
+    transports,
+    warnings,
+    parked: () => parked,
+    streams: () => streams,
+    clock,
+    die: () => presence.close(),
+    async close() {
+      keepalive.close();
+      await conversations.close();
+      await replays.close();
+      await tombstones.close();
+      await mailbox.close();
+      await presence.close();
+      if (options.state === undefined) await state.close();
+    },
+  };
+}
+
+export type Served = Rooms & {
+  readonly url: string;
+  readonly port: number;
+  readonly drain: (deadlineMs: number) => Promise<unknown>;
+  readonly inFlight: () => number;
+};
+
+/** The whole gateway over made-up upstreams, on a free port; everybody is an anonymous administrator. */
+export async function served(options: RoomsOptions & { readonly allowedOrigins?: readonly string[] }): Promise<Served> {
+  const inner = await rooms(options);
+  const { admission, ...transports } = inner.transports as Rooms["transports"] & {
+    admission: ReturnType<typeof createAdmission>;
+  };
+  const httpSse = createHttpSse(transports, inner.state);
+  const webSockets = createWebSockets(transports, 60_000);
+  const application = createApplication({
+    admission,
+    edge: createEdge({ allowedHosts: [], allowedOrigins: options.allowedOrigins ?? [] }),
+    auth: createAuth({
+      secret: undefined,
+      algorithm: "HS256",
+      audience: "a",
+      issuer: "i",
+      required: false,
+      adminEmail: "admin@example.com",
+      anonymousIsAdmin: true,
+      now: Date.now,
+    }),
+    registry: { handle: async () => ({ status: 200, body: {} }) },
+    transports,
+    httpSse,
+    webSockets,
+    maxBodyBytes: 1_000_000,
+    log: transports.log,
+    plain: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    counters: { http: () => undefined, error: () => undefined },
+    accessLog: false,
+  });
+  const engine = engines.fastify(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      headTimeoutMs: 10_000,
+      bodyTimeoutMs: 10_000,
+      keepAliveMs: 5000,
+      maxHeadBytes: 32_768,
+      backlog: 100,
+    },
+    application,
+  );
+  const [address] = await engine.listen();
+  const port = address?.port ?? 0;
+  return {
+    ...inner,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    drain: (deadlineMs) => engine.drain(deadlineMs),
+    inFlight: () => {
+      const { call, list, control, stream } = admission.gauges().inFlight;
+      return call + list + control + stream;
+    },
+    async close() {
+      webSockets.close();
+      await engine.close();
+      await inner.close();
+    },
+  };
+}

@@ -1,0 +1,12 @@
+/** What tests need to start things and to speak to them. */
+export * from "./clients.ts";
+export * from "./daemons.ts";
+export * from "./disks.ts";
+export * from "./gateway.ts";
+export * from "./http.ts";
+export * from "./npm-servers.ts";
+export * from "./ports.ts";
+export * from "./process.ts";
+export * from "./processes.ts";
+export * from "./rpc.ts";
+export * from "./wait.ts";

@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+
+const results = process.env.VITEST_RESULTS;
+
+// The suite of `npm test`: everything that needs no server beyond what npm installs. Real daemons are in vitest.stack.config.ts.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/stack/**", "node_modules/**"],
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // VITEST_RESULTS: a directory for the report that continuous integration counts from.
+    reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: `${results}/unit.json` }]],
+  },
+});
