@@ -53,29 +53,31 @@ returning fields ->> $2 as value`;
 // that every statement locks the log before its entries. It still sees the log as it was when the statement began.
 const APPEND_ENTRY = `
 with head as (
-  insert into shared_logs as l (log, generation, newest, expires_at)
-  values ($1, nextval('shared_log_generation'), coalesce($5::bigint, 1), ${EXPIRY("$4")})
+  insert into shared_logs as l (log, generation, newest, dropped, expires_at)
+  values ($1, nextval('shared_log_generation'), coalesce($5::bigint, 1), coalesce($5::bigint, 1) - $3::bigint, ${EXPIRY("$4")})
   on conflict (log) do update set
     expires_at = excluded.expires_at,
     generation = case when l.expires_at <= now() then excluded.generation else l.generation end,
-    newest = case when l.expires_at <= now() then excluded.newest else coalesce($5::bigint, l.newest + 1) end
+    newest = case when l.expires_at <= now() then excluded.newest else coalesce($5::bigint, l.newest + 1) end,
+    dropped = case when l.expires_at <= now() then excluded.newest else coalesce($5::bigint, l.newest + 1) end - $3::bigint
   where l.expires_at <= now() or $5::bigint is null or $5::bigint > l.newest
-  returning generation, newest
+  returning generation, newest, dropped
 ), former as (
   delete from shared_log_entries where (select count(*) from head) = 1
     and generation = (select generation from shared_logs where log = $1 and expires_at <= now())
 ), added as (
   insert into shared_log_entries (generation, sequence, entry) select generation, newest, $2 from head
 ), trimmed as (
-  delete from shared_log_entries e using head where e.generation = head.generation and e.sequence <= head.newest - $3::bigint
+  delete from shared_log_entries e using head where e.generation = head.generation and e.sequence <= head.dropped
 )
 select newest::text as sequence from head`;
 
 const READ_ENTRIES = `
 select first.oldest::text as oldest, e.sequence::text as sequence, e.entry as entry
 from shared_logs l
-cross join lateral (select min(sequence) as oldest from shared_log_entries where generation = l.generation) first
-left join shared_log_entries e on e.generation = l.generation and e.sequence > $2::bigint
+cross join lateral (
+  select min(sequence) as oldest from shared_log_entries where generation = l.generation and sequence > l.dropped) first
+left join shared_log_entries e on e.generation = l.generation and e.sequence > greatest($2::bigint, l.dropped)
 where l.log = $1 and l.expires_at > now()
 order by e.sequence`;
 

@@ -21,6 +21,8 @@ create unlogged table shared_logs (
   log text primary key,
   generation bigint not null,
   newest bigint not null,
+  -- Entries up to here are no longer part of the log, deleted or not yet.
+  dropped bigint not null,
   expires_at timestamptz not null
 );
 create index shared_logs_expires_at on shared_logs (expires_at);
