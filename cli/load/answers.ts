@@ -36,7 +36,8 @@ function eventData(text: string): string[] {
   });
 }
 
-function parsed(text: string): Json | undefined {
+/** A JSON object; undefined for any other text. */
+export function parsed(text: string): Json | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;

@@ -13,7 +13,6 @@ export const METHODS = [
 export type Method = (typeof METHODS)[number];
 
 export type Endpoint = { readonly url: URL; readonly token: string | undefined };
-export type ToolCall = { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> };
 /** A request and the id under which its answer comes. */
 export type Request = { readonly text: string; readonly id: number };
 
@@ -23,6 +22,7 @@ const CLIENT = { name: "mcp-stack load", version: "1" };
 
 /** All ids have as many digits, so that a request's length does not depend on its id. */
 export const FIRST_ID = 100_000_000;
+const ID_DIGITS = String(FIRST_ID).length;
 
 /** MCP 2026-07-28: what initialize said once is in every request. */
 const MODERN_META = {
@@ -71,34 +71,47 @@ function sessionHeaders(session: string | undefined): Readonly<Record<string, st
   };
 }
 
+/** Where the gateway of an MCP endpoint has its metrics: beside /mcp, /servers/{id}/mcp and /gateways/{id}/mcp. */
+export function besideMcp(url: URL, path: string): URL {
+  const beside = new URL(url);
+  beside.pathname = `${url.pathname.replace(/(?:\/(?:servers|gateways)\/[^/]+)?\/mcp\/?$/, "").replace(/\/$/, "")}${path}`;
+  beside.search = "";
+  return beside;
+}
+
+/** What is asked in every request of a kind; `name` is what modern clients repeat in a header (MCP 2026-07-28, Mcp-Name). */
+export type Asked = {
+  readonly era: Era;
+  readonly method: Method;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly name?: string;
+};
+
 /**
- * Writes requests of one method and era: what is the same in all of them is put together once.
- * The legacy writer takes a session; without one it writes for a server that has none.
+ * Writes requests that differ in id and session alone: what is the same in all of them is put together once.
+ * Without a session it writes for a modern server, or for a legacy one that has none.
  */
 export function requestWriter(
   endpoint: Endpoint,
-  era: Era,
-  method: Method,
-  tool: ToolCall | undefined,
+  { era, method, params, name }: Asked,
 ): (id: number, session: string | undefined) => Request {
-  const called = method === "tools/call" && tool !== undefined ? { name: tool.name, arguments: tool.arguments } : {};
-  const params = era === "modern" ? { ...called, _meta: MODERN_META } : called;
-  const body = JSON.stringify({ jsonrpc: "2.0", id: FIRST_ID, method, params });
-  const headers = era === "modern" ? modernHeaders(method, tool) : { "mcp-protocol-version": LEGACY_VERSION };
+  const sent = era === "modern" ? { ...params, _meta: MODERN_META } : params;
+  const body = JSON.stringify({ jsonrpc: "2.0", id: FIRST_ID, method, params: sent });
+  const headers = era === "modern" ? modernHeaders(method, name) : { "mcp-protocol-version": LEGACY_VERSION };
   const text = httpRequest(endpoint, "POST", { ...POSTED, ...headers }, body);
-  const idAt = text.lastIndexOf(`"id":${FIRST_ID}`) + '"id":'.length;
   const headEnd = text.indexOf("\r\n\r\n") + 2;
-  const [head, middle, tail] = [text.slice(0, headEnd), text.slice(headEnd, idAt), text.slice(idAt + 9)];
+  const idAt = headEnd + 2 + '{"jsonrpc":"2.0","id":'.length;
+  const [head, middle, tail] = [text.slice(0, headEnd), text.slice(headEnd, idAt), text.slice(idAt + ID_DIGITS)];
   return (id, session) => {
     const line = session === undefined ? "" : `mcp-session-id: ${session}\r\n`;
     return { text: head + line + middle + String(id) + tail, id };
   };
 }
 
-function modernHeaders(method: Method, tool: ToolCall | undefined): Readonly<Record<string, string>> {
+function modernHeaders(method: Method, name: string | undefined): Readonly<Record<string, string>> {
   return {
     "mcp-protocol-version": MODERN_VERSION,
     "mcp-method": method,
-    ...(method === "tools/call" && tool !== undefined ? { "mcp-name": tool.name } : {}),
+    ...(name === undefined ? {} : { "mcp-name": name }),
   };
 }
