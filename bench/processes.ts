@@ -37,7 +37,7 @@ export async function measureProcesses(sessions: number): Promise<Processes> {
     const first = await startGateway(directory);
     await first.part.stop();
     const second = await startGateway(directory);
-    const upstream = start(1, process.execPath, [join(ROOT, "bench/upstream.ts")]);
+    const upstream = start(1, process.execPath, [join(ROOT, "cli/load/upstream.ts")]);
     try {
       const { url = "", token = "" } = second.ready;
       await registerUpstream(url, `Bearer ${token}`, (await firstJson(upstream)).url ?? "");

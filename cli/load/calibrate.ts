@@ -5,10 +5,12 @@ import type { Cpu, LoadReport, StepReport } from "./report.ts";
 
 /** A step with more failures than this says nothing about a service rate. */
 const MAX_FAILED_SHARE = 0.01;
+/** Nor does one that is far from the greatest throughput: a worker that idles is less efficient than one at full use. */
+const NEAR_BEST = 0.8;
 
 /**
- * The service rate is that of the step with the greatest throughput among those in which at most 1 % failed: of a profile with one
- * step that is all of it. Throws LoadFailure where there is no such step or no CPU time to divide by.
+ * The service rate is that of the step with the greatest throughput among those in which at most 1 % failed. Throws LoadFailure where
+ * there is none near the greatest throughput of all, or no CPU time to divide by.
  */
 export function calibrationOf(report: LoadReport): Calibration {
   const { total, memory, bytesPerSession, coldStartS, gateway, steps, workers } = report;
@@ -21,7 +23,7 @@ export function calibrationOf(report: LoadReport): Calibration {
     throw wrong(`engine ${JSON.stringify(engine)} is not one of fastify, bounded`);
   const cpu = serviceRate(steps);
   if (cpu === undefined)
-    throw wrong("no step served requests with at most 1 % of failures and a CPU time that can be read");
+    throw wrong("where it served most, more than 1 % of the requests failed, or there was no CPU time to be seen");
   return calibrationSchema.parse({
     measuredAt: report.startedAt,
     version: gateway.version,
@@ -42,7 +44,10 @@ export function calibrationOf(report: LoadReport): Calibration {
 }
 
 function serviceRate(steps: readonly StepReport[]): Cpu | undefined {
-  const sound = steps.filter(({ failedShare, cpu }) => failedShare <= MAX_FAILED_SHARE && cpu !== undefined);
+  const best = Math.max(0, ...steps.map(({ throughput }) => throughput));
+  const sound = steps.filter(
+    ({ failedShare, throughput }) => failedShare <= MAX_FAILED_SHARE && throughput >= NEAR_BEST * best,
+  );
   return sound.toSorted((a, b) => b.throughput - a.throughput)[0]?.cpu;
 }
 

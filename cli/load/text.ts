@@ -78,13 +78,17 @@ function factsOf(report: LoadReport): readonly (readonly [string, string])[] {
         ? undefined
         : `${memory.beforeMiB.toFixed(0)} MiB before, ${memory.peakMiB.toFixed(0)} at most, ${memory.afterMiB.toFixed(0)} after`,
     ],
-    ["per session", bytesPerSession === undefined ? undefined : `${bytesPerSession} bytes`],
+    ["per session", bytesPerSession === undefined ? undefined : sessionText(bytesPerSession)],
     ["cold start", coldStartS === undefined ? undefined : `${coldStartS.toFixed(2)} s until /ready`],
     ["generator", `at most ${percent(generator.busyShare)} of a core${latenessText(report)}`],
     ["machine", `${machine.cores} cores (${machine.cpu}), ${machine.memoryMiB} MiB, Node ${machine.runtime}`],
     ["started", report.startedAt],
   ];
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+}
+
+function sessionText(bytes: number): string {
+  return bytes === 0 ? "memory did not grow with open sessions" : `${bytes} bytes`;
 }
 
 function engineText(engine: string | undefined): string {

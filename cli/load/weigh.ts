@@ -10,7 +10,7 @@ const QUIET_MS = 1000;
 
 /**
  * Bytes of one open legacy session: `count` sessions are opened on the warm gateway, and the growth of its workers is divided.
- * Undefined where they are too few, or nothing grew: then other things moved more than the sessions.
+ * Undefined where they are too few; 0 where nothing grew.
  */
 export async function weighSessions(
   client: Client,
@@ -25,8 +25,7 @@ export async function weighSessions(
   const after = await watch.read();
   await closeSessions(client, opened);
   if (before === undefined || after === undefined || opened.length < count) return undefined;
-  const growth = sumOfBytes(after) - sumOfBytes(before);
-  return growth > 0 ? Math.round(growth / count) : undefined;
+  return Math.max(0, Math.round((sumOfBytes(after) - sumOfBytes(before)) / count));
 }
 
 function quiet(clock: Clock): Promise<void> {
