@@ -5,7 +5,7 @@ export function hostProblem(hostname: string, owned: string | undefined): string
   if (owned !== undefined && owned !== hostname)
     return `--i-own-this-host is ${JSON.stringify(owned.slice(0, 200))}, --url names the host ${JSON.stringify(hostname)}`;
   if (owned !== undefined || isLoopback(hostname)) return undefined;
-  return `${hostname} is not this machine: a load test of it is for its owner, who adds --i-own-this-host ${hostname}`;
+  return `${hostname} is not loopback: a load test of another host is for its owner, who adds --i-own-this-host ${hostname}`;
 }
 
 /** Of a host as the URL parser writes it: IPv4 with four numbers, IPv6 shortened and in brackets. RFC 5735, RFC 4291, RFC 6761. */

@@ -63,16 +63,13 @@ function rateText(rps: number): string {
   return String(Math.round(rps * 100) / 100);
 }
 
-/** Each further step has to bring more than this share of throughput, or it is past the knee. */
+/** A step is worth its connections when it brings more than this share of throughput. */
 const WORTHWHILE = 0.05;
 
-/** Index of the knee: the last step that brought over 5 % more throughput than every one before it. */
+/** Index of the knee: the last step that brought over 5 % more throughput than the knee before it. */
 export function kneeOf(throughputs: readonly number[]): number {
-  let best = 0;
   let knee = 0;
-  for (const [index, throughput] of throughputs.entries()) {
-    if (throughput > best * (1 + WORTHWHILE)) knee = index;
-    best = Math.max(best, throughput);
-  }
+  for (const [index, throughput] of throughputs.entries())
+    if (throughput > (throughputs[knee] ?? 0) * (1 + WORTHWHILE)) knee = index;
   return knee;
 }
