@@ -125,6 +125,11 @@ function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
   const width = (column: number) => widths[column] ?? 0;
   return rows
-    .map((row) => row.map((cell, at) => (at === 0 ? cell.padEnd(width(at)) : cell.padStart(width(at)))).join("  "))
+    .map((row) =>
+      row
+        .map((cell, at) => (at === 0 ? cell.padEnd(width(at)) : cell.padStart(width(at))))
+        .join("  ")
+        .trimEnd(),
+    )
     .join("\n");
 }

@@ -29,7 +29,7 @@ function byProfile({ profile, knee, steps, total }: Judged): string {
   const offered = steps[0]?.offeredRps;
   if (offered === undefined) return `${rate(total.throughput)}, p99 ${ms(total.latencyMs.p99)}.`;
   const keptUp = total.throughput >= KEPT_UP * offered ? "The gateway kept up" : "The gateway did not keep up";
-  return `${keptUp}: ${rate(total.throughput)} of ${rate(offered)} offered, p99 ${ms(total.latencyMs.p99)}.`;
+  return `${keptUp}: ${perSecond(total.throughput)} of ${rate(offered)} offered, p99 ${ms(total.latencyMs.p99)}.`;
 }
 
 function spikeText(steps: LoadReport["steps"]): string {
@@ -37,7 +37,7 @@ function spikeText(steps: LoadReport["steps"]): string {
   if (base === undefined || spike === undefined || after === undefined) return "The spike was not reached.";
   const offered = spike.offeredRps ?? 0;
   const back = `p99 ${ms(base.latencyMs.p99)} before, ${ms(after.latencyMs.p99)} after`;
-  return `In the spike ${rate(spike.throughput)} of ${rate(offered)} were served and ${percent(spike.shedShare)} refused; ${back}.`;
+  return `In the spike ${perSecond(spike.throughput)} of ${rate(offered)} were served and ${percent(spike.shedShare)} refused; ${back}.`;
 }
 
 function failuresText({ failed, requests, failedShare, failures, shed }: Figures): string {
@@ -74,8 +74,12 @@ export function notesOf({ generator, steps, total, workers, coldStartS }: Judged
   return notes;
 }
 
-export function rate(perSecond: number): string {
-  return `${perSecond >= 100 ? count(Math.round(perSecond)) : perSecond.toFixed(1)} requests/s`;
+function rate(value: number): string {
+  return `${perSecond(value)} requests/s`;
+}
+
+function perSecond(value: number): string {
+  return value >= 100 ? count(Math.round(value)) : value.toFixed(1);
 }
 
 export function ms(value: number): string {
@@ -91,6 +95,6 @@ export function percent(share: number): string {
   return `${value >= 10 || value === 0 ? value.toFixed(0) : value >= 0.1 ? value.toFixed(1) : "<0.1"} %`;
 }
 
-export function count(value: number): string {
+function count(value: number): string {
   return value.toLocaleString("en-US");
 }

@@ -139,21 +139,17 @@ describe("whose host it is", () => {
     },
   );
 
-  it.each([
-    "10.0.0.1",
-    "0.0.0.0",
-    "127.0.0.1.example.com",
-    "localhost.example.com",
-    "[::2]",
-    "[::ffff:10.0.0.1]",
-  ])("%s is not", (host) => {
-    const { hostname } = new URL(`http://${host}/`);
-    expect(isLoopback(hostname)).toBe(false);
-    expect(problems("--url", `http://${host}/mcp`)).toBe(
-      `${hostname} is not loopback: a load test of another host is for its owner, who adds --i-own-this-host ${hostname}`,
-    );
-    expect(given("--url", `http://${host}/mcp`, "--i-own-this-host", hostname).url.hostname).toBe(hostname);
-  });
+  it.each(["10.0.0.1", "0.0.0.0", "127.0.0.1.example.com", "localhost.example.com", "[::2]", "[::ffff:10.0.0.1]"])(
+    "%s is not",
+    (host) => {
+      const { hostname } = new URL(`http://${host}/`);
+      expect(isLoopback(hostname)).toBe(false);
+      expect(problems("--url", `http://${host}/mcp`)).toBe(
+        `${hostname} is not loopback: a load test of another host is for its owner, who adds --i-own-this-host ${hostname}`,
+      );
+      expect(given("--url", `http://${host}/mcp`, "--i-own-this-host", hostname).url.hostname).toBe(hostname);
+    },
+  );
 
   it.each([
     "example.org",
