@@ -554,6 +554,8 @@ export type Pins = Readonly<Record<string, number | string | boolean>>;
 export type SizingInput = ValueOf<typeof declarations> & {
   readonly given: Pins;
   readonly calibration?: Calibration | undefined;
+  /** Paths that were written, the rest are defaults. */
+  readonly stated: ReadonlySet<string>;
 };
 
 /** Every input by path, in the order of declaration. */
