@@ -2,13 +2,24 @@
 import type { Budget } from "../../../contract/plan.ts";
 import { capacity } from "./capacity.ts";
 import { connections } from "./connections.ts";
-import { platform } from "./platform.ts";
+import { data } from "./data.ts";
+import { kernel } from "./kernel.ts";
+import { replicas } from "./replicas.ts";
 import type { BudgetRule, Case } from "./rule.ts";
+import { security } from "./security.ts";
 import { timeouts } from "./timeouts.ts";
 
 export type { BudgetRule, Case } from "./rule.ts";
 
-export const budgetRules: readonly BudgetRule[] = [...capacity, ...connections, ...timeouts, ...platform];
+export const budgetRules: readonly BudgetRule[] = [
+  ...capacity,
+  ...connections,
+  ...timeouts,
+  ...kernel,
+  ...replicas,
+  ...data,
+  ...security,
+];
 
 /** A rule with its numbers. */
 export type BudgetLine = {
