@@ -3,7 +3,7 @@ import { access, constants, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { type Command, readOptions, UsageError } from "../command.ts";
-import { calibrationOf } from "../load/calibrate.ts";
+import { calibrationOf, caveatOf } from "../load/calibrate.ts";
 import { systemClock } from "../load/clock.ts";
 import { LoadFailure } from "../load/failure.ts";
 import { isLoopback } from "../load/hosts.ts";
@@ -52,7 +52,8 @@ async function carryOut(values: Values, given: Given, signal: AbortSignal): Prom
   process.stdout.write(values.json === true ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
   if (values.calibration !== undefined) {
     await writeFile(values.calibration, `${JSON.stringify(calibrationOf(report), null, 2)}\n`);
-    process.stderr.write(`${values.calibration} was written.\n`);
+    const caveat = caveatOf(report);
+    process.stderr.write(`${values.calibration} was written${caveat === undefined ? "." : `: ${caveat}`}\n`);
   }
   if (report.outcome === "interrupted") return INTERRUPTED;
   return report.outcome === "completed" && report.total.good > 0 ? 0 : 1;

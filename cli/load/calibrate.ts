@@ -2,11 +2,14 @@
 import { type Calibration, calibrationSchema } from "../../contract/calibration.ts";
 import { LoadFailure } from "./failure.ts";
 import type { Cpu, LoadReport, StepReport } from "./report.ts";
+import { percent } from "./verdict.ts";
 
 /** A step with more failures than this says nothing about a service rate. */
 const MAX_FAILED_SHARE = 0.01;
 /** Nor does one that is far from the greatest throughput: a worker that idles is less efficient than one at full use. */
 const NEAR_BEST = 0.8;
+/** From here on a worker works in batches: more load makes a request hardly cheaper. */
+const FULL_USE = 0.7;
 
 /**
  * The service rate is that of the step with the greatest throughput among those in which at most 1 % failed. Throws LoadFailure where
@@ -21,7 +24,7 @@ export function calibrationOf(report: LoadReport): Calibration {
   const engine = gateway.engine;
   if (engine !== "fastify" && engine !== "bounded")
     throw wrong(`engine ${JSON.stringify(engine)} is not one of fastify, bounded`);
-  const cpu = serviceRate(steps);
+  const cpu = calibratingStep(steps)?.cpu;
   if (cpu === undefined)
     throw wrong("where it served most, more than 1 % of the requests failed, or there was no CPU time to be seen");
   return calibrationSchema.parse({
@@ -43,12 +46,21 @@ export function calibrationOf(report: LoadReport): Calibration {
   });
 }
 
-function serviceRate(steps: readonly StepReport[]): Cpu | undefined {
+/** What has to be said with a calibration: how far the workers were from full use, where they were. */
+export function caveatOf({ steps }: LoadReport): string | undefined {
+  const step = calibratingStep(steps);
+  if (step?.cpu === undefined) return undefined;
+  const busy = step.cpu.seconds / step.seconds / Object.keys(step.cpu.workers).length;
+  if (busy >= FULL_USE) return undefined;
+  return `the workers were busy ${percent(busy)} of the time. At full use they serve more per CPU second: --profile step gets there.`;
+}
+
+function calibratingStep(steps: readonly StepReport[]): StepReport | undefined {
   const best = Math.max(0, ...steps.map(({ throughput }) => throughput));
   const sound = steps.filter(
     ({ failedShare, throughput }) => failedShare <= MAX_FAILED_SHARE && throughput >= NEAR_BEST * best,
   );
-  return sound.toSorted((a, b) => b.throughput - a.throughput)[0]?.cpu;
+  return sound.toSorted((a, b) => b.throughput - a.throughput)[0];
 }
 
 function perWorker(mib: number, { workers }: Cpu): number {

@@ -1,5 +1,5 @@
 /** The options of `mcp-stack load`, read into an order. Every wrong one is told, each in a sentence. */
-import { nearestOf } from "../../gateway/settings/index.ts";
+import { nearestOf } from "../../contract/nearest.ts";
 import { type OptionValues, UsageError } from "../command.ts";
 import { parsed } from "./answers.ts";
 import { hostProblem } from "./hosts.ts";

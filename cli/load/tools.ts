@@ -1,5 +1,5 @@
 /** Which tool to call, and with which arguments: by default one that is cheap and changes nothing. */
-import { nearestOf } from "../../gateway/settings/index.ts";
+import { nearestOf } from "../../contract/nearest.ts";
 import { isObject } from "./answers.ts";
 import { LoadFailure } from "./failure.ts";
 

@@ -124,7 +124,7 @@ function messageIn(headers, body) {
     ? String(body)
         .trim()
         .split(/\n\n/)
-        .at(-1)
+        .pop()
         .replace(/^(?:(?!data:).*\n)*data: ?/, "")
     : body;
   try {

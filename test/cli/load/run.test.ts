@@ -1,6 +1,6 @@
 /** A whole load test on a clock that only the test moves: the same report each time, to the last figure. */
 import { describe, expect, it } from "vitest";
-import { calibrationOf } from "../../../cli/load/calibrate.ts";
+import { calibrationOf, caveatOf } from "../../../cli/load/calibrate.ts";
 import type { Probe } from "../../../cli/load/probe.ts";
 import type { Mix } from "../../../cli/load/questions.ts";
 import type { LoadReport } from "../../../cli/load/report.ts";
@@ -244,6 +244,15 @@ describe("calibration", () => {
       workerBaseMiB: 100,
       coldStartS: 1.5,
     });
+  });
+
+  it("says so where the worker was far from full use", async () => {
+    const { report } = await run({ seconds: 1 });
+    expect(caveatOf(report)).toBeUndefined();
+    const half = report.steps.map((step) => ({ ...step, seconds: 2 * step.seconds }));
+    expect(caveatOf({ ...report, steps: half })).toBe(
+      "the workers were busy 40 % of the time. At full use they serve more per CPU second: --profile step gets there.",
+    );
   });
 
   it("is not made from a load test that cannot say it", async () => {
