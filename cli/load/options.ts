@@ -1,17 +1,21 @@
 /** The options of `mcp-stack load`, read into an order. Every wrong one is told, each in a sentence. */
-import { nearestOf } from "../../contract/nearest.ts";
 import { type OptionValues, UsageError } from "../command.ts";
-import { parsed } from "./answers.ts";
-import { hostProblem } from "./hosts.ts";
-import { METHODS, type Method } from "./messages.ts";
+import {
+  readArguments,
+  readChoice,
+  readMix,
+  readNumber,
+  readPids,
+  readSeconds,
+  readTool,
+  readUrl,
+} from "./option-values.ts";
 import { DEFAULT_SECONDS, OPEN_LOOP_CONNECTIONS, PROFILES, type Profile, profileNames } from "./profiles.ts";
 import type { Mix } from "./questions.ts";
 import type { LoadOrder } from "./run.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:4444/mcp";
-const MAX_SECONDS = 3600;
 const DEFAULT_TIMEOUT_S = 30;
-const UNIT_SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
 const PROFILE_HELP = profileNames.map((name) => `${name}: ${PROFILES[name]}`).join("; ");
 
 export const options = {
@@ -82,20 +86,19 @@ export type Given = Omit<LoadOrder, "endpoint"> & {
 /** Throws UsageError with every problem that the options have. */
 export function readGiven(values: Values): Given {
   const problems: string[] = [];
-  const read = readers(problems);
-  const profile = read.choice("profile", values.profile, profileNames, "smoke");
-  const era = read.choice("era", values.era, ["legacy", "modern", "mixed"] as const, "legacy");
-  const seconds = read.seconds("duration", values.duration, DEFAULT_SECONDS[profile]);
-  const rps = read.number("rps", values.rps, { min: 0.1, max: 100_000, isWhole: false });
-  const connections = read.number("connections", values.connections, { min: 1, max: OPEN_LOOP_CONNECTIONS });
-  const sessions = read.number("sessions", values.sessions, { min: 1, max: 100_000 });
-  const mix = read.mix(values.mix);
-  const args = read.json(values.arguments);
-  const tool = read.tool(values.tool);
-  const url = read.url(values.url ?? DEFAULT_URL, values["i-own-this-host"]);
-  const pids = read.pids(values.pid);
-  const timeoutMs = read.seconds("timeout", values.timeout, DEFAULT_TIMEOUT_S) * 1000;
-  const seed = read.number("seed", values.seed, { min: 0, max: 2 ** 32 - 1 }) ?? 1;
+  const profile = readChoice(problems, "profile", values.profile, profileNames, "smoke");
+  const era = readChoice(problems, "era", values.era, ["legacy", "modern", "mixed"] as const, "legacy");
+  const seconds = readSeconds(problems, "duration", values.duration, DEFAULT_SECONDS[profile]);
+  const rps = readNumber(problems, "rps", values.rps, { min: 0.1, max: 100_000, isWhole: false });
+  const connections = readNumber(problems, "connections", values.connections, { min: 1, max: OPEN_LOOP_CONNECTIONS });
+  const sessions = readNumber(problems, "sessions", values.sessions, { min: 1, max: 100_000 });
+  const mix = readMix(problems, values.mix);
+  const args = readArguments(problems, values.arguments);
+  const tool = readTool(problems, values.tool);
+  const url = readUrl(problems, values.url ?? DEFAULT_URL, values["i-own-this-host"]);
+  const pids = readPids(problems, values.pid);
+  const timeoutMs = readSeconds(problems, "timeout", values.timeout, DEFAULT_TIMEOUT_S) * 1000;
+  const seed = readNumber(problems, "seed", values.seed, { min: 0, max: 2 ** 32 - 1 }) ?? 1;
   problems.push(...conflicts(values, profile, mix, era));
   if (problems.length > 0) throw new UsageError(problems.join("\n  "));
   return {
@@ -133,89 +136,4 @@ function conflicts(values: Values, profile: Profile, mix: Mix, era: string): str
   for (const name of ["tool", "arguments"] as const)
     if (values[name] !== undefined && !mix.has("tools/call")) problems.push(`--${name} needs tools/call in --mix`);
   return problems;
-}
-
-type NumberRange = { readonly min: number; readonly max: number; readonly isWhole?: boolean };
-
-/** Each answers the value, or tells a problem and answers something of the right type that is never used. */
-function readers(problems: string[]) {
-  const wrong = (name: string, text: string, allowed: string): void => {
-    problems.push(`--${name} is ${JSON.stringify(text.slice(0, 200))}, it has to be ${allowed}`);
-  };
-  return {
-    choice<Choice extends string>(
-      name: string,
-      text: string | undefined,
-      allowed: readonly Choice[],
-      otherwise: Choice,
-    ): Choice {
-      const found = allowed.find((choice) => choice === text);
-      if (text !== undefined && found === undefined) wrong(name, text, `one of ${allowed.join(", ")}`);
-      return found ?? otherwise;
-    },
-    number(name: string, text: string | undefined, { min, max, isWhole = true }: NumberRange): number | undefined {
-      if (text === undefined) return undefined;
-      const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-      if (!(value >= min && value <= max) || (isWhole && !Number.isInteger(value)))
-        wrong(name, text, `a ${isWhole ? "whole " : ""}number from ${min} to ${max}`);
-      return value;
-    },
-    seconds(name: string, text: string | undefined, otherwise: number): number {
-      if (text === undefined) return otherwise;
-      const [, amount, unit = "s"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
-      const value = Number(amount) * (UNIT_SECONDS[unit] ?? Number.NaN);
-      if (!(value > 0 && value <= MAX_SECONDS)) wrong(name, text, "a time above 0 and up to 1h, as 90, 90s, 5m, 500ms");
-      return value;
-    },
-    url(text: string, owned: string | undefined): URL {
-      const url = URL.canParse(text) ? new URL(text) : undefined;
-      if (url === undefined || !/^https?:$/.test(url.protocol)) wrong("url", text, "an http or https URL");
-      else if (url.username !== "" || url.password !== "")
-        problems.push("--url must not carry a user name or a password: it is printed. --token-file is for the token");
-      else {
-        const problem = hostProblem(url.hostname, owned);
-        if (problem !== undefined) problems.push(problem);
-      }
-      return url ?? new URL(DEFAULT_URL);
-    },
-    json(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
-      const value = text === undefined ? undefined : parsed(text);
-      if (text !== undefined && value === undefined) wrong("arguments", text, "a JSON object");
-      return value;
-    },
-    tool(text: string | undefined): string | undefined {
-      // It becomes a header of modern requests.
-      if (text !== undefined && !/^[\x21-\x7e]{1,200}$/.test(text))
-        wrong("tool", text, "1 to 200 printable ASCII characters");
-      return text;
-    },
-    pids(text: string | undefined): readonly number[] {
-      if (text === undefined) return [];
-      const pids = text.split(",").map((part) => part.trim());
-      if (!pids.every((pid) => /^[1-9]\d{0,9}$/.test(pid))) wrong("pid", text, "process ids, as 4711 or 4711,4712");
-      return pids.map(Number);
-    },
-    mix(text: string | undefined): Mix {
-      const mix = new Map<Method, number>();
-      if (text === undefined) return mix.set("tools/call", 1);
-      for (const part of text.split(",")) {
-        const [name = "", share = "", ...rest] = part.split("=").map((side) => side.trim());
-        const method = METHODS.find((known) => known === name);
-        if (method === undefined)
-          wrong(
-            "mix",
-            text,
-            `made of ${METHODS.join(", ")}; the nearest to ${JSON.stringify(name)} is ${nearestOf(name, METHODS)}`,
-          );
-        else if (mix.has(method)) wrong("mix", text, `without ${method} twice`);
-        else if (rest.length > 0 || !/^(?:0?\.\d+|[01](?:\.\d+)?)$/.test(share))
-          wrong("mix", text, `shares from 0 to 1, as ${method}=0.5`);
-        else mix.set(method, Number(share));
-      }
-      const sum = [...mix.values()].reduce((total, share) => total + share, 0);
-      if (mix.size === text.split(",").length && Math.abs(sum - 1) > 1e-6)
-        wrong("mix", text, `shares that are 1 together, these are ${Number(sum.toFixed(6))}`);
-      return mix;
-    },
-  };
 }
