@@ -52,7 +52,7 @@ export function caveatOf({ steps }: LoadReport): string | undefined {
   if (step?.cpu === undefined) return undefined;
   const busy = step.cpu.seconds / step.seconds / Object.keys(step.cpu.workers).length;
   if (busy >= FULL_USE) return undefined;
-  return `the workers were busy ${percent(busy)} of the time. At full use they serve more per CPU second: --profile step gets there.`;
+  return `the workers were busy ${percent(busy)} of the time. At full use they serve more per CPU second: --profile step, and no neighbours on the machine, get there.`;
 }
 
 function calibratingStep(steps: readonly StepReport[]): StepReport | undefined {

@@ -251,7 +251,7 @@ describe("calibration", () => {
     expect(caveatOf(report)).toBeUndefined();
     const half = report.steps.map((step) => ({ ...step, seconds: 2 * step.seconds }));
     expect(caveatOf({ ...report, steps: half })).toBe(
-      "the workers were busy 40 % of the time. At full use they serve more per CPU second: --profile step gets there.",
+      "the workers were busy 40 % of the time. At full use they serve more per CPU second: --profile step, and no neighbours on the machine, get there.",
     );
   });
 
