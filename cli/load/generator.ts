@@ -42,7 +42,7 @@ const RECONNECT_MS = 100;
 /** Timers are that coarse: an arrival sent so soon after its time counts as sent at its time. */
 const TIMER_MS = 2;
 
-/** Runs one load to its end. Failures are counted and end nothing; `done` resolves when every link is closed. */
+/** Runs one load to its end. Failures are counted and end nothing; it resolves when every link is closed. */
 export function generate(load: Load, ports: Ports, signal: AbortSignal): Promise<Generated> {
   return new Promise((resolve) => new Step(load, ports, signal, resolve).start());
 }
