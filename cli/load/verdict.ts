@@ -1,6 +1,6 @@
 /** What a load test says in a sentence, and what a reader has to know beside the figures. */
 import type { Ending } from "./generator.ts";
-import type { Figures, LoadReport } from "./report.ts";
+import type { Figures, LoadReport, StepReport } from "./report.ts";
 
 type Judged = Omit<LoadReport, "verdict" | "notes">;
 
@@ -20,16 +20,20 @@ export function verdictOf(report: Judged, ending: Ending): string {
 }
 
 function byProfile({ profile, knee, steps, total }: Judged): string {
-  if (profile === "step" && knee !== undefined) {
-    const isLast = steps.at(-1)?.name === knee.step;
-    const beyond = isLast ? "the last step, more may be possible" : "more load adds less than 5 %";
-    return `The knee is at ${knee.step}: ${rate(knee.throughput)}; ${beyond}.`;
-  }
+  if (profile === "step" && knee !== undefined)
+    return `The knee is at ${knee.step}: ${rate(knee.throughput)}; ${beyondKnee(knee, steps.at(-1))}.`;
   if (profile === "spike") return spikeText(steps);
   const offered = steps[0]?.offeredRps;
   if (offered === undefined) return `${rate(total.throughput)}, p99 ${ms(total.latencyMs.p99)}.`;
   const keptUp = total.throughput >= KEPT_UP * offered ? "The gateway kept up" : "The gateway did not keep up";
   return `${keptUp}: ${perSecond(total.throughput)} of ${rate(offered)} offered, p99 ${ms(total.latencyMs.p99)}.`;
+}
+
+function beyondKnee(knee: { readonly step: string }, last: StepReport | undefined): string {
+  if (last?.name !== knee.step) return "more load adds less than 5 %";
+  const { offeredRps, throughput } = last;
+  if (offeredRps === undefined || throughput >= KEPT_UP * offeredRps) return "the last step, more may be possible";
+  return "it did not keep up with what was offered";
 }
 
 function spikeText(steps: LoadReport["steps"]): string {
@@ -58,7 +62,7 @@ export function notesOf({ generator, steps, total, workers, coldStartS }: Judged
     );
   if (generator.busyShare > GENERATOR_BUSY)
     notes.push(
-      `The generator used ${percent(generator.busyShare)} of a core: the gateway may serve more than this; CPU per request is not touched by that.`,
+      `The generator used ${percent(generator.busyShare)} of a core: the gateway may serve more than this; CPU per request is hardly touched by that.`,
     );
   if (generator.latenessP99Ms > GENERATOR_LATE_MS)
     notes.push(
