@@ -1,0 +1,53 @@
+/** What happens where a budget does not hold, for somebody who never heard of its rule: one sentence per number. */
+
+const consequences: Readonly<Record<string, string>> = {
+  I1: "The gateway cannot carry the load: requests queue without end or are refused.",
+  I3: "The memory of a replica does not suffice for its workers: the kernel ends it under load.",
+  I4: "Workers take turns on too few cores: more of them add memory and waiting, no throughput.",
+  I5: "The number of replicas rests on a service rate that nobody measured on this gateway.",
+  I6: "At the worst instant workers ask PgBouncer for more connections than it accepts, and their requests fail.",
+  I7: "PgBouncer promises its pools more server connections than it may open: a part of the pool is never reached.",
+  I8: "PostgreSQL turns connections away (too many clients already), the migration's or the administrator's among them.",
+  I9: "PgBouncer keeps more connections open than its pool may have.",
+  I10: "Redis turns connections away (max number of clients reached), and workers lose sessions and leases.",
+  I11: "A process runs out of descriptors and can neither accept nor open a connection.",
+  I12: "Cleaning up sessions takes every connection of a worker's pool, and requests wait for it.",
+  I13: "A statement that was prepared on one server connection is asked for on another, and the query fails.",
+  I14: "Every transaction pays for a reset that nothing needs.",
+  I15: "A request still waits for Redis when its wait for a database connection is already over.",
+  I16: "A request is given up while it still waits for the database, and the database's own error is never seen.",
+  I17: "The client gives a query up before the server cancels it, and the server goes on working for nobody.",
+  I18: "PostgreSQL ends a transaction that PgBouncer still allows to be idle.",
+  I19: "PgBouncer closes connections that the gateway's pool still hands out, and queries fail at random.",
+  I20: "Server connections are closed for their age before they can ever be idle: one of the two limits means nothing.",
+  I21: "An outer wait ends before an inner one: the caller sees a timeout of the proxy instead of the tool's answer.",
+  I22: "Sessions are given up while they are created or checked, or are checked too late to be of use.",
+  I23: "A server closes idle connections before its client does: a request on such a connection is lost.",
+  I24: "A quiet stream is cut by a proxy before the next sign of life.",
+  I25: "A leader that misses a few heartbeats loses its lease to another while it still works.",
+  I26: "Retries go on after the caller has given up.",
+  I27: "Probes restart or withdraw replicas that are only slow or still starting.",
+  I28: "Replicas are killed before their calls have ended.",
+  I29: "The kernel cuts the queue of waiting connections silently, and bursts are refused earlier than planned.",
+  I30: "The kubelet refuses the pods: a sysctl is asked for that the cluster does not allow.",
+  I31: "nginx runs out of local ports towards the gateway, and connections fail at the peak.",
+  I34: "The autoscaler's bounds contradict each other, or leave too few replicas to lose one.",
+  I35: "No replica may ever be evicted: no node can be drained and upgrades of the cluster stand still.",
+  I36: "The namespace has no room for the extra pods of a rollout: it hangs half-way.",
+  I41: "PostgreSQL may take more memory than it has: the kernel ends it under load, and every connection with it.",
+  I43: "Redis loses or refuses what must be kept: sessions, leases, events of streams.",
+  I44: "The volume of PostgreSQL fills up, and the database stops.",
+  I45: "Backups overtake each other or find no room.",
+  I48: "nginx answers for somebody whose access was withdrawn longer ago than promised.",
+  I49: "The gateway believes a revoked token longer than promised.",
+  I50: "Nobody can say afterwards who did what in production.",
+  I51: "The database is out of processor time at the peak: every transaction waits, and the waits add up.",
+  I52: "More requests are let in than the database can serve in time: they wait only to fail.",
+  I53: "Workers evict upstream sessions that are still in use.",
+  I54: "The autoscaler compares with the wrong number and acts too late or never.",
+};
+
+/** Undefined for a number that this version does not know. */
+export function consequenceOf(id: string): string | undefined {
+  return consequences[id];
+}
