@@ -3,11 +3,10 @@ import type { Budget, Plan, PlanDocument } from "../../../contract/plan.ts";
 import type { SizingInput } from "../input.ts";
 import { reservedBy, sumOf } from "../kernels/cost.ts";
 import { isRolloutBudget } from "../rollout.ts";
-import { consequenceOf } from "./consequences.ts";
 import { figure, percent, quantity, scalar } from "./numbers.ts";
 import { type Paint, plain } from "./paint.ts";
 import { leavesOf, unitOf } from "./subject.ts";
-import { alignTable } from "./table.ts";
+import { alignTable, cell, markdownTable } from "./table.ts";
 
 /** One of the two: a plan that was written lacks what only its inputs say. */
 export type Side = {
@@ -27,7 +26,7 @@ export type Change = { readonly name: string; readonly before: string; readonly 
 
 type Figure = readonly [name: string, of: (side: Side) => string | undefined];
 
-const headline: readonly Figure[] = [
+const figures: readonly Figure[] = [
   ["verdict", ({ accepted }) => (accepted ? "accepted" : "refused")],
   ["users", ({ users }) => (users === undefined ? undefined : figure(users))],
   ["requests at the peak", ({ plan }) => quantity(Number(plan.load.gatewayRps.toFixed(3)), "requests/s")],
@@ -66,7 +65,7 @@ function headroomAtMost({ load, gateway }: Plan): number {
 
 /** The figures that a reader asks for first, the same ones each time. */
 export function headlineOf(before: Side, after: Side): Change[] {
-  return headline.flatMap(([name, of]) => {
+  return figures.flatMap(([name, of]) => {
     const values = [of(before), of(after)] as const;
     return values.every((value) => value === undefined)
       ? []
@@ -74,11 +73,11 @@ export function headlineOf(before: Side, after: Side): Change[] {
   });
 }
 
-/** Every number of the plan that is another one, by path. */
+/** Every number of the plan that is another one, by path; the sentence about the engine is none. */
 export function changedNumbers(before: Plan, after: Plan): Change[] {
   const [old, young] = [leavesOf(before), leavesOf(after)];
   return [...new Set([...old.keys(), ...young.keys()])]
-    .filter((path) => old.get(path) !== young.get(path))
+    .filter((path) => path !== "engine.why" && old.get(path) !== young.get(path))
     .map((name) => ({ name, before: scalar(old.get(name)), after: scalar(young.get(name)) }));
 }
 
@@ -93,36 +92,80 @@ export function budgetChanges(before: Side, after: Side): { readonly broken: Bud
   };
 }
 
+type Comparison = {
+  readonly headline: readonly Change[];
+  readonly numbers: readonly Change[];
+  readonly broken: readonly Budget[];
+  readonly mended: readonly Budget[];
+  readonly way: readonly Budget[];
+};
+
+function compare(before: Side, after: Side): Comparison {
+  return {
+    headline: headlineOf(before, after),
+    numbers: changedNumbers(before.plan, after.plan).map((change) => ({ ...change, name: withUnit(change.name) })),
+    ...budgetChanges(before, after),
+    way: after.budgets.filter(isRolloutBudget),
+  };
+}
+
+/** Nothing that a reader would have to look at. */
+function isSame({ numbers, broken, mended }: Comparison): boolean {
+  return numbers.length === 0 && broken.length === 0 && mended.length === 0;
+}
+
 /** Verdicts, the headline, every other number that changes, budgets that break or hold again. */
 export function compareText(before: Side, after: Side, paint: Paint = plain): string {
-  const rows = (changes: readonly Change[]) =>
-    changes.map((change) => [
-      change.name,
-      change.before,
-      change.before === change.after ? "" : "→",
-      change.before === change.after ? "" : change.after,
-    ]);
-  const numbers = changedNumbers(before.plan, after.plan).map((change) => ({ ...change, name: withUnit(change.name) }));
-  const { broken, mended } = budgetChanges(before, after);
+  const comparison = compare(before, after);
+  if (isSame(comparison)) return `No number changes from ${before.title} to ${after.title}.\n`;
+  const table = (changes: readonly Change[]) => alignTable(changes.map(cellsOf), ["left", "right", "left", "right"]);
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ["", paint.strong(title), ...lines.map((line) => `  ${line}`)];
+  const { headline, numbers, broken, mended, way } = comparison;
   const lines = [
-    paint.strong(`Before: ${before.title}. After: ${after.title}.`),
-    ...alignTable(rows(headlineOf(before, after)), ["left", "right", "left", "right"]).map((line) => `  ${line}`),
+    paint.strong(`From ${before.title} to ${after.title}`),
+    ...table(headline).map((line) => `  ${line}`),
     ...section(
       "Budgets that break",
-      broken.flatMap((budget) => brokenLines(budget).map((line, index) => (index === 0 ? paint.bad(line) : line))),
+      broken.map((budget) => paint.bad(budgetLine(budget))),
     ),
     ...section(
       "Budgets that hold again",
       mended.map((budget) => paint.good(budgetLine(budget))),
     ),
-    ...section(
-      numbers.length === 0 ? "No number of the plan changes" : "Every number that changes",
-      alignTable(rows(numbers), ["left", "right", "left", "right"]),
-    ),
-    ...(numbers.length === 0 ? ["", "No number of the plan changes."] : []),
-    ...section("While both generations run", after.budgets.filter(isRolloutBudget).map(budgetLine)),
+    ...section("Every number that changes", table(numbers)),
+    ...section("While both generations run", way.map(budgetLine)),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function cellsOf({ name, before, after }: Change): string[] {
+  return before === after ? [name, before] : [name, before, "→", after];
+}
+
+/** The same as Markdown, the long list folded. */
+export function compareMarkdown(before: Side, after: Side): string {
+  const comparison = compare(before, after);
+  if (isSame(comparison)) return `No number changes from ${cell(before.title)} to ${cell(after.title)}.\n`;
+  const { headline, numbers, broken, mended, way } = comparison;
+  const table = (changes: readonly Change[]) =>
+    markdownTable(
+      ["", "before", "after"],
+      changes.map((change) => [change.name, change.before, change.before === change.after ? "" : change.after]),
+      ["left", "right", "right"],
+    );
+  const list = (title: string, budgets: readonly Budget[]) =>
+    budgets.length === 0 ? [] : ["", `#### ${title}`, "", ...budgets.map((budget) => `- ${cell(budgetLine(budget))}`)];
+  const lines = [
+    `### From ${cell(before.title)} to ${cell(after.title)}`,
+    "",
+    ...table(headline),
+    ...list("Budgets that break", broken),
+    ...list("Budgets that hold again", mended),
+    ...(numbers.length === 0
+      ? []
+      : ["", "<details><summary>Every number that changes</summary>", "", ...table(numbers), "", "</details>"]),
+    ...list("While both generations run", way),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -134,9 +177,4 @@ function withUnit(path: string): string {
 
 function budgetLine({ id, statement, left, right, unit, holds }: Budget): string {
   return `${id} ${holds ? "holds" : "does not hold"}: ${statement}: ${figure(left)} of ${quantity(right, unit)}`;
-}
-
-function brokenLines(budget: Budget): string[] {
-  const consequence = consequenceOf(budget.id);
-  return [budgetLine(budget), ...(consequence === undefined ? [] : [`  ${consequence}`])];
 }

@@ -1,5 +1,6 @@
 /** A budget that does not hold, in words that need no knowledge of the model: what, by how much, why it matters, what to change. */
 import type { Budget, PlanDocument, Refusal, Repair } from "../../../contract/plan.ts";
+import { inputFields } from "../input.ts";
 import { isRolloutBudget } from "../rollout.ts";
 import { consequenceOf } from "./consequences.ts";
 import { quantity } from "./numbers.ts";
@@ -18,9 +19,10 @@ function excessOf({ left, right, strict, unit }: Budget): string {
   return quantity(Number((left - right).toFixed(6)), unit);
 }
 
-/** A repair as it is given to `--what-if`; a pinned number is changed where it was pinned. */
+/** A repair as it is given to `--what-if`; what is pinned, or can only be pinned, is changed there. */
 export function whatIfOf({ provenance }: Pick<PlanDocument, "provenance">, { input, to }: Repair): string {
-  const path = provenance[input]?.kind === "given" ? `given.${input}` : input;
+  const isPin = provenance[input]?.kind === "given" || !inputFields.has(input);
+  const path = isPin ? `given.${input}` : input;
   return `--what-if ${path}=${String(to)}`;
 }
 
@@ -36,7 +38,7 @@ export function repairTexts(document: Pick<PlanDocument, "provenance">, { repair
 /** What stands where there is no repair. */
 export function noRepair(refusal: Refusal): string {
   if (isRolloutBudget(refusal))
-    return "Take two steps: one that keeps both generations within the limit, and this one after it is rolled out.";
+    return `No single input of this plan repairs it, since the limit of the plan before counts too. Take two steps: first the plan before with room for ${quantity(refusal.left, refusal.unit)}; this one when that is rolled out.`;
   if (refusal.id === "I5")
     return "No input repairs it: measure with `mcp-stack load --calibration calibration.json` and plan with `--calibration calibration.json`.";
   return "No single input repairs it.";

@@ -15,17 +15,28 @@ const WIDTH = 100;
 /** Lines end in a line feed, the last one too. `paint` emphasises; without it the text has no escapes. */
 export function textReport(subject: Subject, paint: Paint = plain): string {
   const { document } = subject;
-  const verdict = verdictOf(subject);
   return joined([
-    [(document.accepted ? paint.good : paint.bad)(paint.strong(verdict))],
-    ...document.refusals.map((refusal) => refusalLines(document, refusal, paint.bad)),
-    ...document.warnings.map((warning) => refusalLines(document, warning, paint.warn)),
+    ...verdictBlocks(subject, paint),
     tightLines(document, paint),
     ...sectionsOf(document.plan).map((section) => sectionLines(document, section, paint)),
     [paint.strong("Timeouts, each within the next"), `  ${timeoutChain(document.plan)}`],
     costLines(document, paint),
     ...basisLines(subject, paint),
   ]);
+}
+
+/** The beginning of the report alone: what holds and what does not. */
+export function verdictText(subject: Subject, paint: Paint = plain): string {
+  return joined(verdictBlocks(subject, paint));
+}
+
+function verdictBlocks(subject: Subject, paint: Paint): string[][] {
+  const { document } = subject;
+  return [
+    [(document.accepted ? paint.good : paint.bad)(paint.strong(verdictOf(subject)))],
+    ...document.refusals.map((refusal) => refusalLines(document, refusal, paint.bad)),
+    ...document.warnings.map((warning) => refusalLines(document, warning, paint.warn)),
+  ];
 }
 
 /** Blocks with a blank line between them, empty ones left out. */
