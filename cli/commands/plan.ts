@@ -107,7 +107,9 @@ async function show(source: StackInput, subject: Subject, values: Values): Promi
   const isWritten = before?.isWritten === true;
   const document = isWritten ? withRollout(subject.document, subject.input, before.side.plan) : subject.document;
   const code = await report({ ...subject, document }, before?.side, values);
-  return values.write === true && code !== NOT_UNDERSTOOD ? await write(source, document) : code;
+  return values.write === true && code !== NOT_UNDERSTOOD
+    ? await write(source, document.accepted, subject.document)
+    : code;
 }
 
 async function showWhatIf(
@@ -189,10 +191,10 @@ function usersOf(input: unknown): number | undefined {
   return reading.ok ? reading.input.load.concurrentUsers : undefined;
 }
 
-/** Only what holds is kept; exit code as for the plan itself. */
-async function write({ stack, raw }: StackInput, document: PlanDocument): Promise<number> {
+/** Only what holds, the way there too, is kept, and of it the plan alone; exit code as for the plan itself. */
+async function write({ stack, raw }: StackInput, isAccepted: boolean, document: PlanDocument): Promise<number> {
   if (stack === undefined) throw new UsageError("--write needs --stack: the plan is kept beside the stack's file");
-  if (!document.accepted) {
+  if (!isAccepted) {
     process.stderr.write("mcp-stack: a refused plan is not written\n");
     return REFUSED;
   }

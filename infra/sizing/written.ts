@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { budgetSchema, type PlanDocument, planSchema } from "../../contract/plan.ts";
 
-const writtenSchema = z.object({ input: z.unknown(), plan: planSchema, budgets: z.array(budgetSchema) });
+const writtenSchema = z.object({ input: z.unknown().optional(), plan: planSchema, budgets: z.array(budgetSchema) });
 
 /** `input` is there only in files that `writePlan` made, as it was written by the user. */
 export type WrittenPlan = z.infer<typeof writtenSchema>;

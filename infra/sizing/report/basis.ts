@@ -13,14 +13,21 @@ export type Basis = {
   /** Inputs that were left out and have a default that is no guess. */
   readonly defaults: number;
 };
-export type Guess = { readonly path: string; readonly value: string; readonly source: string };
+/** `what` says what the number means, or why it is only a guess. */
+export type Guess = { readonly path: string; readonly value: string; readonly what: string };
 export type Pin = { readonly path: string; readonly value: string; readonly derived: string };
 
 export function basisOf({ document, input }: Subject): Basis {
   const entries = Object.entries(document.provenance);
   const assumed = entries.flatMap(([path, note]): Guess[] =>
     note.kind === "assumed"
-      ? [{ path: nameOf(path), value: valueText({ document, input }, path), source: note.source }]
+      ? [
+          {
+            path: nameOf(path),
+            value: valueText({ document, input }, path),
+            what: inputFields.get(nameOf(path))?.description ?? note.source,
+          },
+        ]
       : [],
   );
   const pinned = entries.flatMap(([path, note]): Pin[] =>

@@ -3,7 +3,7 @@ import type { Budget, Plan, PlanDocument } from "../../../contract/plan.ts";
 import type { SizingInput } from "../input.ts";
 import { reservedBy, sumOf } from "../kernels/cost.ts";
 import { isRolloutBudget } from "../rollout.ts";
-import { figure, percent, quantity, scalar } from "./numbers.ts";
+import { figure, money, percent, quantity, scalar } from "./numbers.ts";
 import { type Paint, plain } from "./paint.ts";
 import { leavesOf, unitOf } from "./subject.ts";
 import { alignTable, cell, markdownTable } from "./table.ts";
@@ -49,7 +49,9 @@ const figures: readonly Figure[] = [
   [
     "cost of a month (fewest, most)",
     ({ plan: { cost } }) =>
-      cost === null ? undefined : `${figure(cost.monthlyAtMin)}, ${figure(cost.monthlyAtMax)} ${cost.currency}`,
+      cost === null
+        ? undefined
+        : [cost.monthlyAtMin, cost.monthlyAtMax].map((amount) => money(amount, cost.currency)).join(", "),
   ],
   ["headroom with the most replicas", ({ plan }) => percent(headroomAtMost(plan))],
 ];
@@ -76,9 +78,11 @@ export function headlineOf(before: Side, after: Side): Change[] {
 /** Every number of the plan that is another one, by path; the sentence about the engine is none. */
 export function changedNumbers(before: Plan, after: Plan): Change[] {
   const [old, young] = [leavesOf(before), leavesOf(after)];
-  return [...new Set([...old.keys(), ...young.keys()])]
-    .filter((path) => path !== "engine.why" && old.get(path) !== young.get(path))
-    .map((name) => ({ name, before: scalar(old.get(name)), after: scalar(young.get(name)) }));
+  const paths = [...new Set([...old.keys(), ...young.keys()])].filter((path) => path !== "engine.why");
+  return paths.flatMap((name) => {
+    const values = [old.get(name) ?? null, young.get(name) ?? null] as const;
+    return values[0] === values[1] ? [] : [{ name, before: scalar(values[0]), after: scalar(values[1]) }];
+  });
 }
 
 /** Budgets by what the change does to them; one that is new and holds is no news. */

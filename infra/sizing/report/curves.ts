@@ -41,10 +41,21 @@ export function replicasAt({ min, max, atTarget }: Fleet, load: number): number 
   return clamp(up(load / atTarget), min, max);
 }
 
-/** Where the autoscaler adds a replica, within what it may: loads in rising order with the replicas from there on. */
+/** More steps than this are no longer seen one by one. */
+const MOST_STEPS = 200;
+
+/**
+ * Where the autoscaler adds replicas, within what it may: loads in rising order with the replicas from there on. Of very many steps
+ * several are taken together.
+ */
 export function scalingSteps({ min, max, atTarget }: Fleet): readonly (readonly [load: number, replicas: number])[] {
+  const stride = Math.max(1, up((max - min) / MOST_STEPS));
   const steps: [number, number][] = [[0, min]];
-  for (let replicas = min + 1; replicas <= max; replicas += 1) steps.push([(replicas - 1) * atTarget, replicas]);
+  for (let replicas = min; replicas < max; ) {
+    const next = Math.min(max, replicas + stride);
+    steps.push([replicas * atTarget, next]);
+    replicas = next;
+  }
   return steps;
 }
 

@@ -28,7 +28,7 @@ export function explain(subject: Subject, path: string, paint: Paint = plain): E
 function resolve({ document }: Subject, path: string): string | undefined {
   const name = path.replace(/^given\./, "");
   if (valueAt(document.plan, name) !== undefined && planLeaves.has(name)) return name;
-  if (document.provenance[name] !== undefined) return name;
+  if (Object.hasOwn(document.provenance, name)) return name;
   const input = nameOf(name);
   return inputFields.has(input) ? `input.${input}` : undefined;
 }

@@ -1,7 +1,7 @@
 /** The report as a comment on a pull request: the verdict and what does not hold in sight, the numbers folded. */
 import type { PlanDocument, Refusal } from "../../../contract/plan.ts";
 import { basisOf } from "./basis.ts";
-import { figure, percent, quantity, scalar } from "./numbers.ts";
+import { figure, money, percent, quantity, scalar } from "./numbers.ts";
 import { noRepair, repairTexts, sideRows, whyItMatters } from "./refusal.ts";
 import { sectionsOf, timeoutChain } from "./sections.ts";
 import { originOf, type Subject, unitOf, valueAt } from "./subject.ts";
@@ -79,7 +79,10 @@ function numbersBlock({ plan, provenance }: PlanDocument): string[] {
   const month =
     cost === null
       ? []
-      : ["", `A month costs ${figure(cost.monthlyAtMin)} to ${figure(cost.monthlyAtMax)} ${cost.currency}.`];
+      : [
+          "",
+          `A month costs ${money(cost.monthlyAtMin, cost.currency)} with the fewest replicas, ${money(cost.monthlyAtMax, cost.currency)} with the most.`,
+        ];
   return [
     "<details><summary>Numbers per tier</summary>",
     "",
@@ -96,7 +99,7 @@ function basisBlock(subject: Subject): string[] {
   const items = [
     ...measured.map((line) => `- measured: ${cell(line)}`),
     ...pinned.map(({ path, value, derived }) => `- pinned: \`${path}\` ${cell(value)}, derived ${cell(derived)}`),
-    ...assumed.map(({ path, value, source }) => `- assumed: \`${path}\` ${cell(value)} (${cell(source)})`),
+    ...assumed.map(({ path, value, what }) => `- assumed: \`${path}\` ${cell(value)} (${cell(what)})`),
     ...(defaults === 0 ? [] : [`- ${defaults} inputs have their defaults`]),
   ];
   return items.length === 0 ? [] : ["<details><summary>What it rests on</summary>", "", ...items, "", "</details>"];

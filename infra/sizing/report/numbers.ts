@@ -24,6 +24,13 @@ function singular(unit: string): string {
   return unit.endsWith("ies") ? `${unit.slice(0, -3)}y` : unit.slice(0, -1);
 }
 
+const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+/** `1,460.80 EUR`. */
+export function money(amount: number, currency: string): string {
+  return `${cents.format(amount)} ${currency}`;
+}
+
 /** `10.6 %` of 0.106. */
 export function percent(share: number): string {
   return `${tenths.format(share * 100)} %`;

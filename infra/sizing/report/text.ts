@@ -1,7 +1,7 @@
 /** The report for people at a terminal: verdict, what does not hold, what is tight, the numbers, what they rest on. */
 import type { Budget, PlanDocument, Refusal } from "../../../contract/plan.ts";
 import { basisOf } from "./basis.ts";
-import { figure, percent, quantity, scalar } from "./numbers.ts";
+import { figure, money, percent, quantity, scalar } from "./numbers.ts";
 import { type Paint, plain } from "./paint.ts";
 import { noRepair, repairTexts, sideRows, whyItMatters } from "./refusal.ts";
 import { type Section, sectionsOf, timeoutChain } from "./sections.ts";
@@ -97,12 +97,11 @@ function sectionLines({ plan, provenance }: PlanDocument, { title, rows }: Secti
 
 function costLines({ plan: { cost } }: PlanDocument, paint: Paint): string[] {
   if (cost === null) return [];
-  const money = (amount: number) => `${figure(amount)} ${cost.currency}`;
   const tiers = Object.entries(cost.tiers).filter(([, amount]) => amount > 0);
   const rows = [
-    ["fewest replicas", money(cost.monthlyAtMin)],
-    ["most replicas", money(cost.monthlyAtMax)],
-    ...tiers.map(([tier, amount]) => [`  of it ${tier}`, money(amount)]),
+    ["fewest replicas", money(cost.monthlyAtMin, cost.currency)],
+    ["most replicas", money(cost.monthlyAtMax, cost.currency)],
+    ...tiers.map(([tier, amount]) => [`  of it ${tier}`, money(amount, cost.currency)]),
   ];
   return [paint.strong("Cost of a month"), ...indent(alignTable(rows, ["left", "right"]), 2)];
 }
@@ -121,7 +120,7 @@ function basisLines(subject: Subject, paint: Paint): string[][] {
     ),
     table(
       "Assumed: nobody measured these",
-      assumed.map(({ path, value, source }) => [path, value, source]),
+      assumed.map(({ path, value, what }) => [path, value, what]),
     ),
     defaults === 0 ? [] : [`${defaults} inputs have their defaults; --explain <path> shows where a number comes from.`],
   ];

@@ -1,0 +1,94 @@
+/** The report as a whole, as a reader gets it. */
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { budgetRules } from "../../../../infra/sizing/index.ts";
+import { consequenceOf } from "../../../../infra/sizing/report/consequences.ts";
+import { coloured, markdownReport, textReport } from "../../../../infra/sizing/report/index.ts";
+import { leavesOf, unitOf } from "../../../../infra/sizing/report/subject.ts";
+import { tightestOf } from "../../../../infra/sizing/report/tightest.ts";
+import { dev, prod, refused, subjectOf } from "./stacks.ts";
+
+const GOLDEN = resolve(import.meta.dirname, "../../../golden/plan");
+
+describe("text report", () => {
+  it.each([
+    ["accepted-dev", subjectOf("stack dev", dev)],
+    ["accepted-prod", subjectOf("stack prod", prod)],
+    ["refused", subjectOf("refused.yaml", refused)],
+  ])("%s", async (name, subject) => {
+    await expect(textReport(subject)).toMatchFileSnapshot(join(GOLDEN, `${name}.txt`));
+    await expect(markdownReport(subject)).toMatchFileSnapshot(join(GOLDEN, `${name}.md`));
+  });
+
+  it("is the same with colour but for the escapes", () => {
+    const subject = subjectOf("refused.yaml", refused);
+    const text = textReport(subject, coloured);
+    expect(text.startsWith("\u001b[31m\u001b[1mRefused: ")).toBe(true);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: escapes are what is taken out
+    expect(text.replace(/\u001b\[\d+m/g, "")).toBe(textReport(subject));
+  });
+});
+
+describe("refusals", () => {
+  it("say for every budget why it matters", () => {
+    expect(budgetRules.map(({ id }) => id).filter((id) => consequenceOf(id) === undefined)).toEqual([]);
+  });
+
+  it("tell the way out where no input is one", () => {
+    const { calibration: _, ...unmeasured } = prod;
+    const text = textReport(subjectOf("stack prod", unmeasured));
+    expect(text.slice(0, text.indexOf("\n\nTightest"))).toBe(`\
+Refused: 1 of 78 budgets of stack prod does not hold: I5.
+
+I5 does not hold: planned service rate of a worker ≤ service rate that a load test measured (mcp-stack load --calibration)
+    The number of replicas rests on a service rate that nobody measured on this gateway.
+      planned service rate of a worker                                       150 requests/s per worker
+      service rate that a load test measured (mcp-stack load --calibration)    0 requests/s per worker
+      over by                                                                150 requests/s per worker
+    Rule: a production plan does not rest on a guess.
+    No input repairs it: measure with \`mcp-stack load --calibration calibration.json\` and plan with
+    \`--calibration calibration.json\`.`);
+  });
+});
+
+describe("tightest budgets", () => {
+  it("leave out what the plan met on purpose", () => {
+    const tightest = tightestOf(subjectOf("stack prod", prod).document, 4);
+    expect(tightest.map(({ id, left, right, unit }) => [id, left, right, unit])).toEqual([
+      ["I8", 42, 47, "connections"],
+      ["I6", 144, 173, "connections"],
+      ["I53", 10_000, 12_188, "sessions"],
+      ["I44", 18, 22, "GiB"],
+    ]);
+  });
+
+  it("have every budget of a pinned number, exactly met or a timeout", () => {
+    const given = { "pgbouncer.maxDbConnections": 4, "timeouts.lbIdleS": 84 };
+    const { document } = subjectOf("pinned", { ...dev, given });
+    expect(tightestOf(document, 3).map(({ id, headroom }) => [id, headroom])).toEqual([
+      ["I7", 0],
+      ["I7", 0],
+      ["I23", 0.056],
+    ]);
+  });
+});
+
+describe("units", () => {
+  it("stand beside every number of the sections and follow the names elsewhere", () => {
+    const { document } = subjectOf("stack prod", prod);
+    const units = Object.fromEntries([...leavesOf(document.plan).keys()].map((path) => [path, unitOf(path)]));
+    expect(units).toMatchObject({
+      "load.gatewayRps": "requests/s",
+      "gateway.replicas.peak": "replicas",
+      "gateway.maxOldSpaceMiB": "MiB",
+      "pgbouncer.maxClientConn": "connections",
+      "postgres.volumeGiB": "GiB",
+      "timeouts.graceS": "s",
+      "retries.tool.baseMs": "ms",
+      "backup.periodH": "h",
+      "gateway.nofile": "descriptors",
+      "redis.policy": "",
+    });
+    expect(unitOf("input.load.dbTxMs")).toBe("ms");
+  });
+});
