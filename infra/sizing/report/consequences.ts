@@ -45,6 +45,9 @@ const consequences: Readonly<Record<string, string>> = {
   I52: "More requests are let in than the database can serve in time: they wait only to fail.",
   I53: "Workers evict upstream sessions that are still in use.",
   I54: "The autoscaler compares with the wrong number and acts too late or never.",
+  I55: "One PgBouncer process is out of processor time at the peak: every transaction waits in front of the pool.",
+  I56: "Redis is out of processor time at the peak: every session and limit waits for it.",
+  I57: "nginx is out of processor time at the peak: connections wait before the gateway ever sees them.",
 };
 
 /** Undefined for a number that this version does not know. */

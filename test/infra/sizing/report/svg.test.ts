@@ -56,7 +56,7 @@ describe("picture", () => {
     expect(svg).toContain('role="img" aria-labelledby="title description"');
     expect(svg).toContain('<title id="title">Capacity and latency of stack prod</title>');
     expect(svg).toContain(
-      '<desc id="description">Accepted: stack prod carries 4,320 requests/s with 11 to 14 replicas; all 78 budgets hold. Peak 4,320 requests/s; 11 to 14 replicas, together up to 8,288 requests/s (the knee), limited by requests in flight.</desc>',
+      `<desc id="description">Accepted: stack prod carries 4,320 requests/s with 11 to 14 replicas; all ${subject.document.budgets.length} budgets hold. Peak 4,320 requests/s; 11 to 14 replicas, together up to 8,288 requests/s (the knee), limited by requests in flight.</desc>`,
     );
   });
 
