@@ -64,6 +64,7 @@ export const command: Command = {
   async run(argv) {
     const values = readOptions(argv, options);
     expectOneForm(values);
+    tolerateClosedPipe();
     const source = await readStack(values);
     const given = read(source.title, source.raw);
     if (!given.ok) return notUnderstood(given, values);
@@ -219,6 +220,14 @@ async function writeText(file: string, content: string): Promise<void> {
 
 function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** `… | head` reads no further; that is no failure, and the exit code stays the verdict's. */
+function tolerateClosedPipe(): void {
+  if (process.stdout.listenerCount("error") > 0) return;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
 
 /** https://no-color.org: any value but the empty one. */
