@@ -171,10 +171,10 @@ function latencyPanel(fleet: Fleet, marks: Marks, most: number): string[] {
         ? []
         : ([
             ["few", `mean, ${quantity(fleet.min, "replicas")}`],
-            ["fewtail", "99 % wait less"],
+            ["fewtail", "p99 of the wait"],
           ] as const)),
       ["many", `mean, ${quantity(fleet.max, "replicas")}`],
-      ["manytail", "99 % wait less"],
+      ["manytail", "p99 of the wait"],
     ]),
     ...axes(frame),
     beyond(frame, marks.knee),

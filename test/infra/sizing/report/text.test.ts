@@ -1,9 +1,16 @@
 /** The report as a whole, as a reader gets it. */
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { budgetRules } from "../../../../infra/sizing/index.ts";
+import { budgetRules, readInput } from "../../../../infra/sizing/index.ts";
 import { consequenceOf } from "../../../../infra/sizing/report/consequences.ts";
-import { coloured, markdownReport, textReport, verdictText } from "../../../../infra/sizing/report/index.ts";
+import {
+  coloured,
+  markdownReport,
+  plain,
+  problemsReport,
+  textReport,
+  verdictText,
+} from "../../../../infra/sizing/report/index.ts";
 import { leavesOf, unitOf } from "../../../../infra/sizing/report/subject.ts";
 import { tightestOf } from "../../../../infra/sizing/report/tightest.ts";
 import { dev, prod, refused, subjectOf } from "./stacks.ts";
@@ -79,5 +86,18 @@ describe("units", () => {
       "redis.policy": "",
     });
     expect(unitOf("input.load.dbTxMs")).toBe("ms");
+  });
+});
+
+describe("problems", () => {
+  it("stand one to a line and cannot steer a terminal", () => {
+    const reading = readInput({ ...dev, "\u001b[2J\nload": 1, load: { peakRps: "5/s" } });
+    const problems = reading.ok ? [] : reading.problems;
+    expect(problemsReport("a\u0007.yaml", problems, plain)).toBe(`\
+Not understood: a\\u0007.yaml has 3 problems.
+  load.peakRps: "5/s" is text, not a number; allowed: a number from 0.001 to 10000000 (requests/s)
+  load.meanLatencyMs is missing: Mean time a request spends in the gateway, upstream included; allowed: a number from 0.1 to 600000 (ms)
+  \\u001b[2J\\u000aload is not an input; nearest: load; groups has: environment, load, gateway, database, redis, nginx, mcp, cluster, data, security, prices, given, calibration
+`);
   });
 });
