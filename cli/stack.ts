@@ -1,7 +1,7 @@
 /** Where sizing inputs come from: a stack's file, any YAML or JSON file, or standard input; a calibration beside them. */
 import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseDocument } from "yaml";
 import { nearestOf } from "../contract/nearest.ts";
@@ -24,11 +24,13 @@ export type StackValues = {
   readonly calibration?: string | undefined;
 };
 
+export type Stack = { readonly name: string; readonly file: string };
+
 export type StackInput = {
   /** What reports call it: `stack prod`, `prod.yaml`, `standard input`. */
   readonly title: string;
-  /** Name and file, where it is a stack. */
-  readonly stack?: { readonly name: string; readonly file: string };
+  /** Where it is a stack. */
+  readonly stack?: Stack;
   /** As written; not checked. */
   readonly raw: unknown;
 };
@@ -119,9 +121,4 @@ export function parse(content: string, name: string): unknown {
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Where the accepted plan of a stack is kept, beside its file. */
-export function planFileOf({ name, file }: { readonly name: string; readonly file: string }): string {
-  return join(dirname(file), "plans", `${name}.json`);
 }

@@ -1,9 +1,5 @@
 /** `mcp-stack plan`: proves a stack's sizing inputs and shows the plan, or what a change does to it. */
-import { existsSync } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Plan, PlanDocument } from "../../contract/plan.ts";
-import { type Problem, plan, readInput, type SizingInput } from "../../infra/sizing/index.ts";
 import { withRollout } from "../../infra/sizing/next-generation.ts";
 import {
   coloured,
@@ -22,10 +18,11 @@ import {
   verdictText,
 } from "../../infra/sizing/report/index.ts";
 import { proveRollout } from "../../infra/sizing/rollout.ts";
-import { isWrittenPlan, readWrittenPlan, writePlan } from "../../infra/sizing/written.ts";
 import { type Command, type OptionValues, readOptions, UsageError } from "../command.ts";
-import { parse, planFileOf, readStack, readText, type StackInput, sizingOf, stackOptions } from "../stack.ts";
+import { readStack, type StackInput, stackOptions } from "../stack.ts";
+import { type NotUnderstood, readSubject } from "../subject.ts";
 import { applyWhatIf } from "../what-if.ts";
+import { findBefore, keepPlan, writeText } from "../written-plan.ts";
 
 const options = {
   ...stackOptions,
@@ -64,9 +61,11 @@ export const command: Command = {
   async run(argv) {
     const values = readOptions(argv, options);
     expectOneForm(values);
+    if (values.write === true && values.stack === undefined)
+      throw new UsageError("--write needs --stack: the plan is kept beside the stack's file");
     tolerateClosedPipe();
     const source = await readStack(values);
-    const given = read(source.title, source.raw);
+    const given = readSubject(source.title, source.raw);
     if (!given.ok) return notUnderstood(given, values);
     const settings = values["what-if"];
     if (settings !== undefined) return await showWhatIf(source, given.subject, settings, values);
@@ -74,28 +73,17 @@ export const command: Command = {
   },
 };
 
-type Reading =
-  | { readonly ok: true; readonly subject: Subject }
-  | { readonly ok: false; readonly title: string; readonly problems: readonly Problem[] };
-
-function read(title: string, raw: unknown): Reading {
-  const reading = readInput(raw);
-  if (!reading.ok) return { ok: false, title, problems: reading.problems };
-  const { input } = reading;
-  return { ok: true, subject: { title, input, document: plan(input) } };
-}
-
 /** The forms exclude each other; an SVG in a file is beside them. */
 function expectOneForm({ json, markdown, svg, explain: path, diff, write, "what-if": settings }: Values): void {
-  const forms = [json && "--json", markdown && "--markdown", svg === "" && "--svg", path !== undefined && "--explain"];
-  const comparisons = [settings !== undefined && "--what-if", diff !== undefined && "--diff"];
-  for (const names of [forms, comparisons, [settings !== undefined && "--what-if", write && "--write"]]) {
+  const shown = [json && "--json", markdown && "--markdown", svg === "" && "--svg", path !== undefined && "--explain"];
+  const changed = [settings !== undefined && "--what-if", diff !== undefined && "--diff", write && "--write"];
+  for (const names of [shown, changed, [path !== undefined && "--explain", write && "--write"]]) {
     const [one, other] = names.filter((name) => typeof name === "string");
     if (one !== undefined && other !== undefined) throw new UsageError(`${one} and ${other} exclude each other`);
   }
 }
 
-function notUnderstood({ title, problems }: Extract<Reading, { ok: false }>, { json }: Values): number {
+function notUnderstood({ title, problems }: NotUnderstood, { json }: Values): number {
   process.stderr.write(problemsReport(title, problems, paintFor(process.stderr)));
   if (json === true) printJson({ problems });
   return NOT_UNDERSTOOD;
@@ -103,14 +91,13 @@ function notUnderstood({ title, problems }: Extract<Reading, { ok: false }>, { j
 
 /** The plan, beside the plan that was written before where there is one. */
 async function show(source: StackInput, subject: Subject, values: Values): Promise<number> {
-  const before = await findBefore(source, values.diff);
+  const before = await findBefore(source.stack, values.diff);
   if (before !== undefined && "problems" in before) return notUnderstood(before, values);
   const isWritten = before?.isWritten === true;
   const document = isWritten ? withRollout(subject.document, subject.input, before.side.plan) : subject.document;
   const code = await report({ ...subject, document }, before?.side, values);
-  return values.write === true && code !== NOT_UNDERSTOOD
-    ? await write(source, document.accepted, subject.document)
-    : code;
+  if (values.write === true) await write(source, document.accepted, subject.document);
+  return code;
 }
 
 async function showWhatIf(
@@ -119,7 +106,7 @@ async function showWhatIf(
   settings: readonly string[],
   values: Values,
 ): Promise<number> {
-  const after = read(`${title} with ${settings.join(", ")}`, applyWhatIf(raw, settings));
+  const after = readSubject(`${title} with ${settings.join(", ")}`, applyWhatIf(raw, settings));
   if (!after.ok) return notUnderstood(after, values);
   return await report(after.subject, sideOf(before.title, before.document, before.input), values);
 }
@@ -161,61 +148,11 @@ function explained(subject: Subject, path: string): number {
   return ACCEPTED;
 }
 
-type Before = { readonly side: Side; readonly isWritten: boolean };
-
-/** The plan that --diff names, else the one that was written for the stack. */
-async function findBefore(
-  { stack }: StackInput,
-  diff: string | undefined,
-): Promise<Before | Extract<Reading, { ok: false }> | undefined> {
-  if (diff !== undefined) return readBefore(diff, parse(await readText(diff), diff));
-  if (stack === undefined) return undefined;
-  const file = planFileOf(stack);
-  return existsSync(file) ? readBefore(`plans/${stack.name}.json`, parse(await readText(file), file)) : undefined;
-}
-
-function readBefore(title: string, content: unknown): Before | Extract<Reading, { ok: false }> {
-  if (isWrittenPlan(content)) {
-    const { input, plan: before, budgets } = readWrittenPlan(content, title);
-    const accepted = budgets.every(({ holds, severity }) => holds || severity === "warn");
-    return { isWritten: true, side: { title, accepted, plan: before, budgets, users: usersOf(input) } };
-  }
-  const reading = read(title, sizingOf(content) ?? content);
-  if (!reading.ok) return reading;
-  const { document, input } = reading.subject;
-  return { isWritten: false, side: sideOf(title, document, input) };
-}
-
-/** From the inputs of a written plan, which were complete when it was written. */
-function usersOf(input: unknown): number | undefined {
-  const reading: { ok: false } | { ok: true; input: SizingInput } = readInput(input);
-  return reading.ok ? reading.input.load.concurrentUsers : undefined;
-}
-
-/** Only what holds, the way there too, is kept, and of it the plan alone; exit code as for the plan itself. */
-async function write({ stack, raw }: StackInput, isAccepted: boolean, document: PlanDocument): Promise<number> {
-  if (stack === undefined) throw new UsageError("--write needs --stack: the plan is kept beside the stack's file");
-  if (!isAccepted) {
-    process.stderr.write("mcp-stack: a refused plan is not written\n");
-    return REFUSED;
-  }
-  const file = planFileOf(stack);
-  const temporary = `${file}.${process.pid}.tmp`;
-  await mkdir(dirname(file), { recursive: true });
-  await writeText(temporary, writePlan(raw, document));
-  // Never half a plan: written beside it, then put in its place.
-  await rename(temporary, file);
-  process.stderr.write(`${file} was written.\n`);
-  return ACCEPTED;
-}
-
-/** RangeError with the file's name where it cannot be written. */
-async function writeText(file: string, content: string): Promise<void> {
-  try {
-    await writeFile(file, content);
-  } catch (error) {
-    throw new RangeError(`${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`);
-  }
+/** Only what holds, the way there too, is kept, and of it the plan alone. */
+async function write({ stack, raw }: StackInput, isAccepted: boolean, document: PlanDocument): Promise<void> {
+  if (stack === undefined) return;
+  if (isAccepted) process.stderr.write(`${await keepPlan(stack, raw, document)} was written.\n`);
+  else process.stderr.write("mcp-stack: a refused plan is not written\n");
 }
 
 function printJson(value: unknown): void {

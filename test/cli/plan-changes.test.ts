@@ -90,9 +90,11 @@ describe("the written plan", () => {
     const { status, stderr } = await run(cwd, ["-s", "bad", "--write"]);
     expect({ status, stderr }).toEqual({ status: 2, stderr: "mcp-stack: a refused plan is not written\n" });
     expect(existsSync(join(cwd, "plans"))).toBe(false);
-    expect((await run(cwd, ["--input", "Pulumi.bad.yaml", "--write"])).stderr).toMatch(
-      /^mcp-stack: --write needs --stack/,
-    );
+    writeFileSync(join(cwd, "plans"), "in the way");
+    writeFileSync(join(cwd, "Pulumi.dev.yaml"), stringify({ config: { "mcp-stack:sizing": dev } }));
+    const blocked = await run(cwd, ["-s", "dev", "--write"]);
+    expect(blocked.status).toBe(1);
+    expect(blocked.stderr).toMatch(/^mcp-stack: .*plans\/dev\.json cannot be written: EEXIST/);
   });
 
   it("shows what changes since, and refuses what breaks while both generations run", async () => {

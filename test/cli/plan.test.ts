@@ -118,6 +118,8 @@ describe("wrong usage exits 1, since 2 means refused", () => {
     [["-s", "dev", "--input", "x"], "--stack and --input exclude each other"],
     [["-s", "dev", "--json", "--svg"], "--json and --svg exclude each other"],
     [["-s", "dev", "--what-if", "a=1", "--diff", "x"], "--what-if and --diff exclude each other"],
+    [["-s", "dev", "--diff", "x", "--write"], "--diff and --write exclude each other"],
+    [["--input", "x", "--write"], "--write needs --stack: the plan is kept beside the stack's file"],
     [
       ["-s", "dev", "--what-if", "load.peakRps"],
       '--what-if takes path=value such as load.peakRps=6000, not "load.peakRps"',
