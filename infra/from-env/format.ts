@@ -40,7 +40,9 @@ export function formatEnvReport(report: EnvReport, style: Style): string {
     const entries = report.entries.filter((entry) => entry.verdict === verdict);
     if (entries.length > 0) blocks.push(formatEntries(verdict, entries, report, style));
   }
-  if (report.assumptions.length > 0) blocks.push(formatAssumptions(report.assumptions, style));
+  // What would be assumed is of no use to somebody who has to correct the file first.
+  if (report.problems.length === 0 && report.assumptions.length > 0)
+    blocks.push(formatAssumptions(report.assumptions, style));
   if (report.notes.length > 0) blocks.push(block(paint("Notes", "bold", style), report.notes, (note) => note));
   return `${blocks.join("\n\n")}\n`;
 }
@@ -53,7 +55,7 @@ function summary({ file, entries, foreign, problems }: EnvReport): string {
   const wrong = problems.length === 0 ? [] : [`${problems.length} not understood`];
   const others = foreign === 0 ? "" : `; ${foreign} for other programs`;
   const stated = [...counts.flat(), ...wrong].join(", ");
-  return `${file}: ${entries.length} names${stated === "" ? "" : `: ${stated}`}${others}`;
+  return `${file}: ${entries.length} ${entries.length === 1 ? "name" : "names"}${stated === "" ? "" : `: ${stated}`}${others}`;
 }
 
 function block<Item>(heading: string, items: readonly Item[], say: (item: Item) => string): string {

@@ -8,7 +8,6 @@ JWT_SECRET_KEY=
 DB_POOL_SIZE=5
 DB_POOL_RECYCLE=3600
 CLIENT_IDLE_TIMEOUT=120
-TOOL_TIMEOUT=ninety
 HTTPX_CONNECT_TIMEOUT=5
 SSRF_PROTECTION_ENABLED=true
 TEMPLATES_DIR=/x
@@ -20,16 +19,13 @@ describe("the report as text", () => {
   it("counts first, then a line per name by verdict, then assumptions", () => {
     const { report } = readDeployment(small, "old.env");
     expect(formatEnvReport(report, plain)).toBe(`\
-old.env: 9 names: 1 refused, 1 unknown, 3 sized, 1 renamed, 2 honoured, 1 meaningless, 1 not understood; 1 for other programs
-
-Not understood
-  line 6: TOOL_TIMEOUT has to be a time in seconds
+old.env: 9 names: 1 refused, 1 unknown, 3 sized, 1 renamed, 2 honoured, 1 meaningless; 1 for other programs
 
 Refused: somebody relies on it, and this gateway does not keep it
-  SSRF_PROTECTION_ENABLED  line 8  any address that an administrator declares is called, private ones and metadata services included; instead: a NetworkPolicy for egress
+  SSRF_PROTECTION_ENABLED  line 7  any address that an administrator declares is called, private ones and metadata services included; instead: a NetworkPolicy for egress
 
 Unknown: mistyped, or of a version that is not known here
-  DB_POOL_SZIE  line 10  no such name; DB_POOL_SIZE is the nearest
+  DB_POOL_SZIE  line 9  no such name; DB_POOL_SIZE is the nearest
 
 Sized: numbers that the plan takes and proves
   DB_POOL_SIZE         line 3  given.database.poolPerWorker = 5 (pinned; also setting DB_POOL_SIZE)
@@ -37,14 +33,14 @@ Sized: numbers that the plan takes and proves
   CLIENT_IDLE_TIMEOUT  line 5  given.pgbouncer.clientIdleTimeoutS = 120 (pinned)
 
 Renamed: the same thing under another name
-  HTTPX_CONNECT_TIMEOUT  line 7  UPSTREAM_CONNECT_TIMEOUT: the same value
+  HTTPX_CONNECT_TIMEOUT  line 6  UPSTREAM_CONNECT_TIMEOUT: the same value
 
 Honoured: the same name and meaning
   PORT            line 1  as it stands
   JWT_SECRET_KEY  line 2  empty, so it sets nothing
 
 Meaningless: nothing is lost without it
-  TEMPLATES_DIR  line 9  there are no admin pages; the registry is managed over its API and a file; instead: MCP_CONFIG
+  TEMPLATES_DIR  line 8  there are no admin pages; the registry is managed over its API and a file; instead: MCP_CONFIG
 
 Assumed, since the file does not say
   environment = dev (ContextForge's own default)
@@ -57,6 +53,20 @@ Assumed, since the file does not say
   database.postgres.memory = 1024Mi (no limit is set; enough for the rest)
   mcp.maxTotalSessions = 800 (no limit is set; enough for the rest)
   better: --what-if load.peakRps=…
+`);
+  });
+
+  it("of a file that is not understood says where, and assumes nothing", () => {
+    const { report } = readDeployment("TOOL_TIMEOUT=ninety\n???\nPORT=1\n", "old.env");
+    expect(formatEnvReport(report, plain)).toBe(`\
+old.env: 1 name: 1 honoured, 2 not understood
+
+Not understood
+  line 1: TOOL_TIMEOUT has to be a time in seconds
+  line 2: neither a comment nor NAME=value
+
+Honoured: the same name and meaning
+  PORT  line 3  as it stands
 `);
   });
 
@@ -88,7 +98,7 @@ Assumed, since the file does not say
   it("is coloured only when asked, and says the same", () => {
     const { report } = readDeployment(small, "old.env");
     const coloured = formatEnvReport(report, { colour: true });
-    expect(coloured).toContain("\u001B[31mNot understood\u001B[0m");
+    expect(coloured).toContain("\u001B[31mRefused: ");
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a colour is
     expect(coloured.replace(/\u001B\[\d+m/g, "")).toBe(formatEnvReport(report, plain));
   });
