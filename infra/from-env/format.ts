@@ -117,7 +117,7 @@ export function formatConsequences(report: EnvReport, document: PlanDocument, st
 function formatRefusal({ id, statement, left, right, strict, unit, repairs }: Refusal, report: EnvReport): string {
   const relation = strict ? "<" : "≤";
   const asked = `  ${id}  ${statement}: ${trim(left)} ${relation} ${trim(right)} ${unit} is false`;
-  if (repairs.length === 0) return `${asked}\n      no single number of the file repairs it`;
+  if (repairs.length === 0) return `${asked}\n      no single number repairs it`;
   return [asked, ...repairs.map((repair) => `      write ${sayRepair(repair, report)}`)].join("\n");
 }
 

@@ -1,6 +1,6 @@
 /** One verdict for every name of a file, and the numbers that the plan gets from it. */
 import type { Family } from "./family.ts";
-import { type Meaning, meaningOf, nearestKnown } from "./names.ts";
+import { knownNames, type Meaning, meaningOf, nearestKnown } from "./names.ts";
 import type { EnvEntry, Value, Verdict } from "./report.ts";
 import { valueProblem } from "./setting-value.ts";
 import type { Sized } from "./sized.ts";
@@ -45,7 +45,9 @@ function judgeOne(assignment: Assignment, context: Context): Finding | { readonl
   const { name, value } = assignment;
   const meaning = meaningOf(assignment, context.isAlone);
   if (meaning === undefined) {
-    const nearest = assignment.kind === "environment" ? nearestKnown(name) : undefined;
+    if (assignment.kind === "flag") return undefined;
+    if (knownNames.has(name)) return { verdict: "meaningless", because: "nothing reads it at this service" };
+    const nearest = nearestKnown(name);
     return nearest === undefined
       ? undefined
       : { verdict: "unknown", ours: nearest, because: `no such name; ${nearest} is the nearest` };

@@ -11,7 +11,7 @@ import { protectionFamilies } from "./names-protection.ts";
 import { flagFamilies, serverFamilies } from "./names-servers.ts";
 import { type Renaming, renamings } from "./renamed.ts";
 import { gatewaySized, poolerSized, postgresSized, redisSized, type Sized, type Table } from "./sized.ts";
-import type { Assignment } from "./source.ts";
+import type { Assignment, Role } from "./source.ts";
 
 /** A name may be more than one of these: DB_POOL_SIZE is a setting and a number of the plan. */
 export type Meaning = {
@@ -60,10 +60,9 @@ export function meaningOf(
   isAlone: boolean,
 ): Meaning | undefined {
   if (kind === "flag") return flagMeaning(name, role === "redis" ? redisSized : postgresSized);
-  const sized =
-    role === "pgbouncer"
-      ? own(poolerSized, name)
-      : (own(gatewaySized, name) ?? (isAlone ? own(poolerSized, name) : undefined));
+  const sized = numbersOf(role, isAlone)
+    .map((table) => own(table, name))
+    .find((one) => one !== undefined);
   const isGateway = role === "gateway";
   const setting = isGateway && isSettingName(name) ? name : undefined;
   const renaming = isGateway ? renamings.get(name) : undefined;
@@ -75,6 +74,12 @@ export function meaningOf(
     ...(renaming === undefined ? {} : { renaming }),
     ...(family === undefined ? {} : { family }),
   };
+}
+
+function numbersOf(role: Role, isAlone: boolean): readonly Table[] {
+  if (role === "pgbouncer") return [poolerSized];
+  if (role !== "gateway") return [];
+  return isAlone ? [gatewaySized, poolerSized] : [gatewaySized];
 }
 
 function flagMeaning(name: string, table: Table): Meaning | undefined {

@@ -64,15 +64,18 @@ function contextOf({ assignments, form, services }: Source): Context {
   return {
     isAlone: form === "env",
     server: server === "granian" || server === "bounded" ? "granian" : "gunicorn",
-    mode: modeOf(textOf("DATABASE_URL"), services.has("pgbouncer")),
+    mode: modeOf(textOf("DATABASE_URL"), services),
     textOf,
   };
 }
 
-/** Through a pooler where the address names one or its usual port; unknown where there is no usable address. */
-function modeOf(url: string | undefined, hasPooler: boolean): Context["mode"] {
+/** Through a pooler where the address names one or its usual port, else by what runs; unknown where neither says. */
+function modeOf(url: string | undefined, services: Source["services"]): Context["mode"] {
   const [, host, port] = /^postgres[a-z+0-9]*:\/\/(?:[^/]*@)?([^:/?@]+)(?::(\d+))?/i.exec(url?.trim() ?? "") ?? [];
-  if (host === undefined) return hasPooler ? "pgbouncer" : undefined;
+  if (host === undefined) {
+    if (services.has("pgbouncer")) return "pgbouncer";
+    return services.has("postgres") ? "direct" : undefined;
+  }
   return port === "6432" || /bouncer|pooler/i.test(host) ? "pgbouncer" : "direct";
 }
 

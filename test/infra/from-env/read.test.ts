@@ -170,6 +170,23 @@ describe("numbers", () => {
     expect(env("GUNICORN_WORKERS=auto").input).toMatchObject({ gateway: { workers: "auto", workerRule: "documents" } });
   });
 
+  it("of a pooler are told from what runs where no address says", () => {
+    const run = (services: string) => readDeployment(`services:\n  gateway: {}\n${services}`, "compose.yml").input;
+    expect(run("  pgbouncer: {}\n  postgres: {}\n")).toMatchObject({ database: { mode: "pgbouncer" } });
+    expect(run("  postgres: {}\n")).toMatchObject({ database: { mode: "direct" } });
+    expect(run("")).not.toHaveProperty("database.mode");
+  });
+
+  it("at a service that does not read them do nothing", () => {
+    const text =
+      "services:\n  gateway: { environment: { MAX_CLIENT_CONN: 100 } }\n  redis: { environment: [DB_POOL_SIZE=5] }\n";
+    const deployment = readDeployment(text, "compose.yml");
+    expect(deployment.report.entries.map(({ name, verdict, because }) => [name, verdict, because])).toEqual([
+      ["MAX_CLIENT_CONN", "meaningless", "nothing reads it at this service"],
+      ["DB_POOL_SIZE", "meaningless", "nothing reads it at this service"],
+    ]);
+  });
+
   it("of a pooler count only where the gateway goes through it", () => {
     const pooler = "MAX_CLIENT_CONN=100\n";
     const modes = [
