@@ -62,6 +62,7 @@ export function cachedBy(name: ZoneName, { nginx }: Plan, place: NginxPlace): re
     block("if ($request_method !~ ^(?:GET|HEAD)$)", [directive("return", 418)]),
     directive("auth_request", "/_auth"),
     directive("auth_request_set", "$cache_identity", "$upstream_http_x_cache_identity"),
+    directive("proxy_buffering", "on"),
     directive("proxy_cache", name),
     directive(
       "proxy_cache_key",
@@ -75,8 +76,9 @@ export function cachedBy(name: ZoneName, { nginx }: Plan, place: NginxPlace): re
 }
 
 /** Who is asking: 204 with X-Cache-Identity, or 401 or 403. Kept for a moment where the credential's digest can be the key. */
-export function identityCheck(plan: Plan, place: NginxPlace, proxied: readonly Directive[]): Directive {
+export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly Directive[]): Directive {
   const kept = [
+    directive("proxy_buffering", "on"),
     directive("proxy_cache", "identity"),
     directive("proxy_cache_key", quotedArgument("$http_host $credential_digest")),
     directive("proxy_cache_valid", 204, wholeSeconds(plan.nginx.identityTtlS)),
@@ -86,7 +88,8 @@ export function identityCheck(plan: Plan, place: NginxPlace, proxied: readonly D
   ];
   return block("location = /_auth", [
     directive("internal"),
-    ...proxied,
+    directive("proxy_pass", "http://gateway"),
+    ...headers,
     directive("proxy_pass_request_body", "off"),
     directive("proxy_set_header", "Content-Length", '""'),
     ...(keepsIdentities(plan.nginx, place) ? kept : []),

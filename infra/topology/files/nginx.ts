@@ -181,11 +181,15 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
   ]);
 }
 
-/** Defaults of every location. A retry goes to one other replica, and never for a request that may already have done something. */
+/**
+ * Defaults of every location: nothing is held back on its way. A retry goes to one other replica, and never for a request that may
+ * already have done something.
+ */
 function proxying({ timeouts }: Plan): readonly Directive[] {
   return [
     directive("proxy_http_version", "1.1"),
     directive("proxy_redirect", "off"),
+    directive("proxy_buffering", "off"),
     directive("proxy_socket_keepalive", "on"),
     directive("proxy_connect_timeout", duration(timeouts.readinessS)),
     directive("proxy_send_timeout", duration(timeouts.proxyReadS)),
@@ -199,7 +203,6 @@ function proxying({ timeouts }: Plan): readonly Directive[] {
 function server(plan: Plan, place: NginxPlace): readonly Directive[] {
   const { limits } = place;
   if (place.listen.length === 0) throw new PlaceError("nginx.listen", [], "at least one address");
-  const plain = proxied("plain", place);
   return [
     ...place.listen.map((one, at) =>
       directive(
@@ -219,16 +222,20 @@ function server(plan: Plan, place: NginxPlace): readonly Directive[] {
     ),
     directive("limit_conn", "connections", wholeOf("nginx.limits.connections", limits.connections, 1, 1_000_000)),
     directive("add_header", "X-Cache-Status", "$upstream_cache_status", "always"),
-    identityCheck(plan, place, plain),
+    ...headers(place, '""'),
+    identityCheck(plan, place, headers(place, '""')),
     block(`location ~ ${quotedArgument(streamPattern())}`, [
-      ...proxied("stream", place),
-      directive("proxy_buffering", "off"),
+      PASS,
+      ...headers(place, "$connection_upgrade"),
+      directive("proxy_set_header", "Upgrade", "$http_upgrade"),
       directive("proxy_read_timeout", duration(plan.timeouts.streamReadS)),
     ]),
-    ...CACHED.map(([zone, match]) => block(`location ${match}`, [...plain, ...cachedBy(zone, plan, place)])),
-    ...["location @uncached", "location /"].map((head) => block(head, [...plain, directive("proxy_buffering", "off")])),
+    ...CACHED.map(([zone, match]) => block(`location ${match}`, [PASS, ...cachedBy(zone, plan, place)])),
+    ...["location @uncached", "location /"].map((head) => block(head, [PASS])),
   ];
 }
+
+const PASS = directive("proxy_pass", "http://gateway");
 
 const CACHED: readonly (readonly [ZoneName, string])[] = [
   ["static", `^~ ${STATIC_PREFIX}`],
@@ -237,17 +244,14 @@ const CACHED: readonly (readonly [ZoneName, string])[] = [
   ["api", `~ ${quotedArgument(apiPattern())}`],
 ];
 
-/** Headers are set per location as one group: nginx inherits them only where a location sets none. */
-function proxied(kind: "plain" | "stream", { isCompressing }: NginxPlace): readonly Directive[] {
-  const isStream = kind === "stream";
+/** One group: nginx inherits these only where a location sets no header of its own. */
+function headers({ isCompressing }: NginxPlace, connection: '""' | "$connection_upgrade"): readonly Directive[] {
   return [
-    directive("proxy_pass", "http://gateway"),
     directive("proxy_set_header", "Host", "$http_host"),
     directive("proxy_set_header", "X-Forwarded-For", "$remote_addr"),
     directive("proxy_set_header", "X-Forwarded-Proto", "$forwarded_proto"),
-    ...(isStream ? [directive("proxy_set_header", "Upgrade", "$http_upgrade")] : []),
-    directive("proxy_set_header", "Connection", isStream ? "$connection_upgrade" : '""'),
     directive("proxy_set_header", "Accept-Encoding", isCompressing ? '""' : "$accepted_encoding"),
+    directive("proxy_set_header", "Connection", connection),
   ];
 }
 

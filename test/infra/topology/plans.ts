@@ -1,267 +1,61 @@
-/** Three plans with every number written out: tiny, dev, and a prod scaled so that one small machine can hold its daemons. */
-import { type Plan, planSchema } from "../../../contract/plan.ts";
+/** Three accepted plans: tiny, dev, and a prod scaled so that one small machine can hold its daemons. */
+import type { Plan } from "../../../contract/plan.ts";
+import { plan, readInput } from "../../../infra/sizing/index.ts";
 
-const timeouts: Plan["timeouts"] = {
-  redisCommandS: 1,
-  dbAcquireS: 2,
-  dbStatementS: 10,
-  dbQueryS: 11,
-  dbIdleS: 30,
-  idleTransactionS: 30,
-  idleInTransactionS: 60,
-  toolS: 60,
-  sessionTransportS: 60,
-  upstreamBodyS: 65,
-  handlerS: 70,
-  proxyReadS: 75,
-  lbIdleS: 80,
-  nginxKeepaliveS: 85,
-  nginxUpstreamKeepaliveS: 60,
-  gatewayKeepaliveS: 72,
-  upstreamKeepaliveS: 4,
-  upstreamServerKeepaliveS: 5,
-  sseKeepaliveS: 30,
-  streamReadS: 3600,
-  sessionCreateS: 10,
-  sessionAcquireS: 30,
-  sessionHealthS: 5,
-  healthIntervalS: 60,
-  sessionTtlS: 300,
-  sessionIdleEvictionS: 600,
-  leaderHeartbeatS: 5,
-  leaderTtlS: 15,
-  probeCheckS: 2,
-  readinessS: 3,
-  preStopS: 10,
-  graceS: 85,
+/** The plan of these inputs. Throws where it would not be accepted: a renderer gets no other. */
+export function planOf(raw: Readonly<Record<string, unknown>>): Plan {
+  const reading = readInput(raw);
+  if (!reading.ok) throw new Error(reading.problems.map(({ message }) => message).join("\n"));
+  const document = plan(reading.input);
+  if (!document.accepted) throw new Error(JSON.stringify(document.refusals, null, 2));
+  return document.plan;
+}
+
+/** The versions that Debian 12 ships, for its daemons are the ones that confirm these plans. */
+const debian = { pgbouncer: { version: "1.18" } };
+
+const tiny = {
+  environment: "dev",
+  load: { peakRps: 2, meanLatencyMs: 50, concurrentUsers: 2 },
+  gateway: { cpu: 1, memory: "384Mi", rpsPerWorker: 100 },
+  database: { ...debian, postgres: { version: 15, cpu: 1, memory: "768Mi" } },
+  redis: { role: "cache", l2CacheMiB: 16 },
+  nginx: { cacheMiB: 14, memory: "64Mi" },
 };
 
-const zone = (keysMiB: number, maxSizeMiB: number, inactiveS: number, validS: number) => ({
-  keysMiB,
-  maxSizeMiB,
-  inactiveS,
-  validS,
-});
-
-const dev: Plan = {
-  engine: { kind: "fastify", why: "few requests" },
-  load: { gatewayRps: 72, averageRps: 48, inFlight: 10.8, dbConnectionsBusy: 0.18, dbCores: 0.04 },
-  gateway: {
-    replicas: { min: 1, max: 2, peak: 3, needed: 1 },
-    workers: 1,
-    rpsPerWorker: 150,
-    inFlightPerWorker: 17,
-    listeners: 1,
-    backlog: 128,
-    cpu: 1,
-    cpuRequest: 1,
-    memoryMiB: 512,
-    maxOldSpaceMiB: 251,
-    workerBaseMiB: 148,
-    bytesPerRequest: 65_536,
-    threadPool: 4,
-    nofile: 400,
-  },
-  database: { mode: "pgbouncer", poolPerWorker: 2, overflow: 0, appConnections: 6, recycleS: 60, cleanupConcurrency: 2 },
-  pgbouncer: {
-    version: "1.18",
-    instances: 1,
-    maxClientConn: 8,
-    defaultPoolSize: 3,
-    reservePoolSize: 1,
-    minPoolSize: 1,
-    maxDbConnections: 4,
-    maxUserConnections: 5,
-    pools: 1,
-    forcedUser: true,
-    users: 1,
-    databases: 1,
-    maxPreparedStatements: 0,
-    resetQueryAlways: false,
-    queryWaitTimeoutS: 6,
-    reservePoolTimeoutS: 2,
-    serverConnectTimeoutS: 7,
-    clientIdleTimeoutS: 120,
-    serverLifetimeS: 1800,
-    serverIdleTimeoutS: 601,
-    listenBacklog: 129,
-    nofile: 64,
-  },
-  postgres: {
-    version: 15,
-    maxConnections: 25,
-    reservedConnections: 3,
-    directConnections: 15,
-    sharedBuffersMiB: 256,
-    effectiveCacheSizeMiB: 768,
-    workMemMiB: 7,
-    maintenanceWorkMemMiB: 64,
-    autovacuumWorkMemMiB: 32,
-    autovacuumMaxWorkers: 3,
-    walBuffersMiB: 8,
-    minWalSizeMiB: 512,
-    maxWalSizeMiB: 2048,
-    randomPageCost: 1.1,
-    effectiveIoConcurrency: 200,
-    maxWorkerProcesses: 9,
-    maxParallelWorkers: 5,
-    maxParallelWorkersPerGather: 1,
-    maxParallelMaintenanceWorkers: 4,
-    hugePages: "off",
-    jit: false,
-    walCompression: "lz4",
-    maxWalSenders: 6,
-    semaphores: 68,
-    memoryMiB: 1024,
-    cpu: 1,
-    shmMiB: 256,
-    volumeGiB: 14,
-    nofile: 1024,
-  },
-  redis: {
-    role: "both",
-    connectionsPerWorker: 2,
-    connections: 16,
-    maxclients: 1000,
-    maxmemoryMiB: 98,
-    policy: "noeviction",
-    persistence: false,
-    memoryMiB: 187,
-    tcpBacklog: 511,
-    nofile: 1032,
-  },
-  nginx: {
-    replicas: 1,
-    cpu: 1,
-    workerProcesses: 1,
-    workerConnections: 1024,
-    keepalivePerWorker: 17,
-    keepaliveRequests: 10_000,
-    backlog: 512,
-    newConnectionsPerSecond: 1,
-    memoryMiB: 256,
-    nofile: 2200,
-    zones: {
-      static: zone(8, 1024, 2_592_000, 2_591_000),
-      api: zone(4, 513, 600, 300),
-      schema: zone(2, 257, 172_800, 86_400),
-      admin: zone(1, 33, 60, 5),
-      requestLimitMiB: 3,
-      connectionLimitMiB: 5,
-    },
-    identityTtlS: 30,
-  },
-  mcp: { sessionsPerWorker: 1666, maxPerKey: 1, keys: 100, socketsPerOrigin: 16, streamsPerWorker: 10 },
-  caches: { jwtTtlS: 30, revocationBudgetS: 30 },
-  retries: {
-    tool: { attempts: 1, baseMs: 0, maxMs: 0 },
-    database: { attempts: 3, baseMs: 50, maxMs: 500 },
-    redis: { attempts: 2, baseMs: 50, maxMs: 200 },
-  },
-  timeouts,
-  probes: {
-    startup: { periodS: 2, failureThreshold: 30 },
-    readiness: { periodS: 5, failureThreshold: 3 },
-    liveness: { periodS: 10, failureThreshold: 5 },
-  },
-  autoscaling: {
-    enabled: true,
-    min: 1,
-    max: 2,
-    targetCpuPercent: 70,
-    maxSurge: 0.25,
-    surge: 1,
-    scaleUpPods: 4,
-    scaleUpPercent: 100,
-    scaleUpPeriodS: 15,
-    scaleDownPercent: 10,
-    scaleDownPeriodS: 60,
-    scaleDownStabilisationS: 300,
-  },
-  disruption: { maxUnavailable: 1, minAvailable: null, zones: 1 },
-  shutdown: { drainS: 71 },
-  kernel: {
-    somaxconn: 4096,
-    nofileHard: 524_288,
-    ephemeralPorts: 28_232,
-    kubernetesMinor: 34,
-    unsafeSysctls: false,
-    sysctls: [],
-  },
-  backup: { periodH: 24, windowH: 4, retained: 7, sizeGiB: 5, volumeGiB: 35 },
-  security: { auditTrail: false },
-  cost: null,
+const dev = {
+  environment: "dev",
+  load: { peakRps: 50, meanLatencyMs: 150, concurrentUsers: 20, sseStreams: 10, statefulSessions: 10 },
+  gateway: { cpu: 1, memory: "512Mi", rpsPerWorker: 150 },
+  database: { ...debian, postgres: { version: 15, cpu: 1, memory: "1Gi" } },
 };
 
-const pooler = (changes: Partial<NonNullable<Plan["pgbouncer"]>>): Plan["pgbouncer"] =>
-  dev.pgbouncer === null ? null : { ...dev.pgbouncer, ...changes };
-
-const tiny: Plan = {
-  ...dev,
-  pgbouncer: pooler({ maxClientConn: 2, defaultPoolSize: 2, minPoolSize: 0, reservePoolSize: 0, maxDbConnections: 2 }),
-  postgres: {
-    ...dev.postgres,
-    maxConnections: 21,
-    sharedBuffersMiB: 16,
-    effectiveCacheSizeMiB: 48,
-    walBuffersMiB: 1,
-    minWalSizeMiB: 80,
-    maxWalSizeMiB: 128,
-    maxWalSenders: 2,
-    walCompression: "off",
+const prod = {
+  environment: "prod",
+  load: {
+    peakRps: 600,
+    meanLatencyMs: 250,
+    dbQueriesPerRequest: 0.4,
+    concurrentUsers: 6500,
+    sseStreams: 2000,
+    statefulSessions: 1000,
+    zones: 3,
   },
-  redis: { ...dev.redis, maxclients: 100, maxmemoryMiB: 16, policy: "allkeys-lru", role: "cache", tcpBacklog: 128 },
-  nginx: { ...dev.nginx, workerConnections: 64, keepalivePerWorker: 1, nofile: 256, backlog: 128, identityTtlS: 1 },
-};
-
-const prod: Plan = {
-  ...dev,
-  pgbouncer: pooler({
-    instances: 2,
-    maxClientConn: 173,
-    defaultPoolSize: 9,
-    reservePoolSize: 3,
-    minPoolSize: 4,
-    maxDbConnections: 12,
-    maxUserConnections: 13,
-    listenBacklog: 1024,
-    resetQueryAlways: true,
-    nofile: 237,
-  }),
-  postgres: {
-    ...dev.postgres,
-    maxConnections: 47,
-    sharedBuffersMiB: 512,
-    effectiveCacheSizeMiB: 1536,
-    workMemMiB: 14,
-    maintenanceWorkMemMiB: 128,
-    hugePages: "try",
-    autovacuumMaxWorkers: 5,
-    maxWalSenders: 10,
+  gateway: { engine: "bounded", cpu: 4, memory: "4Gi" },
+  database: {
+    pgbouncer: { ...debian.pgbouncer, instances: 2 },
+    postgres: { version: 15, cpu: 2, memory: "4Gi" },
   },
-  redis: {
-    ...dev.redis,
-    role: "state",
-    persistence: true,
-    maxclients: 1001,
-    maxmemoryMiB: 399,
-    tcpBacklog: 1024,
-    nofile: 1033,
-  },
-  nginx: {
-    ...dev.nginx,
-    replicas: 3,
-    workerProcesses: 2,
-    workerConnections: 5525,
-    keepalivePerWorker: 271,
-    backlog: 4096,
-    nofile: 12_000,
+  nginx: { cpu: 2, memory: "512Mi" },
+  calibration: {
+    measuredAt: "2026-11-01T12:00:00Z",
+    version: "0.1.0",
+    engine: "bounded",
+    machine: { cpu: "a processor", cores: 4, memoryMiB: 8192, runtime: "26.9.0" },
+    load: { profile: "step", era: "modern", mix: { "tools/call": 1 }, requests: 100_000, errorShare: 0 },
+    rpsPerWorker: 400,
   },
 };
 
-/** Each checked against the schema, as whoever hands one in has to. */
-export const plans = {
-  tiny: planSchema.parse(tiny),
-  dev: planSchema.parse(dev),
-  prod: planSchema.parse(prod),
-};
+export const plans = { tiny: planOf(tiny), dev: planOf(dev), prod: planOf(prod) };
+export const planNames = ["tiny", "dev", "prod"] as const;
