@@ -1,105 +1,17 @@
 /** From what somebody wrote to a complete input: every finding at once, never an exception. */
-import { z } from "zod";
+import type { z } from "zod";
 import { type Calibration, calibrationSchema } from "../../contract/calibration.ts";
 import { nearestOf } from "../../contract/nearest.ts";
-import { type Declarations, type Field, fallbackOf, isField, isGroup, listFields } from "./field.ts";
+import { type Declarations, fallbackOf, isField, isGroup, listFields } from "./field.ts";
 import { declarations, inputFields, type Pins, type SizingInput } from "./input.ts";
-import { allowedFor, readLeaf, shown } from "./leaf.ts";
+import { inputSchema } from "./input-schema.ts";
+import { allowedFor, shown } from "./leaf.ts";
 import { readPins } from "./pins.ts";
 import type { Problem } from "./problem.ts";
 
 export type InputReading =
   | { readonly ok: true; readonly input: SizingInput }
   | { readonly ok: false; readonly problems: readonly Problem[] };
-
-/** Which field a zod type was made from, for the JSON Schema. */
-const fieldOf = new Map<unknown, Field>();
-
-function leafSchema(field: Field): z.ZodType {
-  const leaf = z.unknown().transform((raw, context) => {
-    const reading = readLeaf(field, raw);
-    if (reading.ok) return reading.value;
-    const { why, nearest } = reading;
-    context.addIssue({ code: "custom", message: why, params: { raw, allowed: allowedFor(field), nearest } });
-    return z.NEVER;
-  });
-  fieldOf.set(leaf, field);
-  const mayBeMissing = field.isOptional === true || field.fallback !== undefined;
-  return mayBeMissing ? leaf.optional() : leaf;
-}
-
-function groupSchema(declared: Declarations): z.ZodObject {
-  return z.strictObject(
-    Object.fromEntries(
-      Object.entries(declared).map(([name, part]): [string, z.ZodType] => {
-        if (isField(part)) return [name, leafSchema(part)];
-        return [name, isGroup(part) ? groupSchema(part.group).optional() : groupSchema(part).prefault({})];
-      }),
-    ),
-  );
-}
-
-/** The inputs as they are written, with pins and calibration beside them. */
-export const inputSchema = groupSchema(declarations).extend({
-  given: z.unknown().optional(),
-  calibration: z.unknown().optional(),
-});
-
-/** JSON Schema (2020-12) of the inputs as they are written, for editors. */
-export function inputJsonSchema(): Record<string, unknown> {
-  const { $schema: _, ...schema } = z.toJSONSchema(inputSchema, {
-    io: "input",
-    unrepresentable: "any",
-    override: ({ zodSchema, jsonSchema }) => {
-      const field = fieldOf.get(zodSchema);
-      if (field !== undefined) Object.assign(jsonSchema, jsonOf(field));
-    },
-  });
-  const properties = schema.properties ?? {};
-  properties.given = {
-    description: "Numbers of the plan, pinned by path; each is proved like a derived one",
-    type: "object",
-    additionalProperties: { type: ["number", "string", "boolean"] },
-  };
-  const { $schema: __, ...calibration } = z.toJSONSchema(calibrationSchema, { io: "input" });
-  properties.calibration = { description: "What mcp-stack load measured", ...calibration };
-  return schema;
-}
-
-function jsonOf(field: Field): Record<string, unknown> {
-  const source = field.source === undefined ? "" : ` Default from: ${field.source}.`;
-  const unit = field.unit === "" ? "" : ` (${field.unit})`;
-  const fallback = typeof field.fallback === "object" ? undefined : field.fallback;
-  const common = {
-    description: `${field.description}${unit}.${source} Allowed: ${allowedFor(field)}.`,
-    ...(fallback === undefined || field.kind === "memory" ? {} : { default: fallback }),
-  };
-  switch (field.kind) {
-    case "boolean":
-      return { type: "boolean", ...common };
-    case "choice":
-    case "version":
-      return { type: "string", enum: [...field.allowed], ...common };
-    case "text":
-      return { type: "string", pattern: field.pattern, ...common };
-    case "memory":
-      return { type: "string", pattern: "^\\s*\\d+(\\.\\d+)?\\s*([kKMGT]i?B?|B)\\s*$", ...common };
-    case "cores":
-      return {
-        type: ["number", "string"],
-        pattern: "^\\d+(\\.\\d+)?m?$",
-        minimum: field.min,
-        maximum: field.max,
-        ...common,
-      };
-    case "workers":
-      return { anyOf: [{ const: "auto" }, { type: "integer", minimum: field.min, maximum: field.max }], ...common };
-    case "whole":
-      return { type: "integer", minimum: field.min, maximum: field.max, ...common };
-    case "number":
-      return { type: "number", minimum: field.min, maximum: field.max, ...common };
-  }
-}
 
 /** Parses, completes and checks; `raw` may be anything that JSON or YAML can say. */
 export function readInput(raw: unknown): InputReading {
