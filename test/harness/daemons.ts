@@ -9,7 +9,7 @@ import { freePort, temporaryDirectory } from "./ports.ts";
 import { type Running, run } from "./process.ts";
 import { waitFor } from "./wait.ts";
 
-export type Program = "postgres" | "pgbouncer" | "redis-server";
+export type Program = "postgres" | "pgbouncer" | "redis-server" | "nginx";
 
 export type Daemon = {
   /** postgres://… or redis://… */
@@ -50,14 +50,15 @@ export function titled(title: string, reason: string | undefined): string {
   return reason === undefined ? title : `${title} (skipped, ${reason})`;
 }
 
-function installed(name: string): string {
+/** The program's path. Throws when it is not installed. */
+export function installed(name: Program): string {
   const path = findProgram(name);
   if (path === undefined) throw new Error(`${name} is not installed`);
   return path;
 }
 
 /** As root PostgreSQL and PgBouncer refuse to run: then they run as the user that the package of PostgreSQL made. */
-function serverUser(): { readonly uid: number; readonly gid: number } | undefined {
+export function serverUser(): { readonly uid: number; readonly gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
   return { uid: id("-u"), gid: id("-g") };

@@ -96,14 +96,16 @@ export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly D
   ]);
 }
 
-/** The script of `credentialDigest`; nginx has no digest of its own that is long enough to tell callers apart safely. */
+/**
+ * The script of `credentialDigest`; nginx has no digest of its own that is long enough to tell callers apart safely. Written for the
+ * module's old language too (njs 0.7 knows no destructuring).
+ */
 export function renderCredentialScript(): string {
   return `import crypto from "crypto";
 
 // JSON keeps the two apart: no header can be written so that it looks like another pair.
 function digest(request) {
-  const { Authorization, Cookie } = request.headersIn;
-  const credential = JSON.stringify([Authorization || "", Cookie || ""]);
+  var credential = JSON.stringify([request.headersIn.Authorization || "", request.headersIn.Cookie || ""]);
   return crypto.createHash("sha256").update(credential).digest("hex");
 }
 
