@@ -58,7 +58,7 @@ export function installed(name: Program): string {
 }
 
 /** As root PostgreSQL and PgBouncer refuse to run: then they run as the user that the package of PostgreSQL made. */
-export function serverUser(): { readonly uid: number; readonly gid: number } | undefined {
+function serverUser(): { readonly uid: number; readonly gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
   return { uid: id("-u"), gid: id("-g") };

@@ -3,18 +3,19 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  installed,
-  type Program,
-  type Running,
-  run,
-  serverUser,
-  temporaryDirectory,
-  waitFor,
-} from "../../harness/index.ts";
+import { installed, type Program, type Running, run, temporaryDirectory, waitFor } from "../../harness/index.ts";
 
 /** Where Debian and the images of nginx keep it. */
 export const JS_MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so";
+
+type User = { readonly uid: number; readonly gid: number };
+
+/** Nothing here runs as root: where the tests do, their daemons are nobody's. */
+export function daemonUser(): User | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => Number(execFileSync("id", [flag, "nobody"], { encoding: "utf8" }));
+  return { uid: id("-u"), gid: id("-g") };
+}
 
 /** Why tests of the credential's digest are skipped. Throws instead where REQUIRE_SERVERS=1. */
 export function missingJsModule(): string | undefined {
@@ -35,7 +36,7 @@ export type Site = {
 /** A directory that belongs to whom the daemons run as. */
 export async function makeSite(): Promise<Site> {
   const { path, remove } = await temporaryDirectory();
-  const user = serverUser();
+  const user = daemonUser();
   const own = async (one: string, mode: number): Promise<string> => {
     if (user !== undefined) await chown(one, user.uid, user.gid);
     await chmod(one, mode);
@@ -71,7 +72,7 @@ export async function start({ program, args, site, nofile, isUp }: Command): Pro
   const limited = nofile === undefined ? [] : ["prlimit", `--nofile=${nofile}:${nofile}`];
   const [command = "", ...rest] = [...limited, installed(program), ...args];
   const running = run(command, rest, {
-    ...serverUser(),
+    ...daemonUser(),
     cwd: site.path,
     env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" },
   });
@@ -79,11 +80,13 @@ export async function start({ program, args, site, nofile, isUp }: Command): Pro
   void running.exited.then((code) => {
     ended = code;
   });
-  await waitFor(async () => ended !== undefined || (await isUp(running)), 30_000, `${program} up`).catch(
-    () => undefined,
+  const failure = await waitFor(async () => ended !== undefined || (await isUp(running)), 30_000, `${program} up`).then(
+    () => (ended === undefined ? undefined : `ended with ${ended}`),
+    String,
   );
-  if (ended === undefined) return running;
-  throw new Error(`${program} ended with ${ended}\n${running.stderr()}${running.stdout()}`);
+  if (failure === undefined) return running;
+  await running.stop(0);
+  throw new Error(`${program}: ${failure}\n${running.stderr()}${running.stdout()}`);
 }
 
 /** Ends it whatever is connected. */
@@ -96,7 +99,7 @@ export async function end(running: Running | undefined, signal: NodeJS.Signals =
 
 /** What it printed at a try that ends by itself, and its exit code. */
 export function attempt(program: Program, args: readonly string[], site: Site): { readonly text: string } {
-  const options = { ...serverUser(), cwd: site.path, encoding: "utf8" as const, stdio: "pipe" as const };
+  const options = { ...daemonUser(), cwd: site.path, encoding: "utf8" as const, stdio: "pipe" as const };
   return { text: execFileSync("sh", ["-c", 'exec "$0" "$@" 2>&1', installed(program), ...args], options) };
 }
 
