@@ -36,6 +36,7 @@ export const gateway = {
   rpsPerWorker: optionalNumber({
     description: "Requests per second of one worker at full use; the calibration's when left out",
     unit: "requests/s",
+    step: 0.1,
     min: 0.01,
     max: 1_000_000,
   }),
