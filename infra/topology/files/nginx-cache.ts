@@ -6,7 +6,7 @@
 import type { Plan } from "../../../contract/plan.ts";
 import { block, type Directive, directive, quotedArgument, wholeSeconds } from "./nginx-text.ts";
 import type { NginxPlace } from "./place.ts";
-import { pathOf } from "./writing.ts";
+import { fileOf, pathOf } from "./writing.ts";
 
 export type ZoneName = "static" | "api" | "schema" | "admin";
 const ZONES: readonly ZoneName[] = ["static", "api", "schema", "admin"];
@@ -101,14 +101,15 @@ export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly D
  * module's old language too (njs 0.7 knows no destructuring).
  */
 export function renderCredentialScript(): string {
-  return `import crypto from "crypto";
-
-// JSON keeps the two apart: no header can be written so that it looks like another pair.
-function digest(request) {
-  var credential = JSON.stringify([request.headersIn.Authorization || "", request.headersIn.Cookie || ""]);
-  return crypto.createHash("sha256").update(credential).digest("hex");
-}
-
-export default { digest };
-`;
+  return fileOf([
+    'import crypto from "crypto";',
+    "",
+    "// JSON keeps the two apart: no header can be written so that it looks like another pair.",
+    "function digest(request) {",
+    '  var credential = JSON.stringify([request.headersIn.Authorization || "", request.headersIn.Cookie || ""]);',
+    '  return crypto.createHash("sha256").update(credential).digest("hex");',
+    "}",
+    "",
+    "export default { digest };",
+  ]);
 }
