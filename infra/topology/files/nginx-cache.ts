@@ -4,7 +4,7 @@
  * never a credential.
  */
 import type { Plan } from "../../../contract/plan.ts";
-import { block, type Directive, directive, quotedArgument, wholeSeconds } from "./nginx-text.ts";
+import { block, type Directive, directive, duration, quotedArgument, wholeSeconds } from "./nginx-text.ts";
 import type { NginxPlace } from "./place.ts";
 import { fileOf, pathOf } from "./writing.ts";
 
@@ -14,6 +14,8 @@ const ZONES: readonly ZoneName[] = ["static", "api", "schema", "admin"];
 /** nginx: a key takes 128 bytes of a zone, 8 000 to the MiB; an answer without a body takes one block of disk. */
 const KEYS_PER_MIB = 8000;
 const BLOCK_KIB = 4;
+/** Who waits for somebody else's answer asks himself after this: it may turn out to be one that is not kept. */
+const LOCK_WAIT_S = 1;
 
 /** Directives of the http block: where the caches live, and what decides whether an answer goes there. */
 export function cacheZones({ nginx }: Plan, place: NginxPlace): readonly Directive[] {
@@ -25,6 +27,7 @@ export function cacheZones({ nginx }: Plan, place: NginxPlace): readonly Directi
     }),
     ...(keepsIdentities(nginx, place) ? [identityZone(nginx, directory)] : []),
     directive("proxy_cache_lock", "on"),
+    directive("proxy_cache_lock_timeout", duration(LOCK_WAIT_S)),
     directive("proxy_cache_use_stale", "updating", "error", "timeout", "http_500", "http_502", "http_503", "http_504"),
     directive("proxy_cache_background_update", "on"),
     "# The gateway says with X-Accel-Expires alone what may be kept; for everybody else it says private.",
@@ -58,7 +61,8 @@ function keepsIdentities({ identityTtlS }: Plan["nginx"], place: NginxPlace): bo
 export function cachedBy(name: ZoneName, { nginx }: Plan, place: NginxPlace): readonly Directive[] {
   const encoding = place.isCompressing ? "" : " $accepted_encoding";
   return [
-    directive("error_page", 418, "=", "@uncached"),
+    "# Whom the check refuses, or cannot tell, the gateway answers itself.",
+    directive("error_page", 401, 403, 418, 500, "=", "@uncached"),
     block("if ($request_method !~ ^(?:GET|HEAD)$)", [directive("return", 418)]),
     directive("auth_request", "/_auth"),
     directive("auth_request_set", "$cache_identity", "$upstream_http_x_cache_identity"),
@@ -82,6 +86,7 @@ export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly D
     directive("proxy_cache", "identity"),
     directive("proxy_cache_key", quotedArgument("$http_host $credential_digest")),
     directive("proxy_cache_valid", 204, wholeSeconds(plan.nginx.identityTtlS)),
+    directive("proxy_cache_lock", "off"),
     directive("proxy_cache_use_stale", "off"),
     directive("proxy_cache_background_update", "off"),
     directive("proxy_ignore_headers", "Cache-Control", "Expires", "Vary", "X-Accel-Expires", "Set-Cookie"),

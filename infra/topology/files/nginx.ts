@@ -71,13 +71,8 @@ function httpBlock(plan: Plan, place: NginxPlace): readonly Directive[] {
     ...temporaryPaths(place),
     ...clientConnections(plan, place),
     ...realClient(place),
-    "# The probes of whoever watches this have no client to limit.",
-    block("map $uri $limited_client", [
-      ...["/health", "/ready"].map((path) => directive(path, '""')),
-      directive("default", "$binary_remote_addr"),
-    ]),
-    directive("limit_req_zone", "$limited_client", `zone=requests:${zones.requestLimitMiB}m`, `rate=${rate}r/s`),
-    directive("limit_conn_zone", "$limited_client", `zone=connections:${zones.connectionLimitMiB}m`),
+    directive("limit_req_zone", "$binary_remote_addr", `zone=requests:${zones.requestLimitMiB}m`, `rate=${rate}r/s`),
+    directive("limit_conn_zone", "$binary_remote_addr", `zone=connections:${zones.connectionLimitMiB}m`),
     directive("limit_req_status", 429),
     directive("limit_conn_status", 429),
     ...compression(place),
@@ -196,6 +191,8 @@ function proxying({ timeouts }: Plan): readonly Directive[] {
     directive("proxy_read_timeout", duration(timeouts.proxyReadS)),
     directive("proxy_next_upstream", "error", "timeout"),
     directive("proxy_next_upstream_tries", 2),
+    // Long enough after a connection that did not come about, too short after an answer that did not.
+    directive("proxy_next_upstream_timeout", duration(2 * timeouts.readinessS)),
     directive("proxy_hide_header", "X-Cache-Identity"),
   ];
 }
@@ -214,6 +211,7 @@ function server(plan: Plan, place: NginxPlace): readonly Directive[] {
       ),
     ),
     directive("server_name", "_"),
+    directive("absolute_redirect", "off"),
     directive(
       "limit_req",
       "zone=requests",

@@ -85,15 +85,19 @@ describe("nginx.conf", () => {
     [
       "nginx.zones.requestLimitMiB",
       7,
-      ["limit_req_zone $limited_client zone=requests:7m rate=100r/s;", identity(7, 219, 5)],
+      ["limit_req_zone $binary_remote_addr zone=requests:7m rate=100r/s;", identity(7, 219, 5)],
     ],
-    ["nginx.zones.connectionLimitMiB", 7, ["limit_conn_zone $limited_client zone=connections:7m;"]],
+    ["nginx.zones.connectionLimitMiB", 7, ["limit_conn_zone $binary_remote_addr zone=connections:7m;"]],
     ["nginx.identityTtlS", 7.9, [identity(1, 32, 7), "proxy_cache_valid 204 7s;"]],
     ["timeouts.nginxKeepaliveS", 77.5, ["keepalive_timeout 77500ms;"]],
     ["timeouts.nginxUpstreamKeepaliveS", 77, ["keepalive_timeout 77s;"]],
     ["timeouts.proxyReadS", 77, ["proxy_send_timeout 77s;", "proxy_read_timeout 77s;"]],
     ["timeouts.streamReadS", 77, ["proxy_read_timeout 77s;"]],
-    ["timeouts.readinessS", 7, ["resolver_timeout 7s;", "proxy_connect_timeout 7s;"]],
+    [
+      "timeouts.readinessS",
+      7,
+      ["resolver_timeout 7s;", "proxy_connect_timeout 7s;", "proxy_next_upstream_timeout 14s;"],
+    ],
     ["probes.readiness.periodS", 7, ["resolver 10.96.0.10:53 valid=7s;"]],
     ["shutdown.drainS", 77, ["worker_shutdown_timeout 77s;"]],
   ];

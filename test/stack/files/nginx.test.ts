@@ -125,12 +125,18 @@ describe.skipIf(reason !== undefined)(titled("nginx", reason), () => {
     expect(first.headers["x-accel-expires"]).toBeUndefined();
   });
 
-  it("asks who is asking for every cached answer, and refuses whom the gateway refuses", async () => {
+  it("asks who is asking for every cached answer; whom the check refuses or cannot tell, the gateway answers itself", async () => {
     await serve(plans.dev);
     await get("/tools");
-    expect((await get("/tools", "")).status).toBe(401);
+    for (const time of [2, 3]) {
+      const refused = await get("/tools", "");
+      expect([refused.status, status(refused), refused.json()]).toEqual([401, undefined, { code: "from the gateway" }]);
+      const broken = await get("/tools", "broken.1");
+      expect([broken.status, status(broken), broken.json().by]).toEqual([200, undefined, "Bearer broken.1"]);
+      expect(origin.asked.get("GET /_auth")).toBe(2 * time - 1);
+    }
     expect((await send("GET", `${url}/_auth`, {})).status).toBe(404);
-    expect(origin.asked.get("GET /_auth")).toBe(2);
+    expect(origin.asked.get("GET /_auth")).toBe(5);
   });
 
   it("keeps nothing that is not marked, marked 0, for another origin, or for somebody without an identity", async () => {
@@ -230,11 +236,18 @@ describe.skipIf(reason !== undefined)(titled("nginx", reason), () => {
     expect([client, proto]).toEqual(["198.51.100.7", "https"]);
   });
 
-  it("limits a client, and never whoever asks for its health", async () => {
+  it("limits a client by its requests", async () => {
     await serve(plans.dev, { limits: { requestsPerSecond: 1, burst: 1, connections: 1000 } });
-    const many = (path: string) => Promise.all(Array.from({ length: 20 }, () => get(path)));
-    expect(new Set((await many("/rpc")).map((answer) => answer.status))).toEqual(new Set([200, 429]));
-    expect(new Set((await many("/health")).map((answer) => answer.status))).toEqual(new Set([200]));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => get("/rpc")));
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200, 429]));
+  });
+
+  it("limits a client by its open streams", async () => {
+    await serve(plans.dev, { limits: { requestsPerSecond: 1000, burst: 1000, connections: 2 } });
+    const open = () => openStream("GET", `${url}/sse`, { accept: "text/event-stream" });
+    const streams = [await open(), await open(), await open()];
+    expect(streams.map((stream) => stream.status)).toEqual([200, 200, 429]);
+    for (const stream of streams) stream.close();
   });
 
   it("compresses, and asks the gateway not to", async () => {

@@ -43,6 +43,10 @@ export async function startOrigin(): Promise<Origin> {
     if (path === "/_auth") return void identify(request, response);
     headers = request.headers;
     if (/\/sse\/?$/.test(path)) return void stream(response);
+    if (path === "/tools" && principalOf(request) === undefined) {
+      response.writeHead(401, { "content-type": "application/json" });
+      return void response.end(JSON.stringify({ code: "from the gateway" }));
+    }
     const mark = MARKS[path.replace(/\?.*/, "")];
     response.writeHead(200, {
       "content-type": "application/json",
@@ -54,10 +58,10 @@ export async function startOrigin(): Promise<Origin> {
     );
   });
 
-  /** `Bearer <principal>.<token>`. */
   function identify(request: IncomingMessage, response: ServerResponse): void {
-    const principal = /^Bearer (\w+)\./.exec(request.headers.authorization ?? "")?.[1];
-    if (principal === undefined) response.writeHead(401);
+    const principal = principalOf(request);
+    if (principal === "broken") response.writeHead(500);
+    else if (principal === undefined) response.writeHead(401);
     else if (principal === "nameless") response.writeHead(204);
     else response.writeHead(204, { "x-cache-identity": `${principal}.read.${version}` });
     response.end();
@@ -91,4 +95,9 @@ export async function startOrigin(): Promise<Origin> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Of `Bearer <principal>.<token>`. */
+function principalOf({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer (\w+)\./.exec(headers.authorization ?? "")?.[1];
 }
