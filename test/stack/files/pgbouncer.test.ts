@@ -48,59 +48,77 @@ describe.skipIf(reason !== undefined)(titled("PgBouncer", reason), () => {
     return { ...plan, pgbouncer: { ...poolerOf(plan), version: installedVersion(), ...changes } };
   }
 
-  it.each(planNames)("is what the plan %s says, without a word of warning", async (name) => {
-    const plan = forInstalled(plans[name], { minPoolSize: 0 });
-    const pooler = poolerOf(plan);
-    const users: PooledUser[] = [
-      { name: "gateway", secret: "a password" },
-      { name: reader.name, secret: verifierOf(reader.password) },
-    ];
-    const place = { databases: databasesOf(1, ["gateway"]), statsUsers: [reader.name], adminUsers: ["nobody-else"] };
-    const started = await startPooler(plan, site, users, place, pooler.nofile);
-    running.push(started.running);
-    const as = { user: reader.name, password: reader.password, database: "pgbouncer" };
-    const rows = await query(started.port, as, "show config");
-    const config = Object.fromEntries(rows.map(({ key, value }) => [key, value]));
-    const expected = {
-      listen_addr: "127.0.0.1",
-      listen_port: String(started.port),
-      listen_backlog: String(pooler.listenBacklog),
-      auth_type: "scram-sha-256",
-      admin_users: "nobody-else",
-      stats_users: reader.name,
-      pool_mode: "transaction",
-      max_client_conn: String(pooler.maxClientConn),
-      default_pool_size: String(pooler.defaultPoolSize),
-      min_pool_size: "0",
-      reserve_pool_size: String(pooler.reservePoolSize),
-      max_db_connections: String(pooler.maxDbConnections),
-      max_user_connections: String(pooler.maxUserConnections),
-      server_reset_query: "DISCARD ALL",
-      server_reset_query_always: pooler.resetQueryAlways ? "1" : "0",
-      ignore_startup_parameters: "extra_float_digits",
-      query_wait_timeout: String(pooler.queryWaitTimeoutS),
-      reserve_pool_timeout: String(pooler.reservePoolTimeoutS),
-      server_connect_timeout: String(pooler.serverConnectTimeoutS),
-      server_lifetime: String(pooler.serverLifetimeS),
-      server_idle_timeout: String(pooler.serverIdleTimeoutS),
-      client_idle_timeout: String(pooler.clientIdleTimeoutS),
-      idle_transaction_timeout: String(plan.timeouts.idleTransactionS),
-      unix_socket_dir: "",
-    };
-    expect(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? ""]))).toEqual(expected);
-    expect(reported(started.running)).toEqual({
-      limit: pooler.nofile,
-      clients: pooler.maxClientConn,
-      expected: pooler.maxClientConn + 12 + pooler.defaultPoolSize,
-    });
-    const levels = new Set(
-      started.running
-        .stderr()
-        .split("\n")
-        .flatMap((line) => / (LOG|WARNING|ERROR|FATAL|NOISE) /.exec(line)?.[1] ?? []),
-    );
-    expect(levels).toEqual(new Set(["LOG"]));
-  });
+  /** The port of a server with this user and a database for it. */
+  async function postgresFor(plan: Plan, user: string, password: string): Promise<number> {
+    const grants = [{ database: "mcp", user, networks: ["127.0.0.0/8"] }];
+    const postgres = await startRendered(plan, site, grants);
+    running.push(postgres.running);
+    await ask(site, postgres.port, `create role "${user.replaceAll('"', '""')}" login password '${password}'`);
+    await ask(site, postgres.port, "create database mcp");
+    return postgres.port;
+  }
+
+  it.skipIf(noServers !== undefined).each(planNames)(
+    "is what the plan %s says, without a word of warning",
+    async (name) => {
+      const plan = forInstalled(plans[name]);
+      const pooler = poolerOf(plan);
+      const server = await postgresFor(plan, "gateway", "a password");
+      const users: PooledUser[] = [
+        { name: "gateway", secret: "a password" },
+        { name: reader.name, secret: verifierOf(reader.password) },
+      ];
+      const place = {
+        databases: databasesOf(server, ["gateway"]),
+        statsUsers: [reader.name],
+        adminUsers: ["nobody-else"],
+      };
+      const started = await startPooler(plan, site, users, place, pooler.nofile);
+      running.push(started.running);
+      const as = { user: reader.name, password: reader.password, database: "pgbouncer" };
+      const rows = await query(started.port, as, "show config");
+      const config = Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+      const expected = {
+        listen_addr: "127.0.0.1",
+        listen_port: String(started.port),
+        listen_backlog: String(pooler.listenBacklog),
+        auth_type: "scram-sha-256",
+        admin_users: "nobody-else",
+        stats_users: reader.name,
+        pool_mode: "transaction",
+        max_client_conn: String(pooler.maxClientConn),
+        default_pool_size: String(pooler.defaultPoolSize),
+        min_pool_size: String(pooler.minPoolSize),
+        reserve_pool_size: String(pooler.reservePoolSize),
+        max_db_connections: String(pooler.maxDbConnections),
+        max_user_connections: String(pooler.maxUserConnections),
+        server_reset_query: "DISCARD ALL",
+        server_reset_query_always: pooler.resetQueryAlways ? "1" : "0",
+        ignore_startup_parameters: "extra_float_digits",
+        query_wait_timeout: String(pooler.queryWaitTimeoutS),
+        reserve_pool_timeout: String(pooler.reservePoolTimeoutS),
+        server_connect_timeout: String(pooler.serverConnectTimeoutS),
+        server_lifetime: String(pooler.serverLifetimeS),
+        server_idle_timeout: String(pooler.serverIdleTimeoutS),
+        client_idle_timeout: String(pooler.clientIdleTimeoutS),
+        idle_transaction_timeout: String(plan.timeouts.idleTransactionS),
+        unix_socket_dir: "",
+      };
+      expect(Object.fromEntries(Object.keys(expected).map((key) => [key, config[key] ?? ""]))).toEqual(expected);
+      expect(reported(started.running)).toEqual({
+        limit: pooler.nofile,
+        clients: pooler.maxClientConn,
+        expected: pooler.maxClientConn + 12 + pooler.defaultPoolSize,
+      });
+      const levels = new Set(
+        started.running
+          .stderr()
+          .split("\n")
+          .flatMap((line) => / (LOG|WARNING|ERROR|FATAL|NOISE) /.exec(line)?.[1] ?? []),
+      );
+      expect(levels).toEqual(new Set(["LOG"]));
+    },
+  );
 
   // Clients, pool, users in the userlist, forced user → descriptors: + 12, and a pool per database and user, its own administrator included.
   it.each([
@@ -131,17 +149,13 @@ describe.skipIf(reason !== undefined)(titled("PgBouncer", reason), () => {
     titled("lets clients in by verifier and logs in itself as the forced user, with any name", noServers),
     async () => {
       const forced = `the "forced" o'ne \\`;
-      const grants = [{ database: "mcp", user: forced, networks: ["127.0.0.0/8"] }];
-      const postgres = await startRendered(plans.dev, site, grants);
-      running.push(postgres.running);
-      await ask(site, postgres.port, `create role "${forced.replaceAll('"', '""')}" login password 'pass "word"'`);
-      await ask(site, postgres.port, "create database mcp");
+      const server = await postgresFor(plans.dev, forced, 'pass "word"');
       const users = [
         { name: forced, secret: 'pass "word"' },
         { name: "app", secret: verifierOf("app's own") },
       ];
       const pooler = await startPooler(forInstalled(plans.dev), site, users, {
-        databases: databasesOf(postgres.port, [forced]),
+        databases: databasesOf(server, [forced]),
       });
       running.push(pooler.running);
       const as = (user: string, password: string) =>
