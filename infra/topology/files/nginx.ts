@@ -81,7 +81,7 @@ function httpBlock(plan: Plan, place: NginxPlace): readonly Directive[] {
     upstream(plan, place),
     ...proxying(plan),
     block("server", server(plan, place)),
-    ...(place.status === null ? [] : [statusServer(place.status)]),
+    ...(place.status === null ? [] : [statusServer(place.status, place.listen)]),
   ];
 }
 
@@ -253,7 +253,10 @@ function headers({ isCompressing }: NginxPlace, connection: '""' | "$connection_
   ];
 }
 
-function statusServer(status: Listen): Directive {
+/** On a port that it shared with the proxy, nginx would start and never answer here. */
+function statusServer(status: Listen, proxy: readonly Listen[]): Directive {
+  if (proxy.some(({ port }) => port === status.port))
+    throw new PlaceError("nginx.status.port", status.port, "a port that the proxy does not listen on");
   return block("server", [
     directive("listen", listenOf("nginx.status", status)),
     block("location = /alive", [directive("return", 204)]),

@@ -190,6 +190,12 @@ describe("nginx.conf by version", () => {
     );
   });
 
+  it("has its counters on a port of their own", () => {
+    expect(() => renderNginx(full, { ...nginxPlace, status: { address: "127.0.0.1", port: 8080 } })).toThrow(
+      "nginx.status.port is 8080; allowed: a port that the proxy does not listen on",
+    );
+  });
+
   it("keeps no identity without the digest, or for less than a second", () => {
     const without = renderNginx(full, { ...nginxPlace, credentialDigest: null });
     expect(without).not.toMatch(/identity:|js_|load_module/);

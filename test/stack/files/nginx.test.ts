@@ -43,10 +43,13 @@ describe.skipIf(reason !== undefined)(titled("nginx", reason), () => {
 
   async function placed(changes: Partial<NginxPlace> = {}): Promise<NginxPlace> {
     const version = /nginx\/([\d.]+)/.exec(attempt("nginx", ["-v"], site).text)?.[1] ?? "";
+    const port = await freePort();
+    let statusPort = port;
+    while (statusPort === port) statusPort = await freePort();
     return {
       version,
-      listen: [{ address: "127.0.0.1", port: await freePort() }],
-      status: { address: "127.0.0.1", port: await freePort() },
+      listen: [{ address: "127.0.0.1", port }],
+      status: { address: "127.0.0.1", port: statusPort },
       gateway: { host: "127.0.0.1", port: origin.port },
       resolvers: [],
       trustedProxies: [],

@@ -67,7 +67,9 @@ export async function startOrigin(): Promise<Origin> {
     response.end();
   }
 
+  /** Ended by the end of the connection: nginx passes on chunks as they come even where it should hold back. */
   function stream(response: ServerResponse): void {
+    response.useChunkedEncodingByDefault = false;
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.write("data: first\n\n");
     held.add(response);

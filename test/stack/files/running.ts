@@ -82,7 +82,7 @@ export async function start({ program, args, site, nofile, isUp }: Command): Pro
   });
   const failure = await waitFor(async () => ended !== undefined || (await isUp(running)), 30_000, `${program} up`).then(
     () => (ended === undefined ? undefined : `ended with ${ended}`),
-    String,
+    (error: Error) => `${error.message}: ${error.cause}`,
   );
   if (failure === undefined) return running;
   await running.stop(0);
