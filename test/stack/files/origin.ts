@@ -1,6 +1,7 @@
 /** A gateway in miniature behind a real nginx: who is asking, answers with and without the marker, an event stream, an echo. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { WebSocketServer } from "ws";
 
 export type Origin = {
@@ -53,9 +54,10 @@ export async function startOrigin(): Promise<Origin> {
       "cache-control": "private",
       ...(mark === undefined ? {} : { "x-accel-expires": mark }),
     });
-    response.end(
-      JSON.stringify({ line, time: asked.get(line), by: request.headers.authorization, fill: "x".repeat(1000) }),
-    );
+    void text(request).then((body) => {
+      const by = request.headers.authorization;
+      response.end(JSON.stringify({ line, time: asked.get(line), by, body, fill: "x".repeat(1000) }));
+    });
   });
 
   function identify(request: IncomingMessage, response: ServerResponse): void {
