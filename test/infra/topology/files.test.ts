@@ -150,7 +150,11 @@ describe("nginx.conf by version", () => {
       .map((line) => line.trim())
       .filter((line) => line !== "");
   const gateway = "server gateway.mcp.svc.cluster.local:4444";
-  const kept = [`keepalive ${full.nginx.keepalivePerWorker};`, "keepalive_requests 100000;", "keepalive_timeout 60s;"];
+  const kept = [
+    `keepalive ${full.nginx.keepalivePerWorker};`,
+    `keepalive_requests ${full.nginx.keepaliveRequests};`,
+    "keepalive_timeout 60s;",
+  ];
   const following = [
     "zone gateway 256k;",
     "least_conn;",

@@ -68,6 +68,22 @@ const zoneRows = (name: string, keys: number, size: number, inactive: number): R
 };
 
 describe("nginx.conf", () => {
+  const zone = (keysMiB: number, maxSizeMiB: number, inactiveS: number) => ({
+    keysMiB,
+    maxSizeMiB,
+    inactiveS,
+    validS: 5,
+  });
+  // Named here, for these numbers stand in one line together with others.
+  const zones = {
+    static: zone(9, 1024, 2_592_000),
+    api: zone(5, 512, 300),
+    schema: zone(3, 256, 86_400),
+    admin: zone(1, 16, 60),
+    requestLimitMiB: 1,
+    connectionLimitMiB: 1,
+  };
+  const base = { ...plans.prod, nginx: { ...plans.prod.nginx, zones, identityTtlS: 5 } };
   const place = { ...nginxPlace, listen: [{ address: "0.0.0.0", port: 8080 }] };
   const identity = (keys: number, size: number, inactive: number) =>
     `proxy_cache_path /var/cache/nginx/identity levels=1:2 keys_zone=identity:${keys}m max_size=${size}m inactive=${inactive}s use_temp_path=off;`;
@@ -102,7 +118,7 @@ describe("nginx.conf", () => {
     ["shutdown.drainS", 77, ["worker_shutdown_timeout 77s;"]],
   ];
   const elsewhere = ["replicas", "cpu", "memoryMiB", "newConnectionsPerSecond"].map((name) => `nginx.${name}`);
-  confirm(plans.prod, (plan) => renderNginx(plan, place), "nginx", rows, elsewhere);
+  confirm(base, (plan) => renderNginx(plan, place), "nginx", rows, elsewhere);
 });
 
 describe("pgbouncer.ini", () => {
