@@ -96,7 +96,7 @@ describe("pgbouncer.ini", () => {
   const connection = (text: string) => {
     const lines = text.split("\n");
     expect(lines.toSpliced(1, 1)).toEqual(baseline.toSpliced(1, 1));
-    return readConnection(/^[^=]+ = (.*)$/.exec(lines[1] ?? "")?.[1] ?? "");
+    return readConnection(/^[^=]+ = ([^\n]*)$/.exec(lines[1] ?? "")?.[1] ?? "");
   };
   const plain = { host: "postgres", port: "5432", dbname: "mcp", user: "gateway" };
   const renderWith = (changes: Partial<typeof database>) =>
