@@ -1,6 +1,6 @@
 /** What a command is, and how its options are read: strictly, with the nearest name where one is mistyped. */
 import { parseArgs } from "node:util";
-import { nearestOf } from "../gateway/settings/index.ts";
+import { nearestOf } from "../contract/nearest.ts";
 
 export type Option = {
   readonly type: "string" | "boolean";

@@ -1,6 +1,6 @@
 /** The command line: finds the command, loads only that one, and turns every failure into a sentence and an exit code. */
 import { Fault } from "../contract/errors.ts";
-import { nearestOf } from "../gateway/settings/index.ts";
+import { nearestOf } from "../contract/nearest.ts";
 import { type Command, optionHelp, UsageError } from "./command.ts";
 import { version } from "./version.ts";
 

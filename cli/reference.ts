@@ -2,13 +2,27 @@
 import { type ErrorCode, errors } from "../contract/errors.ts";
 import { metricNames, metricOf } from "../contract/metrics.ts";
 import { type SettingDeclaration, settingNames, settingOf } from "../contract/settings.ts";
+import { stackJsonSchema } from "../infra/config.ts";
+import { sizingReference } from "../infra/sizing/index.ts";
 
 /** File names under docs/reference and their text. */
 export function referencePages(): Readonly<Record<string, string>> {
-  return { "settings.md": settingsPage(), "errors.md": errorsPage(), "metrics.md": metricsPage() };
+  return {
+    "settings.md": settingsPage(),
+    "errors.md": errorsPage(),
+    "metrics.md": metricsPage(),
+    "sizing.md": sizingReference(INFRA_NOTE, table),
+  };
+}
+
+/** The JSON Schema of stack files, as it is committed. */
+export function stackSchemaText(): string {
+  return `${JSON.stringify(stackJsonSchema(), null, 2)}\n`;
 }
 
 const NOTE = "Written by `npm run docs` from the declarations in `contract/`; a test keeps it current.\n\n";
+
+const INFRA_NOTE = NOTE.replace("contract/", "infra/sizing/");
 
 function settingsPage(): string {
   const rows = settingNames.map((name) => {

@@ -133,6 +133,8 @@ export const planSchema = z.strictObject({
       serverLifetimeS: secondsOf(),
       serverIdleTimeoutS: secondsOf(),
       listenBacklog: atLeast(1),
+      cpu: z.number().positive(),
+      memoryMiB: mebibytes(),
       nofile: count(),
     })
     /** Null where the gateway speaks to PostgreSQL directly. */
@@ -177,6 +179,7 @@ export const planSchema = z.strictObject({
     maxmemoryMiB: count(),
     policy: z.enum(["noeviction", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-lfu", "volatile-ttl"]),
     persistence: z.boolean(),
+    cpu: z.number().positive(),
     memoryMiB: mebibytes(),
     tcpBacklog: atLeast(1),
     nofile: count(),

@@ -1,7 +1,7 @@
 /** Problems of an input, all at once: where, what stands there, what is allowed. Values of secrets are never repeated. */
 import type * as z from "zod";
 import { type Fault, fault } from "../../contract/errors.ts";
-import { editDistance } from "../settings/index.ts";
+import { editDistance } from "../../contract/nearest.ts";
 
 export type Problem = { readonly path: string; readonly value?: unknown; readonly allowed: string };
 

@@ -1,5 +1,4 @@
 /** The door of the settings room. */
 export { encodeSettings, type LoadedSettings, type LoadOptions, loadSettings, type Provenance } from "./load.ts";
-export { editDistance, nearestOf } from "./names.ts";
 export { ensureSecrets, type Secrets } from "./secrets.ts";
 export { printSettings, redacted } from "./show.ts";

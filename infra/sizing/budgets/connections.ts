@@ -1,0 +1,164 @@
+/** Connections and descriptors, at the worst instant: a rollout while the most replicas run. */
+import type { Plan } from "../../../contract/plan.ts";
+import { serverConnections } from "../kernels/postgres.ts";
+import { REDIS_DESCRIPTORS } from "../kernels/redis.ts";
+import { type BudgetRule, type Case, refuse, type Sides, warn } from "./rule.ts";
+
+type Pooler = NonNullable<Plan["pgbouncer"]>;
+
+/** Only where there is a pooler. */
+function pooled(sides: (pooler: Pooler, of: Case) => Sides): (of: Case) => Sides {
+  return (of) => (of.plan.pgbouncer === null ? undefined : sides(of.plan.pgbouncer, of));
+}
+
+function ownConnections({ postgres }: Plan): number {
+  return postgres.reservedConnections + postgres.directConnections;
+}
+
+const POOLER_CLIENTS = "PgBouncer documentation, max_client_conn";
+const POOL = "PgBouncer documentation, default_pool_size, reserve_pool_size, max_db_connections";
+
+const descriptorsOf: Readonly<Record<string, readonly [path: string, (plan: Plan) => number | undefined]>> = {
+  "a gateway worker": ["gateway.nofile", (plan) => plan.gateway.nofile],
+  PgBouncer: ["pgbouncer.nofile", (plan) => plan.pgbouncer?.nofile],
+  "a PostgreSQL backend": ["postgres.nofile", (plan) => plan.postgres.nofile],
+  Redis: ["redis.nofile", (plan) => plan.redis.nofile],
+  "an nginx worker": ["nginx.nofile", (plan) => plan.nginx.nofile],
+};
+
+const descriptors: readonly BudgetRule[] = Object.entries(descriptorsOf).map(([name, [path, of]]) =>
+  refuse({
+    id: "I11",
+    statement: `descriptors of ${name} ≤ hard limit of the cluster`,
+    unit: "descriptors",
+    source: "RLIMIT_NOFILE is per process (getrlimit(2))",
+    terms: [path, "kernel.nofileHard"],
+    sides: ({ plan }) => {
+      const needed = of(plan);
+      return needed === undefined ? undefined : [needed, plan.kernel.nofileHard];
+    },
+  }),
+);
+
+export const connections: readonly BudgetRule[] = [
+  refuse({
+    id: "I6",
+    statement: "Σ worker pools at the worst instant ≤ PgBouncer clients, one instance of several lost",
+    unit: "connections",
+    source: POOLER_CLIENTS,
+    terms: ["database.appConnections", "pgbouncer.instances", "pgbouncer.maxClientConn"],
+    sides: pooled((pooler, { plan }) => [
+      plan.database.appConnections,
+      Math.max(1, pooler.instances - 1) * pooler.maxClientConn,
+    ]),
+  }),
+  refuse({
+    id: "I7",
+    statement: "(default pool + reserve) · pools ≤ server connections of a PgBouncer",
+    unit: "connections",
+    source: POOL,
+    terms: ["pgbouncer.defaultPoolSize", "pgbouncer.reservePoolSize", "pgbouncer.pools", "pgbouncer.maxDbConnections"],
+    sides: pooled((pooler) => [
+      (pooler.defaultPoolSize + pooler.reservePoolSize) * pooler.pools,
+      pooler.maxDbConnections,
+    ]),
+  }),
+  refuse({
+    id: "I7",
+    statement: "server connections of a PgBouncer ≤ connections per user · users",
+    unit: "connections",
+    source: "PgBouncer documentation, max_user_connections",
+    terms: ["pgbouncer.maxDbConnections", "pgbouncer.maxUserConnections", "pgbouncer.users"],
+    sides: pooled((pooler) => [pooler.maxDbConnections, pooler.maxUserConnections * pooler.users]),
+  }),
+  refuse({
+    id: "I8",
+    statement: "server connections at the worst instant + reserved + direct users ≤ max_connections",
+    unit: "connections",
+    source: "PostgreSQL documentation, max_connections, superuser_reserved_connections",
+    terms: [
+      "pgbouncer.instances",
+      "pgbouncer.maxDbConnections",
+      "database.appConnections",
+      "postgres.reservedConnections",
+      "postgres.directConnections",
+      "postgres.maxConnections",
+    ],
+    sides: ({ plan }) => [
+      serverConnections(plan.database, plan.pgbouncer) + ownConnections(plan),
+      plan.postgres.maxConnections,
+    ],
+  }),
+  refuse({
+    id: "I8",
+    statement: "max_connections ≤ what the managed database allows",
+    unit: "connections",
+    source: "database.postgres.ceiling",
+    terms: ["postgres.maxConnections", "input.database.postgres.ceiling"],
+    sides: ({ input, plan }) =>
+      input.database.postgres.ceiling === undefined
+        ? undefined
+        : [plan.postgres.maxConnections, input.database.postgres.ceiling],
+  }),
+  refuse({
+    id: "I9",
+    statement: "least pool ≤ default pool",
+    unit: "connections",
+    source: "PgBouncer documentation, min_pool_size",
+    terms: ["pgbouncer.minPoolSize", "pgbouncer.defaultPoolSize"],
+    sides: pooled((pooler) => [pooler.minPoolSize, pooler.defaultPoolSize]),
+  }),
+  refuse({
+    id: "I10",
+    statement: "Redis connections at the worst instant ≤ maxclients",
+    unit: "connections",
+    source: "redis.conf, maxclients",
+    terms: ["redis.connections", "redis.maxclients"],
+    sides: ({ plan }) => [plan.redis.connections, plan.redis.maxclients],
+  }),
+  refuse({
+    id: "I10",
+    statement: "maxclients ≤ hard limit of descriptors − 32",
+    unit: "connections",
+    source: "redis.conf, maxclients: Redis keeps 32 descriptors and lowers maxclients silently",
+    terms: ["redis.maxclients", "kernel.nofileHard"],
+    sides: ({ plan }) => [plan.redis.maxclients, plan.kernel.nofileHard - REDIS_DESCRIPTORS],
+  }),
+  refuse({
+    id: "I10",
+    statement: "maxclients ≤ what the managed Redis allows",
+    unit: "connections",
+    source: "redis.ceiling",
+    terms: ["redis.maxclients", "input.redis.ceiling"],
+    sides: ({ input, plan }) =>
+      input.redis.ceiling === undefined ? undefined : [plan.redis.maxclients, input.redis.ceiling],
+  }),
+  ...descriptors,
+  refuse({
+    id: "I12",
+    statement: "sessions cleaned up at once ≤ pool of a worker",
+    unit: "connections",
+    source: "each clean-up takes a connection",
+    terms: ["database.cleanupConcurrency", "database.poolPerWorker", "database.overflow"],
+    sides: ({ plan: { database } }) => [database.cleanupConcurrency, database.poolPerWorker + database.overflow],
+  }),
+  refuse({
+    id: "I13",
+    statement: "named prepared statements in transaction mode ≤ those that PgBouncer tracks (1.21 or later)",
+    unit: "statements",
+    source: "PgBouncer documentation, max_prepared_statements",
+    terms: ["input.database.pgbouncer.preparedStatements", "pgbouncer.maxPreparedStatements"],
+    sides: pooled((pooler, { input }) => [
+      input.database.pgbouncer.preparedStatements ? 1 : 0,
+      pooler.maxPreparedStatements,
+    ]),
+  }),
+  warn({
+    id: "I14",
+    statement: "reset queries in transaction mode ≤ 0: a needless round trip, the gateway leaves nothing to reset",
+    unit: "per transaction",
+    source: "PgBouncer documentation, server_reset_query_always",
+    terms: ["pgbouncer.resetQueryAlways"],
+    sides: pooled((pooler) => [pooler.resetQueryAlways ? 1 : 0, 0]),
+  }),
+];

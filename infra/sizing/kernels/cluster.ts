@@ -1,0 +1,121 @@
+/** What the platform is asked for: autoscaling, disruption, kernel limits, backups. */
+import type { Plan } from "../../../contract/plan.ts";
+import { byDefault, type Derivation } from "../derivation.ts";
+import type { SizingInput } from "../input.ts";
+import { up } from "../rounding.ts";
+import { TARGET_USE } from "./gateway.ts";
+
+const USUAL_SOMAXCONN = 4096;
+const USUAL_PORTS = 28_232;
+
+/** Percent of the CPU request at which the cores that the workers can use are 70 % busy; Kubernetes compares with the request. */
+export function cpuTarget(gateway: Pick<Plan["gateway"], "workers" | "cpu" | "cpuRequest">): number {
+  return Math.round((TARGET_USE * 100 * Math.min(gateway.workers, gateway.cpu)) / gateway.cpuRequest);
+}
+
+export function planAutoscaling(input: SizingInput, gateway: Plan["gateway"], derive: Derivation): Plan["autoscaling"] {
+  const at = (name: string, value: number, source: string) =>
+    derive.constant(`autoscaling.${name}`, value, byDefault(source));
+  const { replicas } = gateway;
+  return {
+    enabled: derive.flag("autoscaling.enabled", input.gateway.hpa, "hpa", ["input.gateway.hpa"]),
+    min: derive.number("autoscaling.min", replicas.min, "replicas.min", ["gateway.replicas.min"]),
+    max: derive.number("autoscaling.max", replicas.max, "replicas.max", ["gateway.replicas.max"]),
+    targetCpuPercent: derive.number(
+      "autoscaling.targetCpuPercent",
+      Math.min(95, cpuTarget(gateway)),
+      "70 · min(workers, cpu) ÷ cpuRequest, at most 95",
+      ["gateway.workers", "gateway.cpu", "gateway.cpuRequest"],
+    ),
+    maxSurge: derive.number("autoscaling.maxSurge", input.gateway.maxSurge, "maxSurge", ["input.gateway.maxSurge"]),
+    surge: derive.number("autoscaling.surge", replicas.peak - replicas.max, "peak − max", [
+      "gateway.replicas.peak",
+      "gateway.replicas.max",
+    ]),
+    scaleUpPods: at("scaleUpPods", 4, "Kubernetes' default behaviour"),
+    scaleUpPercent: at("scaleUpPercent", 100, "Kubernetes' default behaviour"),
+    scaleUpPeriodS: at("scaleUpPeriodS", 15, "Kubernetes' default behaviour"),
+    scaleDownPercent: at("scaleDownPercent", 10, "this project: sessions move slowly"),
+    scaleDownPeriodS: at("scaleDownPeriodS", 60, "this project: sessions move slowly"),
+    scaleDownStabilisationS: at("scaleDownStabilisationS", 300, "Kubernetes' default behaviour"),
+  };
+}
+
+/** One replica at a time may be evicted, unless a least number is pinned instead. */
+export function planDisruption(input: SizingInput, derive: Derivation): Plan["disruption"] {
+  const minAvailable = input.given["disruption.minAvailable"];
+  return {
+    maxUnavailable:
+      typeof minAvailable === "number" && input.given["disruption.maxUnavailable"] === undefined
+        ? null
+        : derive.constant("disruption.maxUnavailable", 1, byDefault("this project: every drain can go on")),
+    minAvailable:
+      typeof minAvailable === "number"
+        ? derive.constant("disruption.minAvailable", minAvailable, byDefault("pinned"))
+        : null,
+    zones: derive.number("disruption.zones", input.load.zones, "zones", ["input.load.zones"]),
+  };
+}
+
+export function planKernel(input: SizingInput, derive: Derivation): Plan["kernel"] {
+  const { cluster } = input;
+  const copy = (name: "somaxconn" | "nofileHard" | "ephemeralPorts" | "kubernetesMinor") =>
+    derive.number(`kernel.${name}`, cluster[name], name, [`input.cluster.${name}`]);
+  const somaxconn = copy("somaxconn");
+  const ephemeralPorts = copy("ephemeralPorts");
+  return {
+    somaxconn,
+    nofileHard: copy("nofileHard"),
+    ephemeralPorts,
+    kubernetesMinor: copy("kubernetesMinor"),
+    unsafeSysctls: derive.flag("kernel.unsafeSysctls", cluster.unsafeSysctls, "unsafeSysctls", [
+      "input.cluster.unsafeSysctls",
+    ]),
+    sysctls: [
+      ...(somaxconn === USUAL_SOMAXCONN ? [] : ["net.core.somaxconn"]),
+      ...(ephemeralPorts === USUAL_PORTS ? [] : ["net.ipv4.ip_local_port_range"]),
+    ],
+  };
+}
+
+/** Sysctls that every kubelet of a minor version allows (Kubernetes documentation, safe sysctls). */
+export function isSafeSysctl(name: string, minor: number): boolean {
+  const since: Readonly<Record<string, number>> = {
+    "kernel.shm_rmid_forced": 0,
+    "net.ipv4.ip_local_port_range": 0,
+    "net.ipv4.tcp_syncookies": 0,
+    "net.ipv4.ping_group_range": 0,
+    "net.ipv4.ip_unprivileged_port_start": 0,
+    "net.ipv4.ip_local_reserved_ports": 27,
+    "net.ipv4.tcp_keepalive_time": 29,
+    "net.ipv4.tcp_fin_timeout": 29,
+    "net.ipv4.tcp_keepalive_intvl": 29,
+    "net.ipv4.tcp_keepalive_probes": 29,
+    "net.ipv4.tcp_rmem": 32,
+    "net.ipv4.tcp_wmem": 32,
+  };
+  return minor >= (since[name] ?? Number.POSITIVE_INFINITY);
+}
+
+export function planBackup({ data }: SizingInput, derive: Derivation): Plan["backup"] {
+  const copy = (name: "periodH" | "windowH" | "retained") =>
+    derive.number(`backup.${name}`, data.backup[name], name, [`input.data.backup.${name}`]);
+  const retained = copy("retained");
+  const sizeGiB = derive.number("backup.sizeGiB", data.dataGiB * data.backup.compression, "dataGiB · compression", [
+    "input.data.dataGiB",
+    "input.data.backup.compression",
+  ]);
+  return {
+    periodH: copy("periodH"),
+    windowH: copy("windowH"),
+    retained,
+    sizeGiB,
+    // One more than is kept: the newest is written before the oldest goes.
+    volumeGiB: derive.number(
+      "backup.volumeGiB",
+      up(1.2 * (retained + 1) * sizeGiB),
+      "⌈1.2 · (retained + 1) · sizeGiB⌉",
+      ["backup.retained", "backup.sizeGiB"],
+    ),
+  };
+}

@@ -1,0 +1,248 @@
+/** Replicas, workers and memory of the gateway. */
+import type { Plan } from "../../../contract/plan.ts";
+import { byDefault, type Derivation, type Source } from "../derivation.ts";
+import type { SizingInput } from "../input.ts";
+import { clamp, down, powerOfTwo, up } from "../rounding.ts";
+
+const MIB = 1024 * 1024;
+/** Share of a worker's capacity that the peak may use. */
+export const TARGET_USE = 0.7;
+/** Least heap of a worker, MiB. */
+export const LEAST_HEAP_MIB = 128;
+/** The primary process beside the workers, MiB (measured 55–60). */
+export const PRIMARY_MIB = 60;
+/** Share of a container's memory that the plan may hand out. */
+export const MEMORY_SHARE = 0.9;
+/** Descriptors of a worker besides those it is sized for: files, pipes, the event loop. */
+const OTHER_DESCRIPTORS = 64;
+const LEAST_BACKLOG = 128;
+
+type Replicas = Plan["gateway"]["replicas"];
+
+/** Workers of a replica: one per core, or the documents' rule; at most 16. */
+export function countWorkers(input: SizingInput, engine: Plan["engine"]["kind"], derive: Derivation): number {
+  const { workers, workerRule, cpu } = input.gateway;
+  const auto =
+    workerRule === "documents" && engine === "fastify" ? Math.min(down(2 * cpu + 1), 16) : clamp(down(cpu), 1, 16);
+  return derive.number(
+    "gateway.workers",
+    workers === "auto" ? auto : workers,
+    "workers; auto: one per core, 1 to 16 (documents' rule with fastify: min(2·cpu + 1, 16))",
+    ["input.gateway.workers", "input.gateway.workerRule", "input.gateway.cpu", "engine.kind"],
+  );
+}
+
+/** Requests per second of a worker: as given, as measured, or the documents' guess. */
+export function serviceRate({ gateway, calibration }: SizingInput, derive: Derivation): number {
+  const path = "gateway.rpsPerWorker";
+  if (gateway.rpsPerWorker !== undefined)
+    return derive.number(path, gateway.rpsPerWorker, "as given", [`input.${path}`]);
+  if (calibration !== undefined) return derive.constant(path, calibration.rpsPerWorker, measured(calibration));
+  return derive.constant(path, 150, { kind: "assumed", source: "nobody measured it; the documents say 100 to 1000" });
+}
+
+export function measured(calibration: NonNullable<SizingInput["calibration"]>): Source {
+  const { machine, measuredAt, load, version } = calibration;
+  return {
+    kind: "measured",
+    on: `${machine.cpu}, ${machine.cores} cores, Node ${machine.runtime}`,
+    at: measuredAt,
+    by: `load test ${load.profile} of version ${version}`,
+  };
+}
+
+/**
+ * needed = ⌈λ ÷ (W·rate·0.7)⌉; the fewest carry the average of the peak hour, and with zones the loss of one; the most a quarter more
+ * than needed; the peak adds the surge of a rollout (Kubernetes rounds it up).
+ */
+export function planReplicas(input: SizingInput, load: Plan["load"], perReplica: number, derive: Derivation): Replicas {
+  const { haFloor, hpa, maxSurge } = input.gateway;
+  const { zones } = input.load;
+  const path = "gateway.replicas";
+  const needed = derive.number(
+    `${path}.needed`,
+    Math.max(1, up(load.gatewayRps / perReplica)),
+    "⌈gatewayRps ÷ (workers · rpsPerWorker · 0.7)⌉",
+    ["load.gatewayRps", "gateway.workers", "gateway.rpsPerWorker"],
+  );
+  const average = load.averageRps / load.gatewayRps;
+  const withoutZone = zones > 1 ? zones / (zones - 1) : 0;
+  const fewest = hpa
+    ? Math.max(haFloor, up(load.averageRps / perReplica), up(needed * average * withoutZone))
+    : Math.max(haFloor, needed, up(needed * withoutZone));
+  const min = derive.number(
+    `${path}.min`,
+    fewest,
+    "max(haFloor, ⌈averageRps ÷ (workers · rpsPerWorker · 0.7)⌉, zones > 1: ⌈needed ÷ burst · zones ÷ (zones − 1)⌉); for the peak without HPA",
+    [
+      "input.gateway.haFloor",
+      "input.gateway.hpa",
+      "input.load.zones",
+      "load.gatewayRps",
+      "load.averageRps",
+      "gateway.workers",
+      "gateway.rpsPerWorker",
+      `${path}.needed`,
+    ],
+  );
+  const max = derive.number(
+    `${path}.max`,
+    hpa ? Math.max(min + 1, up(1.25 * needed)) : min,
+    "max(min + 1, ⌈1.25 · needed⌉); min without HPA",
+    [`${path}.min`, `${path}.needed`, "input.gateway.hpa"],
+  );
+  const peak = derive.number(`${path}.peak`, max + up(maxSurge * max), "max + ⌈maxSurge · max⌉", [
+    `${path}.max`,
+    "input.gateway.maxSurge",
+  ]);
+  return { min, max, peak, needed };
+}
+
+type Memory = Pick<
+  Plan["gateway"],
+  "inFlightPerWorker" | "maxOldSpaceMiB" | "workerBaseMiB" | "bytesPerRequest" | "memoryMiB"
+>;
+
+/**
+ * In flight per worker B = ⌈1.5·L ÷ (min·W)⌉ in 16…1024, cut where the heap would fall below 128 MiB; the heap is what is left:
+ * W·(heap + base + B·bytes) + primary ≤ 0.9 · memory.
+ */
+export function planMemory(
+  input: SizingInput,
+  load: Plan["load"],
+  min: number,
+  workers: number,
+  derive: Derivation,
+): Memory {
+  const { gateway, calibration } = input;
+  const memoryMiB = derive.number("gateway.memoryMiB", gateway.memory, "memory", ["input.gateway.memory"]);
+  const workerBaseMiB =
+    gateway.workerBaseMiB === undefined && calibration?.workerBaseMiB === undefined
+      ? derive.constant(
+          "gateway.workerBaseMiB",
+          148,
+          byDefault("measured on Node 26: 100 resident, 48 young generation"),
+        )
+      : derive.number(
+          "gateway.workerBaseMiB",
+          gateway.workerBaseMiB ?? (calibration?.workerBaseMiB ?? 0) + 48,
+          "as given; calibration: idle worker + 48 of young generation",
+          ["input.gateway.workerBaseMiB", "input.calibration"],
+        );
+  const bytesPerRequest =
+    gateway.bytesPerRequest === undefined && calibration?.bytesPerRequest === undefined
+      ? derive.constant(
+          "gateway.bytesPerRequest",
+          64 * 1024,
+          byDefault("this project: a body and an answer of some KiB"),
+        )
+      : derive.number(
+          "gateway.bytesPerRequest",
+          gateway.bytesPerRequest ?? calibration?.bytesPerRequest ?? 0,
+          "as given; as measured",
+          ["input.gateway.bytesPerRequest", "input.calibration"],
+        );
+  const requestMiB = bytesPerRequest / MIB;
+  const perWorker = (MEMORY_SHARE * memoryMiB - PRIMARY_MIB) / workers - workerBaseMiB;
+  const wanted = clamp(up((1.5 * load.inFlight) / (min * workers)), 16, 1024);
+  const affordable = requestMiB === 0 ? wanted : down((perWorker - LEAST_HEAP_MIB) / requestMiB);
+  const inFlightPerWorker = derive.number(
+    "gateway.inFlightPerWorker",
+    Math.max(1, Math.min(wanted, affordable)),
+    "⌈1.5 · inFlight ÷ (min · workers)⌉ in 16…1024, less where the heap would fall below 128 MiB",
+    [
+      "load.inFlight",
+      "gateway.replicas.min",
+      "gateway.workers",
+      "gateway.memoryMiB",
+      "gateway.workerBaseMiB",
+      "gateway.bytesPerRequest",
+    ],
+  );
+  const maxOldSpaceMiB = derive.number(
+    "gateway.maxOldSpaceMiB",
+    down(perWorker - inFlightPerWorker * requestMiB),
+    "⌊(0.9 · memoryMiB − 60) ÷ workers − workerBaseMiB − inFlightPerWorker · bytesPerRequest⌋",
+    [
+      "gateway.memoryMiB",
+      "gateway.workers",
+      "gateway.workerBaseMiB",
+      "gateway.inFlightPerWorker",
+      "gateway.bytesPerRequest",
+    ],
+  );
+  return { memoryMiB, workerBaseMiB, bytesPerRequest, inFlightPerWorker, maxOldSpaceMiB };
+}
+
+type Sockets = Pick<Plan["gateway"], "cpu" | "cpuRequest" | "threadPool" | "listeners" | "backlog">;
+
+export function planSockets(
+  input: SizingInput,
+  load: Plan["load"],
+  engine: Plan["engine"]["kind"],
+  min: number,
+  workers: number,
+  derive: Derivation,
+): Sockets {
+  const cpu = derive.number("gateway.cpu", input.gateway.cpu, "cpu", ["input.gateway.cpu"]);
+  const listeners = derive.number(
+    "gateway.listeners",
+    engine === "bounded" ? workers : 1,
+    "fastify 1, bounded workers",
+    ["engine.kind", "gateway.workers"],
+  );
+  const arrivals = powerOfTwo(load.gatewayRps / min / listeners);
+  return {
+    cpu,
+    cpuRequest: derive.number("gateway.cpuRequest", input.gateway.cpuRequest ?? cpu, "cpuRequest, else cpu", [
+      "input.gateway.cpuRequest",
+      "gateway.cpu",
+    ]),
+    threadPool: derive.number(
+      "gateway.threadPool",
+      clamp(4 * up(cpu / workers), 4, 16),
+      "4 · ⌈cpu ÷ workers⌉ in 4…16",
+      ["gateway.cpu", "gateway.workers"],
+    ),
+    listeners,
+    backlog: derive.number(
+      "gateway.backlog",
+      Math.min(input.cluster.somaxconn, Math.max(LEAST_BACKLOG, arrivals)),
+      "a second of arrivals per listener as a power of two, at least 128, at most somaxconn",
+      ["load.gatewayRps", "gateway.replicas.min", "gateway.listeners", "input.cluster.somaxconn"],
+    ),
+  };
+}
+
+/** Descriptors of one worker: RLIMIT_NOFILE counts per process, never per container. */
+export function gatewayDescriptors(
+  inFlightPerWorker: number,
+  database: Plan["database"],
+  redis: Plan["redis"],
+  mcp: Plan["mcp"],
+  servers: number,
+  derive: Derivation,
+): number {
+  return derive.number(
+    "gateway.nofile",
+    inFlightPerWorker +
+      mcp.streamsPerWorker +
+      database.poolPerWorker +
+      database.overflow +
+      redis.connectionsPerWorker +
+      mcp.socketsPerOrigin * servers +
+      mcp.sessionsPerWorker +
+      OTHER_DESCRIPTORS,
+    "inFlightPerWorker + streamsPerWorker + pool + overflow + redis + socketsPerOrigin · servers + sessionsPerWorker + 64",
+    [
+      "gateway.inFlightPerWorker",
+      "mcp.streamsPerWorker",
+      "database.poolPerWorker",
+      "database.overflow",
+      "redis.connectionsPerWorker",
+      "mcp.socketsPerOrigin",
+      "input.mcp.servers",
+      "mcp.sessionsPerWorker",
+    ],
+  );
+}

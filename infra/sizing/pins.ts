@@ -1,0 +1,76 @@
+/** Pinned numbers: any number of the plan, by its path, checked against the plan's own schema. */
+import { z } from "zod";
+import { nearestOf } from "../../contract/nearest.ts";
+import { planSchema } from "../../contract/plan.ts";
+import type { Pins } from "./input.ts";
+import { shown } from "./leaf.ts";
+import type { Problem } from "./problem.ts";
+
+/** Every number, word and switch of the plan by path; lists and maps cannot be pinned. */
+export const planLeaves: ReadonlyMap<string, z.core.$ZodType> = new Map(leavesOf(planSchema, ""));
+
+function leavesOf(type: z.core.$ZodType, path: string): [string, z.core.$ZodType][] {
+  if (type instanceof z.ZodNullable) return leavesOf(type.def.innerType, path);
+  if (type instanceof z.ZodObject)
+    return Object.entries(type.def.shape).flatMap(([name, part]) =>
+      leavesOf(part, path === "" ? name : `${path}.${name}`),
+    );
+  if (type instanceof z.ZodArray || type instanceof z.ZodRecord) return [];
+  return [[path, type]];
+}
+
+/** True where only whole numbers are legal. */
+export function isWholePin(path: string): boolean {
+  const leaf = planLeaves.get(path);
+  return leaf !== undefined && !z.safeParse(leaf, 1000.5).success && z.safeParse(leaf, 1000).success;
+}
+
+/** Paths may be written dotted or nested; findings are added to `problems`. */
+export function readPins(raw: unknown, isDirect: boolean, problems: Problem[]): Pins {
+  const pins: Record<string, number | string | boolean> = {};
+  if (raw === undefined || raw === null) return pins;
+  for (const [path, value] of flatten(raw, "", 0)) {
+    const problem = problemWith(path, value, isDirect);
+    if (problem !== undefined) problems.push(problem);
+    else if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") pins[path] = value;
+  }
+  return pins;
+}
+
+/** Deeper than the plan is nothing that could be legal. */
+const DEEPEST = 6;
+
+function flatten(raw: unknown, prefix: string, depth: number): [string, unknown][] {
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw) || depth > DEEPEST) return [[prefix, raw]];
+  return Object.entries(raw).flatMap(([name, value]) =>
+    flatten(value, prefix === "" ? name : `${prefix}.${name}`, depth + 1),
+  );
+}
+
+function problemWith(path: string, value: unknown, isDirect: boolean): Problem | undefined {
+  const at = `given.${path}`.slice(0, 200);
+  const leaf = planLeaves.get(path);
+  if (leaf === undefined) {
+    const nearest = nearestOf(path, [...planLeaves.keys()]) ?? "";
+    const allowed = "paths of the plan, as mcp-stack plan --json prints them";
+    return { path: at, value, allowed, nearest, message: `${at} is no number of the plan; nearest: given.${nearest}` };
+  }
+  if (isDirect && path.startsWith("pgbouncer.")) {
+    const allowed = "only where database.mode is pgbouncer";
+    return { path: at, value, allowed, message: `${at} is pinned, but database.mode is direct; allowed: ${allowed}` };
+  }
+  const parsed = z.safeParse(leaf, value);
+  if (parsed.success) return undefined;
+  const allowed = allowedBy(leaf);
+  return { path: at, value, allowed, message: `${at}: ${shown(value)} cannot be pinned; allowed: ${allowed}` };
+}
+
+function allowedBy(leaf: z.core.$ZodType): string {
+  const schema: Record<string, unknown> = z.toJSONSchema(leaf, { io: "input" });
+  if (Array.isArray(schema.enum)) return schema.enum.join(", ");
+  const kind = schema.type === "integer" ? "a whole number" : `a ${schema.type}`;
+  const least = schema.minimum ?? schema.exclusiveMinimum;
+  const isOpen = schema.minimum === undefined && schema.exclusiveMinimum !== undefined;
+  const isBounded = typeof least === "number" && least > Number.MIN_SAFE_INTEGER;
+  return isBounded ? `${kind} ${isOpen ? "above" : "of at least"} ${least}` : kind;
+}
