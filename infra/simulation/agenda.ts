@@ -18,8 +18,9 @@ export class Agenda {
     this.#stamps = new Int32Array(capacity);
   }
 
-  get size(): number {
-    return this.#size;
+  /** Time of the earliest entry; Infinity when there is none. */
+  get earliest(): number {
+    return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#times[0] ?? 0);
   }
 
   add(time: number, event: number, stamp: number): void {

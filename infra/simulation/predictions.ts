@@ -1,0 +1,243 @@
+/** What the plan and the queueing theory say about a scenario, each with what the simulation measures of it. */
+import type { Plan } from "../../contract/plan.ts";
+import { boundedWorker, erlangC } from "../sizing/index.ts";
+import type { Measured } from "./measured.ts";
+import { type Model, replicasAt, steadyReplicas } from "./model.ts";
+import { burstShare, fewestSettled, lostReplicas, type ScenarioName } from "./scenarios.ts";
+import { type Interval, intervalOf } from "./statistics.ts";
+import { failures } from "./tally.ts";
+
+export type Prediction = {
+  readonly statement: string;
+  readonly unit: "share" | "requests" | "requests/s" | "connections" | "replicas" | "calls" | "s";
+  readonly predicted: number;
+  /** A value is compared with the interval; a limit must not be exceeded. */
+  readonly kind: "value" | "limit";
+  /** On which side of a value it is no objection to be wrong. */
+  readonly better: "less" | "more" | "neither";
+  /** Of a maximum the interval is the figure itself. */
+  readonly measure: (confidence: number) => Interval;
+};
+
+type Subject = { readonly plan: Plan; readonly model: Model; readonly measured: Measured };
+
+/** Share of a tier that the plan uses at most at its peak. */
+const TARGET_USE = 0.7;
+/** What the autoscaler tolerates above it. */
+const TOLERATED_USE = TARGET_USE * 1.1;
+
+export function predictionsFor(name: ScenarioName, subject: Subject): readonly Prediction[] {
+  return [...OF_SCENARIO[name](subject), ...always(name, subject)];
+}
+
+const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly Prediction[]>> = {
+  steady(subject) {
+    const { plan, model, measured } = subject;
+    const replicas = steadyReplicas(plan);
+    const perWorker = plan.load.gatewayRps / (replicas * model.workers);
+    return [
+      useOf("workers", TARGET_USE, (confidence) => measured.gatewayUse(confidence)),
+      useOf("cores of PostgreSQL", TARGET_USE, (confidence) => measured.databaseUse(confidence)),
+      less("mean latency is the input's", "s", plan.load.inFlight / plan.load.gatewayRps, (confidence) =>
+        measured.latencySeconds(confidence),
+      ),
+      less("requests in flight are rate · latency (Little)", "requests", plan.load.inFlight, (confidence) =>
+        measured.inFlight(confidence),
+      ),
+      shedOf(subject, plan.load.gatewayRps, replicas),
+      ...(model.transactions > 0 ? waitsOf(subject, perWorker) : []),
+    ];
+  },
+
+  double(subject) {
+    const { plan, model, measured } = subject;
+    const rate = 2 * plan.load.gatewayRps;
+    const replicas = fewestSettled(plan, rate);
+    const capacity = (replicas * model.workers) / model.cpuS;
+    const refused = boundedShed(model, rate / (replicas * model.workers));
+    return [
+      shedOf(subject, rate, replicas),
+      {
+        statement: "answers per second are what the workers can give",
+        unit: "requests/s",
+        predicted: Math.min(rate * (1 - refused), capacity),
+        kind: "value",
+        better: "more",
+        measure: (confidence) => measured.throughput(confidence),
+      },
+    ];
+  },
+
+  burst(subject) {
+    const { plan, model } = subject;
+    const { gatewayRps, averageRps } = plan.load;
+    const workers = replicasAt(plan, averageRps) * model.workers;
+    const share = burstShare(plan);
+    const calm = (averageRps - share * gatewayRps) / (1 - share);
+    // As if each burst lasted long enough to fill the queues.
+    const refused =
+      share * gatewayRps * boundedShed(model, gatewayRps / workers) +
+      (1 - share) * calm * boundedShed(model, calm / workers);
+    return [shed(subject, refused / averageRps, "M/M/1/K per worker, calm and burst each for itself")];
+  },
+
+  "lost-zone"(subject) {
+    const { plan, model, measured } = subject;
+    const replicas = replicasAt(plan, plan.load.averageRps);
+    const lost = lostReplicas(replicas, model);
+    const latencyS = plan.load.inFlight / plan.load.gatewayRps;
+    const calls: Prediction = {
+      statement: "calls that are lost are those in flight in the zone",
+      unit: "calls",
+      predicted: (plan.load.averageRps * latencyS * lost) / replicas,
+      kind: "value",
+      better: "less",
+      measure: (confidence) => measured.perRun(({ total }) => total.lost, confidence),
+    };
+    if (model.zones === 1) return [calls];
+    return [
+      calls,
+      useOf("the workers that are left", TARGET_USE, (confidence) => measured.gatewayUse(confidence)),
+      shedOf(subject, plan.load.averageRps, replicas - lost),
+      most(
+        "calls that found no replica",
+        "calls",
+        0,
+        measured.most(({ total }) => failures(total) - total.lost),
+      ),
+    ];
+  },
+
+  rollout(subject) {
+    const { plan, measured } = subject;
+    const { max, peak } = plan.gateway.replicas;
+    return [
+      most(
+        "no call is lost",
+        "calls",
+        0,
+        measured.most(({ total }) => failures(total)),
+      ),
+      most(
+        "replicas alive at the worst instant",
+        "replicas",
+        peak,
+        measured.most(({ peaks }) => peaks.replicasAlive),
+      ),
+      shedOf(subject, plan.load.gatewayRps, max),
+    ];
+  },
+
+  scaling(subject) {
+    const { plan, measured } = subject;
+    const { gatewayRps } = plan.load;
+    return [
+      useOf("workers after scaling, with the autoscaler's tolerance,", TOLERATED_USE, (confidence) =>
+        measured.gatewayUse(confidence),
+      ),
+      most(
+        "replicas asked for",
+        "replicas",
+        plan.gateway.replicas.max,
+        measured.most(({ desired }) => desired),
+      ),
+      shedOf(subject, gatewayRps, fewestSettled(plan, gatewayRps)),
+    ];
+  },
+};
+
+/** What holds at any instant of any scenario. */
+function always(name: ScenarioName, { plan, model, measured }: Subject): readonly Prediction[] {
+  const { gateway, database, pgbouncer, postgres } = plan;
+  const forApplications = postgres.maxConnections - postgres.reservedConnections - postgres.directConnections;
+  const replicas = name === "rollout" ? gateway.replicas.peak : gateway.replicas.max;
+  return [
+    most(
+      "connections of the pools at the worst instant",
+      "connections",
+      database.appConnections,
+      measured.most(({ peaks }) => peaks.connections),
+    ),
+    most(
+      "connections to PostgreSQL at the worst instant",
+      "connections",
+      pgbouncer === null
+        ? forApplications
+        : Math.min(forApplications, pgbouncer.instances * pgbouncer.maxDbConnections),
+      measured.most(({ peaks }) => peaks.serverConnections),
+    ),
+    // An engine that queues has no bound to keep when the load is beyond it.
+    ...(name === "double" && model.admission === Number.POSITIVE_INFINITY
+      ? []
+      : [
+          most(
+            "requests in flight at the worst instant",
+            "requests",
+            replicas * gateway.workers * gateway.inFlightPerWorker,
+            measured.most(({ peaks }) => peaks.inFlight),
+          ),
+        ]),
+    {
+      statement: "requests in flight − rate · time inside (Little's law)",
+      unit: "requests",
+      predicted: 0,
+      kind: "value",
+      better: "neither",
+      measure: (confidence) => measured.littleGap(confidence),
+    },
+  ];
+}
+
+/** Erlang-C at the pool of a worker and at an instance of PgBouncer. */
+function waitsOf({ plan, model, measured }: Subject, perWorker: number): readonly Prediction[] {
+  const { transactions, txS, pool, pooler } = model;
+  const waits = [
+    less(
+      "transactions that wait for a connection of their worker (Erlang-C)",
+      "share",
+      erlangC(pool, perWorker * transactions * txS),
+      (confidence) => measured.poolWaits(confidence),
+    ),
+  ];
+  if (pooler === null) return waits;
+  const load = (plan.load.gatewayRps * transactions * txS) / pooler.instances;
+  return [
+    ...waits,
+    less("transactions that wait in PgBouncer (Erlang-C)", "share", erlangC(pooler.size, load), (confidence) =>
+      measured.poolerWaits(confidence),
+    ),
+  ];
+}
+
+function boundedShed({ admission, cpuS, upstreamS, transactions, txS }: Model, perWorker: number): number {
+  if (admission === Number.POSITIVE_INFINITY) return 0;
+  return boundedWorker(admission, perWorker, cpuS, upstreamS + transactions * txS).refused;
+}
+
+function shedOf(subject: Subject, rps: number, replicas: number): Prediction {
+  const { model } = subject;
+  return shed(subject, boundedShed(model, rps / (replicas * model.workers)), "M/M/1/K per worker");
+}
+
+function shed({ model, measured }: Subject, refused: number, theory: string): Prediction {
+  const isBounded = model.admission !== Number.POSITIVE_INFINITY;
+  const statement = isBounded ? `requests turned away (${theory})` : "requests turned away: this engine queues";
+  return less(statement, "share", refused, (confidence) => measured.shed(confidence));
+}
+
+function useOf(what: string, limit: number, measure: Prediction["measure"]): Prediction {
+  return { statement: `use of ${what}`, unit: "share", predicted: limit, kind: "limit", better: "less", measure };
+}
+
+function less(
+  statement: string,
+  unit: Prediction["unit"],
+  predicted: number,
+  measure: Prediction["measure"],
+): Prediction {
+  return { statement, unit, predicted, kind: "value", better: "less", measure };
+}
+
+function most(statement: string, unit: Prediction["unit"], limit: number, seen: number): Prediction {
+  return { statement, unit, predicted: limit, kind: "limit", better: "less", measure: () => intervalOf([seen]) };
+}
