@@ -71,11 +71,17 @@ export class Database {
   /** A worker's connections are spread over the instances by chance. */
   #askPooler(request: number): void {
     const { pooler } = this.#system.model;
-    if (pooler === null) return this.#askCore(request);
+    if (pooler === null) {
+      this.#askCore(request);
+      return;
+    }
     const instance = this.#choices.below(pooler.instances);
     this.#requests.pooler[request] = instance;
     this.#tally.poolerAsked += 1;
-    if (this.#poolers.enter(instance, request, this.#system.now)) return this.#useServer(request, instance);
+    if (this.#poolers.enter(instance, request, this.#system.now)) {
+      this.#useServer(request, instance);
+      return;
+    }
     this.#tally.poolerWaited += 1;
     this.#requests.lineSince[request] = this.#system.now;
     const stamp = this.#requests.moveTo(request, STAGE.poolerLine);
@@ -155,7 +161,10 @@ export class Database {
   release(request: number): void {
     const stage = this.#requests.stage[request];
     const { worker, pooler } = this.#requests;
-    if (stage === STAGE.poolLine) return this.#pools.abandon(worker[request] ?? 0, request);
+    if (stage === STAGE.poolLine) {
+      this.#pools.abandon(worker[request] ?? 0, request);
+      return;
+    }
     if (stage === STAGE.poolerLine) this.#poolers.abandon(pooler[request] ?? 0, request);
     else {
       if (stage === STAGE.coreLine) this.#cores.abandon(0, request);

@@ -13,6 +13,7 @@ import { CONFIDENCE, type Interval } from "./statistics.ts";
 import { failures, type Tally } from "./tally.ts";
 
 export { type QueueFigures, simulateQueue } from "./queue.ts";
+export { reportText } from "./report.ts";
 export { type ScenarioName, scenarioNames } from "./scenarios.ts";
 export type { Interval } from "./statistics.ts";
 
@@ -33,6 +34,8 @@ export type Finding = {
   readonly unit: Prediction["unit"];
   readonly kind: Prediction["kind"];
   readonly predicted: number;
+  /** What the plan needs of it, where that is less strict than the theory. */
+  readonly limit: number | null;
   /** Such that all intervals of the report hold together with 95 %. */
   readonly simulated: Interval;
   readonly verdict: Verdict;
@@ -54,8 +57,8 @@ export type ScenarioReport = {
     readonly inFlight: number;
     readonly failures: Readonly<Record<FailureName, number>>;
   };
-  /** With 95 % each; durations in seconds. */
-  readonly figures: Readonly<Record<FigureName, Interval>>;
+  /** With 95 % each; durations in seconds; null where there was nothing to measure. */
+  readonly figures: Readonly<Record<FigureName, Interval | null>>;
   /** The most at one instant. */
   readonly peaks: {
     readonly inFlight: number;
@@ -76,8 +79,7 @@ export type SimulationReport = {
   readonly scenarios: readonly ScenarioReport[];
 };
 
-const FAILURES = ["unreachable", "lost", "killed", "late", "poolTimeouts", "poolerTimeouts"] as const;
-type FailureName = (typeof FAILURES)[number];
+type FailureName = "unreachable" | "lost" | "killed" | "late" | "poolTimeouts" | "poolerTimeouts";
 type FigureName =
   | "latencyMean"
   | "latencyP50"
@@ -180,39 +182,41 @@ function reportOn(
 }
 
 function figuresOf(measured: Measured): ScenarioReport["figures"] {
+  const known = (interval: Interval) => (Number.isNaN(interval.mean) ? null : interval);
   return {
-    latencyMean: measured.latencySeconds(),
-    latencyP50: measured.quantileSeconds("p50"),
-    latencyP90: measured.quantileSeconds("p90"),
-    latencyP99: measured.quantileSeconds("p99"),
-    shed: measured.shed(),
-    failed: measured.failed(),
-    poolWaits: measured.poolWaits(),
-    poolWaitMean: measured.poolWaitSeconds(),
-    poolerWaits: measured.poolerWaits(),
-    poolerWaitMean: measured.poolerWaitSeconds(),
-    gatewayUse: measured.gatewayUse(),
-    databaseUse: measured.databaseUse(),
-    inFlight: measured.inFlight(),
-    throughput: measured.throughput(),
+    latencyMean: known(measured.latencySeconds()),
+    latencyP50: known(measured.quantileSeconds("p50")),
+    latencyP90: known(measured.quantileSeconds("p90")),
+    latencyP99: known(measured.quantileSeconds("p99")),
+    shed: known(measured.shed()),
+    failed: known(measured.failed()),
+    poolWaits: known(measured.poolWaits()),
+    poolWaitMean: known(measured.poolWaitSeconds()),
+    poolerWaits: known(measured.poolerWaits()),
+    poolerWaitMean: known(measured.poolerWaitSeconds()),
+    gatewayUse: known(measured.gatewayUse()),
+    databaseUse: known(measured.databaseUse()),
+    inFlight: known(measured.inFlight()),
+    throughput: known(measured.throughput()),
   };
 }
 
-/** A value is confirmed inside the interval and no objection on its better side; a limit is exceeded when the whole interval lies beyond. */
-function judge({ statement, unit, kind, predicted, better, measure }: Prediction, confidence: number): Finding {
-  const simulated = measure(confidence);
-  return { statement, unit, kind, predicted, simulated, verdict: verdictOf(kind, better, predicted, simulated) };
+function judge(prediction: Prediction, confidence: number): Finding {
+  const { statement, unit, kind, predicted, limit = null } = prediction;
+  const simulated = prediction.measure(confidence);
+  return { statement, unit, kind, predicted, limit, simulated, verdict: verdictOf(prediction, simulated) };
 }
 
+/**
+ * A limit is exceeded when the whole interval lies beyond it. A value is confirmed inside the interval, and on its worse side as long as
+ * the limit that the plan needs it for is kept.
+ */
 export function verdictOf(
-  kind: Prediction["kind"],
-  better: Prediction["better"],
-  predicted: number,
+  { kind, better, predicted, limit }: Pick<Prediction, "kind" | "better" | "predicted" | "limit">,
   { low, high }: Interval,
 ): Verdict {
   if (kind === "limit") return low > predicted ? "not confirmed" : "confirmed";
   if (low <= predicted && predicted <= high) return "confirmed";
-  return (better === "less" && high < predicted) || (better === "more" && low > predicted)
-    ? "better than planned"
-    : "not confirmed";
+  if ((better === "less" && high < predicted) || (better === "more" && low > predicted)) return "better than planned";
+  return limit !== undefined && high <= limit ? "confirmed" : "not confirmed";
 }

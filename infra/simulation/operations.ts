@@ -66,9 +66,9 @@ export class Operations implements Operator {
   }
 
   carryOut(order: number): void {
-    if (order === SYNC) return this.#sync();
     const what = this.#orders[order - 1]?.what;
-    if (what === "loseZone") this.#loseZone();
+    if (order === SYNC) this.#sync();
+    else if (what === "loseZone") this.#loseZone();
     else if (what === "returnZone") this.#returnZone();
     else {
       this.#isRollingOut = true;
@@ -92,7 +92,6 @@ export class Operations implements Operator {
     const observed = { atS: system.now, replicas: this.#desired, ready, starting, usePercent };
     this.#desired = this.#autoscaler?.decide(observed) ?? this.#desired;
     this.#scaleTo(this.#desired - ready - starting);
-    this.#note();
   }
 
   /** Adds, or removes those that still start and then the last ones. */
@@ -141,7 +140,9 @@ export class Operations implements Operator {
 
   #note(): void {
     const { now, fleet } = this.#system;
-    if (this.history.at(-1)?.atS === now) this.history.pop();
+    const last = this.history.at(-1);
+    if (last?.serving === fleet.servingCount && last.alive === fleet.alive) return;
+    if (last?.atS === now) this.history.pop();
     this.history.push({ atS: now, serving: fleet.servingCount, alive: fleet.alive });
   }
 }

@@ -11,6 +11,8 @@ export type Prediction = {
   readonly statement: string;
   readonly unit: "share" | "requests" | "requests/s" | "connections" | "replicas" | "calls" | "s";
   readonly predicted: number;
+  /** What the plan needs of a value: as long as it is kept, the theory may be a little off. */
+  readonly limit?: number;
   /** A value is compared with the interval; a limit must not be exceeded. */
   readonly kind: "value" | "limit";
   /** On which side of a value it is no objection to be wrong. */
@@ -23,6 +25,8 @@ type Subject = { readonly plan: Plan; readonly model: Model; readonly measured: 
 
 /** Share of a tier that the plan uses at most at its peak. */
 const TARGET_USE = 0.7;
+/** Share of the transactions that may wait, by which pools are sized. */
+const WAIT_SHARE = 0.05;
 /** What the autoscaler tolerates above it. */
 const TOLERATED_USE = TARGET_USE * 1.1;
 
@@ -146,11 +150,22 @@ const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly 
   },
 };
 
+/** Scenarios that last long enough for Little's law: where the load changes within a phase, what is inside at its ends weighs too much. */
+const LASTING: readonly ScenarioName[] = ["steady", "double", "burst"];
+
 /** What holds at any instant of any scenario. */
 function always(name: ScenarioName, { plan, model, measured }: Subject): readonly Prediction[] {
   const { gateway, database, pgbouncer, postgres } = plan;
   const forApplications = postgres.maxConnections - postgres.reservedConnections - postgres.directConnections;
   const replicas = name === "rollout" ? gateway.replicas.peak : gateway.replicas.max;
+  const little: Prediction = {
+    statement: "requests in flight − rate · time inside (Little's law)",
+    unit: "requests",
+    predicted: 0,
+    kind: "value",
+    better: "neither",
+    measure: (confidence) => measured.littleGap(confidence),
+  };
   return [
     most(
       "connections of the pools at the worst instant",
@@ -177,36 +192,29 @@ function always(name: ScenarioName, { plan, model, measured }: Subject): readonl
             measured.most(({ peaks }) => peaks.inFlight),
           ),
         ]),
-    {
-      statement: "requests in flight − rate · time inside (Little's law)",
-      unit: "requests",
-      predicted: 0,
-      kind: "value",
-      better: "neither",
-      measure: (confidence) => measured.littleGap(confidence),
-    },
+    ...(LASTING.includes(name) ? [little] : []),
   ];
 }
 
 /** Erlang-C at the pool of a worker and at an instance of PgBouncer. */
 function waitsOf({ plan, model, measured }: Subject, perWorker: number): readonly Prediction[] {
   const { transactions, txS, pool, pooler } = model;
-  const waits = [
-    less(
-      "transactions that wait for a connection of their worker (Erlang-C)",
-      "share",
-      erlangC(pool, perWorker * transactions * txS),
-      (confidence) => measured.poolWaits(confidence),
+  const atPool = erlangC(pool, perWorker * transactions * txS);
+  const waits: Prediction = {
+    ...less("transactions that wait for a connection of their worker (Erlang-C)", "share", atPool, (confidence) =>
+      measured.poolWaits(confidence),
     ),
-  ];
-  if (pooler === null) return waits;
-  const load = (plan.load.gatewayRps * transactions * txS) / pooler.instances;
-  return [
-    ...waits,
-    less("transactions that wait in PgBouncer (Erlang-C)", "share", erlangC(pooler.size, load), (confidence) =>
+    limit: WAIT_SHARE,
+  };
+  if (pooler === null) return [waits];
+  const atPooler = erlangC(pooler.size, (plan.load.gatewayRps * transactions * txS) / pooler.instances);
+  const pooled: Prediction = {
+    ...less("transactions that wait in PgBouncer (Erlang-C)", "share", atPooler, (confidence) =>
       measured.poolerWaits(confidence),
     ),
-  ];
+    limit: WAIT_SHARE,
+  };
+  return [waits, pooled];
 }
 
 function boundedShed({ admission, cpuS, upstreamS, transactions, txS }: Model, perWorker: number): number {

@@ -116,20 +116,26 @@ export class System {
     switch (kind) {
       case EVENT.cpuEnd:
         this.#leaveCpu(request);
-        return this.#goOn(request);
+        this.#goOn(request);
+        break;
       case EVENT.upstreamEnd:
-        return this.#answer(request);
+        this.#answer(request);
+        break;
       case EVENT.coreEnd:
-        return this.#database.endCore(request);
+        this.#database.endCore(request);
+        break;
       case EVENT.transactionEnd:
         this.#database.endTransaction(request);
-        return this.#goOn(request);
+        this.#goOn(request);
+        break;
       case EVENT.poolTimeout:
-        return this.#fail(request, "poolTimeouts");
+        this.#fail(request, "poolTimeouts");
+        break;
       case EVENT.poolerTimeout:
-        return this.#fail(request, "poolerTimeouts");
+        this.#fail(request, "poolerTimeouts");
+        break;
       default:
-        return this.#database.useReserve(request);
+        this.#database.useReserve(request);
     }
   }
 
@@ -189,13 +195,13 @@ export class System {
   /** The worker takes its next request; those that waited longer than their handler may take have been answered 504 already. */
   #leaveCpu(request: number): void {
     const worker = this.#requests.worker[request] ?? 0;
-    for (;;) {
-      const next = this.#cpu.leave(worker, this.now);
-      if (next === NOBODY) return;
-      if (this.now - (this.#requests.arrivedAt[next] ?? 0) <= this.model.handlerS) return this.#startCpu(next);
+    let next = this.#cpu.leave(worker, this.now);
+    while (next !== NOBODY && this.now - (this.#requests.arrivedAt[next] ?? 0) > this.model.handlerS) {
       this.#tally.late += 1;
       this.#remove(next);
+      next = this.#cpu.leave(worker, this.now);
     }
+    if (next !== NOBODY) this.#startCpu(next);
   }
 
   /** Its next transaction, or the upstream when there is none left. */
@@ -285,15 +291,17 @@ export class System {
       case EVENT.ready:
         fleet.setPhase(replica, PHASE.serving);
         this.plan(EVENT.available, replica, fleet.stamp[replica] ?? 0, this.model.minReadyS);
-        return this.#operator?.onReady(replica);
+        this.#operator?.onReady(replica);
+        break;
       case EVENT.available:
-        return this.#operator?.onAvailable(replica);
+        this.#operator?.onAvailable(replica);
+        break;
       case EVENT.preStopEnd:
         if (fleet.inFlight[replica] === 0) this.#end(replica);
         else fleet.isLeaving[replica] = 1;
-        return;
+        break;
       default:
-        return this.loseReplica(replica, "killed");
+        this.loseReplica(replica, "killed");
     }
   }
 }
