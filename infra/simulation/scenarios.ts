@@ -22,7 +22,9 @@ export type Scenario = {
 const BATCHES = 20;
 const REPLICATIONS = 5;
 /** Batches and phases shorter than this many mean latencies would depend on each other. */
-const LATENCIES = 10;
+const LATENCIES = 5;
+/** After so many, the system has forgotten that it started empty. */
+const WARM_UP_LATENCIES = 10;
 const SHORTEST_S = 30;
 const LONGEST_S = 300;
 /** Of the ramp. */
@@ -56,7 +58,7 @@ class Setting {
     this.peakRate = plan.load.gatewayRps / (1 - model.hitShare);
     this.averageRate = plan.load.averageRps / (1 - model.hitShare);
     this.latencyS = plan.load.inFlight / plan.load.gatewayRps;
-    this.warmUp = { name: "warm-up", seconds: Math.max(5, LATENCIES * this.latencyS), windows: 1 };
+    this.warmUp = { name: "warm-up", seconds: Math.max(5, WARM_UP_LATENCIES * this.latencyS), windows: 1 };
   }
 
   /** Of a phase in batches. */
@@ -157,7 +159,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     const { plan, model, warmUp, peakRate } = setting;
     const replicas = plan.gateway.replicas.max;
     const waves = Math.ceil(replicas / model.surge);
-    const ends = waves * (model.coldStartS + model.minReadyS) + model.preStopS + LATENCIES * setting.latencyS;
+    const ends = waves * (model.coldStartS + model.minReadyS) + model.preStopS + WARM_UP_LATENCIES * setting.latencyS;
     const phases = [{ name: "rollout", seconds: ends + SYNC_S, windows: 1 }];
     return {
       about: `a rollout at the planned peak on ${replicas} replicas, ${model.surge} at a time`,
@@ -222,7 +224,7 @@ export function burstShare({ load }: Plan): number {
 /** Calm so low that the mean is the average load; the bursts reach the planned peak. */
 function burstsOf({ plan, averageRate, peakRate, latencyS }: Setting): ArrivalPattern {
   const share = burstShare(plan);
-  const burstS = Math.max(BURST_S, LATENCIES * latencyS);
+  const burstS = Math.max(BURST_S, WARM_UP_LATENCIES * latencyS);
   return {
     kind: "bursts",
     burstRate: peakRate,
