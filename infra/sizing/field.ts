@@ -76,10 +76,10 @@ export function optionalMemory(field: Given<MemoryField>): Typed<MiB | undefined
   return { step: 1, unit: "MiB", ...field, kind: "memory", isOptional: true };
 }
 export function cpu(field: Given<CoresField>): Typed<Cores> {
-  return { step: 0.001, unit: "cores", ...field, kind: "cores" };
+  return { step: 0.05, unit: "cores", ...field, kind: "cores" };
 }
 export function optionalCpu(field: Given<CoresField>): Typed<Cores | undefined> {
-  return { step: 0.001, unit: "cores", ...field, kind: "cores", isOptional: true };
+  return { step: 0.05, unit: "cores", ...field, kind: "cores", isOptional: true };
 }
 export function flag(field: Given<BooleanField>): Typed<boolean> {
   return { unit: "", ...field, kind: "boolean" };

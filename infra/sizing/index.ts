@@ -7,7 +7,7 @@ export { inputFields, type Pins, type SizingInput } from "./input.ts";
 export { inputJsonSchema, inputSchema } from "./input-schema.ts";
 export { allowedFor, readLeaf, written } from "./leaf.ts";
 export { withInput } from "./levers.ts";
-export { isWholePin, planLeaves } from "./pins.ts";
+export { pinRange, planLeaves } from "./pins.ts";
 export { plan } from "./plan.ts";
 export type { Problem } from "./problem.ts";
 export * from "./queueing.ts";

@@ -5,7 +5,7 @@ import type { Evaluation } from "./evaluate.ts";
 import type { Field } from "./field.ts";
 import { inputFields, type SizingInput } from "./input.ts";
 import { written } from "./leaf.ts";
-import { isWholePin, planLeaves } from "./pins.ts";
+import { pinRange, planLeaves } from "./pins.ts";
 
 export type Scalar = number | string | boolean;
 export type Origin = ReadonlyMap<string, Provenance>;
@@ -20,8 +20,6 @@ export type Lever = {
   readonly range?: { readonly min: number; readonly max: number; readonly step: number };
   readonly words?: readonly Scalar[];
 };
-
-const PIN_RANGE = { min: 0, max: 2 ** 31 };
 
 /** Every input and pin that the rule's terms come from. */
 export function leversOf(input: SizingInput, rule: BudgetRule, { plan }: Evaluation, origin: Origin): Lever[] {
@@ -99,7 +97,7 @@ function pinLever(input: SizingInput, path: string): Lever {
   };
   if (typeof current === "boolean") return { ...lever, words: [true, false] };
   if (typeof current === "string") return { ...lever, words: wordsOf(path) };
-  return { ...lever, range: { ...PIN_RANGE, step: isWholePin(path) ? 1 : 0.001 } };
+  return { ...lever, range: pinRange(path, current) };
 }
 
 function wordsOf(path: string): readonly string[] {

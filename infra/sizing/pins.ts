@@ -19,10 +19,20 @@ function leavesOf(type: z.core.$ZodType, path: string): [string, z.core.$ZodType
   return [[path, type]];
 }
 
-/** True where only whole numbers are legal. */
-export function isWholePin(path: string): boolean {
+const GREATEST = 2 ** 31;
+
+/**
+ * What a number of the plan may be pinned to, and the smallest change of it that means anything: a whole one where whole numbers are
+ * legal or `current` is one.
+ */
+export function pinRange(
+  path: string,
+  current: number,
+): { readonly min: number; readonly max: number; readonly step: number } {
   const leaf = planLeaves.get(path);
-  return leaf !== undefined && !z.safeParse(leaf, 1000.5).success && z.safeParse(leaf, 1000).success;
+  const accepts = (value: number) => leaf !== undefined && z.safeParse(leaf, value).success;
+  const step = Number.isInteger(current) && accepts(GREATEST) ? 1 : 0.001;
+  return { min: [0, step].find(accepts) ?? 1, max: accepts(GREATEST) ? GREATEST : 1, step };
 }
 
 /** Paths may be written dotted or nested; findings are added to `problems`. */

@@ -25,13 +25,42 @@ function waitFromBlocking(servers: number, load: number, blocked: number): numbe
   return blocked / (1 - (load / servers) * (1 - blocked));
 }
 
-/** Fewest servers, at least `least`, with which at most `share` of arrivals wait (Erlang-C). One pass, since B(n) leads to B(n+1). */
+/**
+ * Fewest servers, at least `least`, with which at most `share` (above 0) of arrivals wait (Erlang-C). The answer lies about √load above
+ * the load, so it is searched for from there. Infinity for a load that is not finite.
+ */
 export function serversFor(load: number, share: number, least: number): number {
-  let blocked = 1;
-  for (let n = 1; ; n += 1) {
-    blocked = (load * blocked) / (n + load * blocked);
-    if (n >= least && (load === 0 || (n > load && waitFromBlocking(n, load, blocked) <= share))) return n;
+  if (!Number.isFinite(load)) return Number.POSITIVE_INFINITY;
+  const suffices = (servers: number) =>
+    load === 0 || (servers > load && waitFromBlocking(servers, load, blockingOf(servers, load)) <= share);
+  let tooFew = Math.max(least, Math.floor(load) + 1) - 1;
+  let step = 1;
+  while (!suffices(tooFew + step)) {
+    tooFew += step;
+    step *= 2;
   }
+  for (let enough = tooFew + step; ; ) {
+    if (enough - tooFew === 1) return enough;
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (suffices(middle)) enough = middle;
+    else tooFew = middle;
+  }
+}
+
+/**
+ * Erlang-B by its inverse, 1/B(c) = Σ c·(c−1)⋯(c−j+1) ÷ aʲ: for more servers than load the terms soon vanish, after some √a of them,
+ * where the recurrence would need all c steps.
+ */
+function blockingOf(servers: number, load: number): number {
+  let term = 1;
+  let inverse = 1;
+  for (let left = servers; left > 0; left -= 1) {
+    term *= left / load;
+    inverse += term;
+    if (inverse > 1e300) return 0;
+    if (left < load && term < inverse * 1e-17) break;
+  }
+  return 1 / inverse;
 }
 
 /** Mean wait of M/M/c in seconds; Infinity when the load is not below the servers. */

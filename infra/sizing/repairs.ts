@@ -4,7 +4,7 @@
  */
 import type { Repair } from "../../contract/plan.ts";
 import { type BudgetLine, type BudgetRule, checkBudget } from "./budgets/index.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
+import { derivePlan, type Evaluation, evaluate } from "./evaluate.ts";
 import type { SizingInput } from "./input.ts";
 import { type Lever, leversOf, type Origin, type Scalar } from "./levers.ts";
 
@@ -31,8 +31,7 @@ function distance({ from, to }: Repair): number {
 function nearestValue(lever: Lever, rule: BudgetRule, before: ReadonlySet<BudgetRule>): Scalar | undefined {
   const holdsWith = (value: Scalar): boolean => {
     const input = lever.change(value);
-    const { plan } = evaluate(input);
-    return checkBudget(rule, { input, plan })?.holds ?? true;
+    return checkBudget(rule, { input, plan: derivePlan(input) })?.holds ?? true;
   };
   const repairs = (value: Scalar): boolean => {
     const { budgets } = evaluate(lever.change(value));
@@ -49,33 +48,42 @@ function nearestValue(lever: Lever, rule: BudgetRule, before: ReadonlySet<Budget
   if (range === undefined || typeof current !== "number") return undefined;
   const found = [range.min, range.max].flatMap((bound) => {
     if (bound === current || !holdsWith(bound)) return [];
-    const value = searchTowards(current, bound, range.step, repairs);
-    return value === undefined ? [] : [value];
+    const grid = gridTowards(current, bound, range.step);
+    const nearest = firstOf(grid, 0, holdsWith);
+    if (nearest === undefined || repairs(grid.at(nearest))) return nearest === undefined ? [] : [grid.at(nearest)];
+    // It holds from there on, but another budget does not yet.
+    const further = firstOf(grid, nearest, repairs);
+    return further === undefined ? [] : [grid.at(further)];
   });
   return found.toSorted((a, b) => Math.abs(a - current) - Math.abs(b - current))[0];
 }
 
-/** From the current value outwards in doubling steps, then back between the last that failed and the first that did not. */
-function searchTowards(
-  current: number,
-  bound: number,
-  step: number,
-  repairs: (value: number) => boolean,
-): number | undefined {
+type Grid = { readonly most: number; readonly at: (steps: number) => number };
+
+/** Values from the current one towards a bound, by steps. */
+function gridTowards(current: number, bound: number, step: number): Grid {
   const direction = bound > current ? 1 : -1;
   const most = Math.ceil(Math.abs(bound - current) / step);
-  const at = (steps: number) => (steps >= most ? bound : Number((current + direction * steps * step).toFixed(6)));
-  let failing = 0;
-  let holding = 1;
-  while (!repairs(at(holding))) {
-    if (holding >= most) return undefined;
-    failing = holding;
-    holding = Math.min(most, holding * 2);
+  return {
+    most,
+    at: (steps) => (steps >= most ? bound : Number((current + direction * steps * step).toFixed(6))),
+  };
+}
+
+/** From `failing` outwards in doubling steps, then back between the last that failed and the first that did not. */
+function firstOf(grid: Grid, failing: number, passes: (value: number) => boolean): number | undefined {
+  let last = failing;
+  let step = 1;
+  while (!passes(grid.at(last + step))) {
+    if (last + step >= grid.most) return undefined;
+    last += step;
+    step = Math.min(step * 2, grid.most - last);
   }
-  while (holding - failing > 1) {
-    const middle = Math.floor((failing + holding) / 2);
-    if (repairs(at(middle))) holding = middle;
-    else failing = middle;
+  let passing = last + step;
+  while (passing - last > 1) {
+    const middle = Math.floor((last + passing) / 2);
+    if (passes(grid.at(middle))) passing = middle;
+    else last = middle;
   }
-  return at(holding);
+  return passing;
 }

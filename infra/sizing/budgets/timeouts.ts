@@ -21,16 +21,11 @@ function order(id: string, left: Name, relation: "<" | "≤", right: Name, sourc
   });
 }
 
-/** Pauses between the tries of a call: base · 2ⁿ, each at most the greatest. */
-function pauseS(retry: Plan["retries"]["tool"]): number {
-  let sum = 0;
-  for (let n = 0; n < retry.attempts - 1; n += 1) {
-    const pause = Math.min(retry.maxMs, retry.baseMs * 2 ** n);
-    // Once the greatest pause is reached, the rest are all as long.
-    if (pause === retry.maxMs) return (sum + (retry.attempts - 1 - n) * pause) / 1000;
-    sum += pause;
-  }
-  return sum / 1000;
+/** Pauses between the tries of a call, seconds: base · 2ⁿ, each at most the greatest; so most of many are the greatest. */
+function pauseS({ attempts, baseMs, maxMs }: Plan["retries"]["tool"]): number {
+  const pauses = attempts - 1;
+  const growing = baseMs === 0 ? pauses : Math.min(pauses, Math.max(0, Math.ceil(Math.log2(maxMs / baseMs))));
+  return (baseMs * (2 ** (baseMs === 0 ? 0 : growing) - 1) + (pauses - growing) * maxMs) / 1000;
 }
 
 function retriesWithin(name: keyof Plan["retries"], deadline: Name): BudgetRule {

@@ -59,6 +59,7 @@ export const data = {
   dataGiB: number({
     description: "Data of PostgreSQL in a year",
     unit: "GiB",
+    step: 0.1,
     min: 0.1,
     max: 1_048_576,
     fallback: 10,
@@ -69,6 +70,7 @@ export const data = {
     periodH: number({
       description: "Between two base backups",
       unit: "h",
+      step: 0.5,
       min: 0.1,
       max: 8760,
       fallback: 24,
@@ -77,6 +79,7 @@ export const data = {
     windowH: number({
       description: "How long a backup may take",
       unit: "h",
+      step: 0.5,
       min: 0.01,
       max: 8760,
       fallback: 4,

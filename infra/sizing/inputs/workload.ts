@@ -6,12 +6,14 @@ export const load = {
   peakRps: number({
     description: "Requests per second in the busiest hour, as clients send them",
     unit: "requests/s",
+    step: 0.1,
     min: 0.001,
     max: 10_000_000,
   }),
   burst: number({
     description: "How far short bursts exceed the busiest hour's average",
     unit: "times",
+    step: 0.01,
     min: 1,
     max: 100,
     fallback: 1.5,
@@ -38,6 +40,7 @@ export const load = {
   meanLatencyMs: number({
     description: "Mean time a request spends in the gateway, upstream included",
     unit: "ms",
+    step: 0.1,
     min: 0.1,
     max: 600_000,
   }),
@@ -53,6 +56,7 @@ export const load = {
   dbTxMs: number({
     description: "Time a transaction holds its connection",
     unit: "ms",
+    step: 0.01,
     min: 0.01,
     max: 60_000,
     fallback: 5,
@@ -62,6 +66,7 @@ export const load = {
   dbCpuMs: number({
     description: "Processor time of the database per transaction",
     unit: "ms",
+    step: 0.01,
     min: 0,
     max: 60_000,
     fallback: 1,
@@ -96,6 +101,7 @@ export const load = {
   toolTimeoutS: number({
     description: "Longest tool call",
     unit: "s",
+    step: 1,
     min: 1,
     max: 86_400,
     fallback: 60,
