@@ -1,4 +1,7 @@
-/** What happens next: a binary heap of numbers in typed arrays, because a million requests are five million entries. */
+/** What happens next: a heap of numbers in typed arrays, because a million requests are five million entries. */
+
+/** Children of an entry: four stand in one line of the processor's cache, and the heap is half as deep as with two. */
+const CHILDREN = 4;
 
 export class Agenda {
   #times: Float64Array;
@@ -25,47 +28,55 @@ export class Agenda {
 
   add(time: number, event: number, stamp: number): void {
     if (this.#size === this.#times.length) this.#grow();
-    const times = this.#times;
+    const [times, events, stamps] = [this.#times, this.#events, this.#stamps];
     let hole = this.#size;
     this.#size += 1;
     while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if ((times[parent] ?? 0) <= time) break;
-      this.#move(parent, hole);
+      const parent = Math.floor((hole - 1) / CHILDREN);
+      const parentTime = times[parent] ?? 0;
+      if (parentTime <= time) break;
+      times[hole] = parentTime;
+      events[hole] = events[parent] ?? 0;
+      stamps[hole] = stamps[parent] ?? 0;
       hole = parent;
     }
-    this.#put(hole, time, event, stamp);
+    times[hole] = time;
+    events[hole] = event;
+    stamps[hole] = stamp;
   }
 
   /** Takes the earliest entry into `time`, `event` and `stamp`; false when there is none. */
   next(): boolean {
     if (this.#size === 0) return false;
-    const times = this.#times;
+    const [times, events, stamps] = [this.#times, this.#events, this.#stamps];
     this.time = times[0] ?? 0;
-    this.event = this.#events[0] ?? 0;
-    this.stamp = this.#stamps[0] ?? 0;
+    this.event = events[0] ?? 0;
+    this.stamp = stamps[0] ?? 0;
     this.#size -= 1;
     const last = this.#size;
     const time = times[last] ?? 0;
     let hole = 0;
-    for (let child = 1; child < last; child = 2 * hole + 1) {
-      if (child + 1 < last && (times[child + 1] ?? 0) < (times[child] ?? 0)) child += 1;
-      if (time <= (times[child] ?? 0)) break;
-      this.#move(child, hole);
-      hole = child;
+    for (let child = 1; child < last; child = CHILDREN * hole + 1) {
+      let earliest = child;
+      let earliestTime = times[child] ?? 0;
+      const end = Math.min(child + CHILDREN, last);
+      for (let other = child + 1; other < end; other += 1) {
+        const otherTime = times[other] ?? 0;
+        if (otherTime < earliestTime) {
+          earliest = other;
+          earliestTime = otherTime;
+        }
+      }
+      if (time <= earliestTime) break;
+      times[hole] = earliestTime;
+      events[hole] = events[earliest] ?? 0;
+      stamps[hole] = stamps[earliest] ?? 0;
+      hole = earliest;
     }
-    this.#put(hole, time, this.#events[last] ?? 0, this.#stamps[last] ?? 0);
+    times[hole] = time;
+    events[hole] = events[last] ?? 0;
+    stamps[hole] = stamps[last] ?? 0;
     return true;
-  }
-
-  #put(at: number, time: number, event: number, stamp: number): void {
-    this.#times[at] = time;
-    this.#events[at] = event;
-    this.#stamps[at] = stamp;
-  }
-
-  #move(from: number, to: number): void {
-    this.#put(to, this.#times[from] ?? 0, this.#events[from] ?? 0, this.#stamps[from] ?? 0);
   }
 
   #grow(): void {

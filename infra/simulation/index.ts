@@ -2,6 +2,7 @@
 import type { Plan } from "../../contract/plan.ts";
 import type { SizingInput } from "../sizing/index.ts";
 import { meanRate } from "./arrivals.ts";
+import { type Finding, judge, together } from "./judgement.ts";
 import { Measured } from "./measured.ts";
 import { modelOf } from "./model.ts";
 import type { ReplicaStep } from "./operations.ts";
@@ -9,9 +10,10 @@ import { type Prediction, predictionsFor } from "./predictions.ts";
 import type { Spread } from "./random.ts";
 import { runCourse } from "./run.ts";
 import { type Scenario, type ScenarioName, scenarioNames, scenarioOf } from "./scenarios.ts";
-import { CONFIDENCE, type Interval } from "./statistics.ts";
+import type { Interval } from "./statistics.ts";
 import { failures, type Tally } from "./tally.ts";
 
+export type { Finding, Verdict } from "./judgement.ts";
 export { type QueueFigures, simulateQueue } from "./queue.ts";
 export { reportText } from "./report.ts";
 export { type ScenarioName, scenarioNames } from "./scenarios.ts";
@@ -25,20 +27,6 @@ export type SimulationOptions = {
   readonly requests: number;
   /** How the times of processor, transactions and upstreams spread. */
   readonly spread: Spread;
-};
-
-export type Verdict = "confirmed" | "better than planned" | "not confirmed";
-
-export type Finding = {
-  readonly statement: string;
-  readonly unit: Prediction["unit"];
-  readonly kind: Prediction["kind"];
-  readonly predicted: number;
-  /** What the plan needs of it, where that is less strict than the theory. */
-  readonly limit: number | null;
-  /** Such that all intervals of the report hold together with 95 %. */
-  readonly simulated: Interval;
-  readonly verdict: Verdict;
 };
 
 export type ScenarioReport = {
@@ -136,11 +124,6 @@ function checkSize({ name, course, runs }: Scenario): void {
     );
 }
 
-/** Confidence of each of so many intervals such that all hold together with 95 % (Bonferroni). */
-function together(count: number): number {
-  return 1 - (1 - CONFIDENCE) / Math.max(1, count);
-}
-
 function reportOn(
   { name, about, runs }: Scenario,
   measured: Measured,
@@ -199,24 +182,4 @@ function figuresOf(measured: Measured): ScenarioReport["figures"] {
     inFlight: known(measured.inFlight()),
     throughput: known(measured.throughput()),
   };
-}
-
-function judge(prediction: Prediction, confidence: number): Finding {
-  const { statement, unit, kind, predicted, limit = null } = prediction;
-  const simulated = prediction.measure(confidence);
-  return { statement, unit, kind, predicted, limit, simulated, verdict: verdictOf(prediction, simulated) };
-}
-
-/**
- * A limit is exceeded when the whole interval lies beyond it. A value is confirmed inside the interval, and on its worse side as long as
- * the limit that the plan needs it for is kept.
- */
-export function verdictOf(
-  { kind, better, predicted, limit }: Pick<Prediction, "kind" | "better" | "predicted" | "limit">,
-  { low, high }: Interval,
-): Verdict {
-  if (kind === "limit") return low > predicted ? "not confirmed" : "confirmed";
-  if (low <= predicted && predicted <= high) return "confirmed";
-  if ((better === "less" && high < predicted) || (better === "more" && low > predicted)) return "better than planned";
-  return limit !== undefined && high <= limit ? "confirmed" : "not confirmed";
 }

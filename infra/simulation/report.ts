@@ -13,7 +13,7 @@ function verdictText({ scenarios, verdict }: SimulationReport): string {
   const findings = scenarios.flatMap(({ name, findings: all }) => all.map((finding) => ({ name, finding })));
   const open = findings.filter(({ finding }) => finding.verdict === "not confirmed");
   if (verdict === "confirmed")
-    return `Confirmed: nothing contradicts the plan (${count(findings.length)} predictions in ${count(scenarios.length)} ${scenarios.length === 1 ? "scenario" : "scenarios"}).\n`;
+    return `Confirmed: nothing contradicts the plan (${several(findings.length, "prediction")} in ${several(scenarios.length, "scenario")}).\n`;
   const lines = open.map(
     ({ name, finding }) =>
       `  ${name}: ${finding.statement}: planned ${planned(finding)}, simulated ${interval(finding.simulated, finding.unit)}`,
@@ -32,20 +32,9 @@ function scenarioText({
   replicas,
   findings,
 }: ScenarioReport): string {
-  const { latencyMean, latencyP50, latencyP90, latencyP99 } = figures;
-  const figure = (value: Interval | null, unit: Unit) => (value === null ? "–" : interval(value, unit));
   const failures = Object.entries(requests.failures).filter(([, times]) => times > 0);
   const rows: readonly (readonly [string, string])[] = [
-    ["latency", `mean ${figure(latencyMean, "s")}, p50 ${figure(latencyP50, "s")}`],
-    ["", `p90 ${figure(latencyP90, "s")}, p99 ${figure(latencyP99, "s")}`],
-    ["turned away", `${figure(figures.shed, "share")}; failed ${figure(figures.failed, "share")}`],
-    [
-      "answers",
-      `${figure(figures.throughput, "requests/s")} per second; in flight ${figure(figures.inFlight, "requests")}`,
-    ],
-    ["pool", `${figure(figures.poolWaits, "share")} wait, ${figure(figures.poolWaitMean, "s")} on average`],
-    ["PgBouncer", `${figure(figures.poolerWaits, "share")} wait, ${figure(figures.poolerWaitMean, "s")} on average`],
-    ["use", `workers ${figure(figures.gatewayUse, "share")}, database cores ${figure(figures.databaseUse, "share")}`],
+    ...figureRows(figures),
     [
       "at most",
       `${count(peaks.inFlight)} in flight, ${count(peaks.connections)} connections of pools, ${count(peaks.serverConnections)} to PostgreSQL, ${count(peaks.replicasAlive)} replicas alive`,
@@ -61,6 +50,35 @@ function scenarioText({
   const over = `${decimal(seconds)} s in ${runs === 1 ? "one run" : `${runs} runs`}`;
   return `${name}: ${about} (${over})\n${facts}\n\n${findingsText(findings)}`;
 }
+
+/** A row of what was not there to measure says so once. */
+function figureRows(figures: ScenarioReport["figures"]): readonly (readonly [string, string])[] {
+  const { latencyMean, latencyP50, latencyP90, latencyP99, poolWaits, poolWaitMean, poolerWaits, poolerWaitMean } =
+    figures;
+  const figure = (value: Interval | null, unit: Unit) => (value === null ? "–" : interval(value, unit));
+  const waits = (share: Interval | null, mean: Interval | null) =>
+    share === null ? NOTHING : `${figure(share, "share")} wait, ${figure(mean, "s")} on average`;
+  const latencies: readonly (readonly [string, string])[] =
+    latencyMean === null
+      ? [["latency", NOTHING]]
+      : [
+          ["latency", `mean ${figure(latencyMean, "s")}, p50 ${figure(latencyP50, "s")}`],
+          ["", `p90 ${figure(latencyP90, "s")}, p99 ${figure(latencyP99, "s")}`],
+        ];
+  return [
+    ...latencies,
+    ["turned away", `${figure(figures.shed, "share")}; failed ${figure(figures.failed, "share")}`],
+    [
+      "answers",
+      `${figure(figures.throughput, "requests/s")} per second; in flight ${figure(figures.inFlight, "requests")}`,
+    ],
+    ["pool", waits(poolWaits, poolWaitMean)],
+    ["PgBouncer", waits(poolerWaits, poolerWaitMean)],
+    ["use", `workers ${figure(figures.gatewayUse, "share")}, database cores ${figure(figures.databaseUse, "share")}`],
+  ];
+}
+
+const NOTHING = "nothing to measure";
 
 const FAILURE_TEXTS: Readonly<Record<string, string>> = {
   unreachable: "no replica to take them",
@@ -126,6 +144,10 @@ function quantity(value: number, unit: Unit): string {
 function scaleOf(unit: Unit): number {
   if (unit === "share") return 100;
   return unit === "s" ? 1000 : 1;
+}
+
+function several(value: number, what: string): string {
+  return `${count(value)} ${what}${value === 1 ? "" : "s"}`;
 }
 
 function count(value: number): string {
