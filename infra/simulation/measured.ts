@@ -28,14 +28,15 @@ export class Measured {
     return shareIntervalOf(counts.map(part), counts.map(whole), confidence);
   }
 
+  /** Of what is never negative. */
   ratio(part: Part, whole: Part, confidence?: number): Interval {
     const counts = this.windows().map((window) => window.counts);
-    return ratioIntervalOf(counts.map(part), counts.map(whole), confidence);
+    return notNegative(ratioIntervalOf(counts.map(part), counts.map(whole), confidence));
   }
 
-  /** Per run, over all of its phases but the warm-up. */
+  /** Of each run as a whole. */
   perRun(figure: (run: Run) => number, confidence?: number): Interval {
-    return intervalOf(this.runs.map(figure), confidence);
+    return notNegative(intervalOf(this.runs.map(figure), confidence));
   }
 
   /** Of the gateway's requests, those turned away at once. */
@@ -121,9 +122,10 @@ export class Measured {
 
   /** Mean number inside − time inside of those that left ÷ time: Little's law says 0. */
   littleGap(confidence?: number): Interval {
-    return this.ratio(
-      ({ insideSeconds, insideLeft }) => insideSeconds - insideLeft,
-      ({ seconds }) => seconds,
+    const counts = this.windows().map((window) => window.counts);
+    return ratioIntervalOf(
+      counts.map(({ insideSeconds, insideLeft }) => insideSeconds - insideLeft),
+      counts.map(({ seconds }) => seconds),
       confidence,
     );
   }
@@ -136,6 +138,10 @@ export class Measured {
   most(figure: (run: Run) => number): number {
     return Math.max(...this.runs.map(figure));
   }
+}
+
+function notNegative(interval: Interval): Interval {
+  return { ...interval, low: Math.max(0, interval.low) };
 }
 
 function reachedGateway({ arrived, cached }: Counts): number {

@@ -37,7 +37,7 @@ function scenarioText({
     ...figureRows(figures),
     [
       "at most",
-      `${count(peaks.inFlight)} in flight, ${count(peaks.connections)} connections of pools, ${count(peaks.serverConnections)} to PostgreSQL, ${count(peaks.replicasAlive)} replicas alive`,
+      `${count(peaks.inFlight)} in flight, ${count(peaks.connections)} connections of pools, ${count(peaks.serverConnections)} to PostgreSQL, ${several(peaks.replicasAlive, "replica")} alive`,
     ],
     ["replicas", replicasText(replicas)],
     [

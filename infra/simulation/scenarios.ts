@@ -81,6 +81,8 @@ class Setting {
   }
 }
 
+const several = (replicas: number) => `${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
+
 const constant = (rate: number): ArrivalPattern => ({
   kind: "steps",
   steps: [{ untilS: Number.POSITIVE_INFINITY, rate }],
@@ -91,7 +93,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     const replicas = steadyReplicas(setting.plan);
     const phases = [setting.batched("peak", setting.peakRate)];
     return {
-      about: `the planned peak on ${replicas} replicas`,
+      about: `the planned peak on ${several(replicas)}`,
       course: setting.course(replicas, constant(setting.peakRate), phases),
       main: "peak",
       runs: 1,
@@ -110,7 +112,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     ];
     const phases = [before, change, setting.batched("doubled", 2 * peakRate)];
     return {
-      about: `twice the planned peak, after the autoscaler has done what it may`,
+      about: "twice the planned peak, after the autoscaler has done what it may",
       course: { ...setting.course(replicas, { kind: "steps", steps }, phases), autoscaling: autoscalingOf(plan) },
       main: "doubled",
       runs: 1,
@@ -126,7 +128,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     const cycles = pattern.kind === "bursts" ? BATCHES * 3 * (pattern.calmS + pattern.burstS) : 0;
     const phases = [{ ...batched, seconds: Math.max(batched.seconds, cycles) }];
     return {
-      about: `the average load of the busiest hour on ${replicas} replicas, in bursts up to the peak ${Math.round(100 * burstShare(plan))} % of the time`,
+      about: `the average load of the busiest hour on ${several(replicas)}, in bursts up to the peak ${Math.round(100 * burstShare(plan))} % of the time`,
       course: setting.course(replicas, pattern, phases),
       main: "bursts",
       runs: 1,
@@ -142,7 +144,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     const losesAt = warmUp.seconds + before.seconds;
     const course = setting.course(replicas, constant(averageRate), [before, without, returned]);
     return {
-      about: `the average load of the busiest hour on ${replicas} replicas, ${lostReplicas(replicas, model)} of them gone with a zone for ${Math.round(without.seconds)} s`,
+      about: `the average load of the busiest hour on ${several(replicas)}, ${lostReplicas(replicas, model)} of them gone with a zone for ${Math.round(without.seconds)} s`,
       course: {
         ...course,
         orders: [
@@ -162,7 +164,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     const ends = waves * (model.coldStartS + model.minReadyS) + model.preStopS + WARM_UP_LATENCIES * setting.latencyS;
     const phases = [{ name: "rollout", seconds: ends + SYNC_S, windows: 1 }];
     return {
-      about: `a rollout at the planned peak on ${replicas} replicas, ${model.surge} at a time`,
+      about: `a rollout at the planned peak on ${several(replicas)}, ${model.surge} at a time`,
       course: {
         ...setting.course(replicas, constant(peakRate), phases),
         orders: [{ atS: warmUp.seconds, what: "rollout" }],
@@ -179,7 +181,7 @@ const SCENARIOS: Readonly<Record<ScenarioName, (setting: Setting) => Omit<Scenar
     const phases = [{ name: "ramp", seconds: RAMP_S, windows: 1 }, settling, setting.once("settled", peakRate, 4)];
     const pattern: ArrivalPattern = { kind: "steps", steps: rampOf(warmUp.seconds, peakRate) };
     return {
-      about: `from a fifth of the planned peak to the peak within ${RAMP_S} s, starting with ${replicas} replicas`,
+      about: `from a fifth of the planned peak to the peak within ${RAMP_S} s, starting with ${several(replicas)}`,
       course: { ...setting.course(replicas, pattern, phases), autoscaling: autoscalingOf(plan) },
       main: "settled",
       runs: REPLICATIONS,
