@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseDocument } from "yaml";
 import { nearestOf } from "../contract/nearest.ts";
+import { SIZING_KEY, sizingOf } from "../infra/config.ts";
 import { UsageError } from "./command.ts";
 
 /** The options of every command that takes a stack's inputs. */
@@ -35,7 +36,6 @@ export type StackInput = {
   readonly raw: unknown;
 };
 
-const KEY = "mcp-stack:sizing";
 const REPOSITORY = resolve(import.meta.dirname, "..");
 /** Sizing inputs are a page; more is another file. */
 const MAX_BYTES = 1024 * 1024;
@@ -56,7 +56,7 @@ async function readStackFile(name: string): Promise<StackInput> {
   const file = folders.map((folder) => join(folder, `Pulumi.${name}.yaml`)).find((path) => existsSync(path));
   if (file === undefined) throw new RangeError(unknownStack(name, folders));
   const raw = sizingOf(parse(await readText(file), file));
-  if (raw === undefined) throw new RangeError(`${file} has no sizing inputs: they stand under config, ${KEY}`);
+  if (raw === undefined) throw new RangeError(`${file} has no sizing inputs: they stand under config, ${SIZING_KEY}`);
   return { title: `stack ${name}`, stack: { name, file }, raw };
 }
 
@@ -87,12 +87,6 @@ function stacksText(folders: readonly string[]): string {
 function unknownStack(name: string, folders: readonly string[]): string {
   const nearest = nearestOf(name, stacksIn(folders));
   return `there is no Pulumi.${name}.yaml in ${folders.join(" or ")}; ${stacksText(folders)}${nearest === undefined ? "" : `; the nearest is ${nearest}`}`;
-}
-
-/** The inputs within a stack's file; undefined where the content is something else. */
-export function sizingOf(content: unknown): unknown {
-  if (!isRecord(content) || !isRecord(content.config)) return undefined;
-  return content.config[KEY];
 }
 
 /** The text of a file; RangeError with its name where it cannot be read or is too long. */
