@@ -131,7 +131,7 @@ const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly 
         measured.most(({ total }) => failures(total)),
       ),
       most(
-        "replicas alive at the worst instant",
+        "replicas alive at the worst instant, those that end included",
         "replicas",
         peak,
         measured.most(({ peaks }) => peaks.replicasAlive),

@@ -142,7 +142,7 @@ describe("a worker of the simulated system", () => {
           expect(shed(rate * more).mean).toBeGreaterThanOrEqual(shed(rate).mean - 0.01);
         },
       ),
-      { numRuns: 60, seed: 1 },
+      { numRuns: 30, seed: 1 },
     );
   });
 
