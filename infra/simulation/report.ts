@@ -84,7 +84,7 @@ const FAILURE_TEXTS: Readonly<Record<string, string>> = {
   unreachable: "no replica to take them",
   lost: "in a replica that was lost",
   killed: "in a replica at the end of its grace",
-  late: "longer in the worker's line than a handler may take",
+  late: "longer than a handler may take",
   poolTimeouts: "no connection of the pool in time",
   poolerTimeouts: "no server connection of PgBouncer in time",
 };

@@ -26,6 +26,9 @@ export type Operator = {
 /** Most at one instant since the start. */
 export type Peaks = { inFlight: number; connections: number; serverConnections: number; replicasAlive: number };
 
+/** Of times that were added and subtracted. */
+const ROUNDING = 1e-9;
+
 type FailureCause = "lost" | "killed" | "poolTimeouts" | "poolerTimeouts";
 
 export class System {
@@ -204,24 +207,29 @@ export class System {
     if (next !== NOBODY) this.#startCpu(next);
   }
 
-  /** Its next transaction, or the upstream when there is none left. */
+  /** Its next transaction, or the upstream when there is none left, for as long as its handler may still take. */
   #goOn(request: number): void {
     const requests = this.#requests;
-    const left = requests.transactions[request] ?? 0;
-    if (left > 0) {
-      requests.transactions[request] = left - 1;
+    const transactions = requests.transactions[request] ?? 0;
+    if (transactions > 0) {
+      requests.transactions[request] = transactions - 1;
       this.#database.begin(request);
       return;
     }
     const stamp = requests.moveTo(request, STAGE.upstream);
-    this.plan(EVENT.upstreamEnd, request, stamp, requests.upstreamS[request] ?? 0);
+    const leftS = (requests.arrivedAt[request] ?? 0) + this.model.handlerS - this.now;
+    this.plan(EVENT.upstreamEnd, request, stamp, Math.min(requests.upstreamS[request] ?? 0, Math.max(0, leftS)));
   }
 
+  /** Or 504, when its handler has taken as long as it may. */
   #answer(request: number): void {
     const seconds = this.now - (this.#requests.arrivedAt[request] ?? 0);
-    this.#tally.served += 1;
-    this.#tally.latencySeconds += seconds;
-    this.latencies.record(seconds);
+    if (seconds >= this.model.handlerS * (1 - ROUNDING)) this.#tally.late += 1;
+    else {
+      this.#tally.served += 1;
+      this.#tally.latencySeconds += seconds;
+      this.latencies.record(seconds);
+    }
     this.#remove(request);
   }
 

@@ -12,7 +12,7 @@ export class Tally {
   lost = 0;
   /** In a replica that was killed at the end of its grace. */
   killed = 0;
-  /** Waited longer than its handler may take. */
+  /** Took longer than its handler may: 504. */
   late = 0;
   /** No connection of the pool within dbAcquireS. */
   poolTimeouts = 0;

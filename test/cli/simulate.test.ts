@@ -80,7 +80,7 @@ describe("mcp-stack simulate", () => {
   it("reads a stack of the repository", async () => {
     const answer = await run("-s", "dev", "--scenario", "steady", ...few);
     expect([answer.status, answer.stderr]).toEqual([0, ""]);
-    expect(answer.stdout).toMatch(/^Confirmed: nothing contradicts the plan \(11 predictions in 1 scenario\)\.\n/);
+    expect(answer.stdout).toMatch(/^Confirmed: nothing contradicts the plan \(12 predictions in 1 scenario\)\.\n/);
   });
 
   it("simulates a refused plan as it stands, and says so", async () => {
