@@ -45,9 +45,16 @@ export async function readStack(values: StackValues): Promise<StackInput> {
   const { stack, input, calibration } = values;
   if (stack !== undefined && input !== undefined) throw new UsageError("--stack and --input exclude each other");
   const found = stack === undefined ? await readInputFile(input) : await readStackFile(stack);
-  if (calibration === undefined) return found;
-  if (!isRecord(found.raw)) return found;
-  return { ...found, raw: { ...found.raw, calibration: parse(await readText(calibration), calibration) } };
+  return await withCalibration(found, calibration);
+}
+
+/** The same inputs with what a load test measured, where its file is given. */
+export async function withCalibration<Source extends StackInput>(
+  source: Source,
+  calibration: string | undefined,
+): Promise<Source> {
+  if (calibration === undefined || !isRecord(source.raw)) return source;
+  return { ...source, raw: { ...source.raw, calibration: parse(await readText(calibration), calibration) } };
 }
 
 async function readStackFile(name: string): Promise<StackInput> {
