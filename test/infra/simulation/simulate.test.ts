@@ -65,7 +65,7 @@ describe("the planned peak", () => {
       ["requests that fail", 0.001, null],
       ["transactions that wait for a connection of their worker (Erlang-C)", expect.closeTo(0.01756, 5), 0.05],
       ["transactions that wait in PgBouncer (Erlang-C)", expect.any(Number), 0.05],
-      ["connections of the pools at the worst instant, of replicas that end too", 144, null],
+      ["connections of the pools at the worst instant, of replicas that end too", 346, null],
       ["connections to PostgreSQL at the worst instant", expect.any(Number), null],
       ["requests in flight at the worst instant", 2072, null],
       ["requests in flight − rate · time inside (Little's law)", 0, null],
