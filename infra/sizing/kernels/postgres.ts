@@ -113,7 +113,11 @@ function planMemory(input: SizingInput, maxConnections: number, workerProcesses:
   ]);
   const part = (name: string, value: number, formula: string) =>
     derive.number(`postgres.${name}`, value, formula, ["postgres.memoryMiB"]);
-  const sharedBuffersMiB = part("sharedBuffersMiB", down(memoryMiB / 4), "memoryMiB ÷ 4 (PostgreSQL documentation)");
+  const sharedBuffersMiB = part(
+    "sharedBuffersMiB",
+    Math.max(1, down(memoryMiB / 4)),
+    "memoryMiB ÷ 4 (PostgreSQL documentation)",
+  );
   const maintenanceWorkMemMiB = part(
     "maintenanceWorkMemMiB",
     Math.max(1, Math.min(2048, down(memoryMiB / 16))),
@@ -122,7 +126,7 @@ function planMemory(input: SizingInput, maxConnections: number, workerProcesses:
   return {
     memoryMiB,
     sharedBuffersMiB,
-    effectiveCacheSizeMiB: part("effectiveCacheSizeMiB", down((memoryMiB * 3) / 4), "memoryMiB · 3 ÷ 4"),
+    effectiveCacheSizeMiB: part("effectiveCacheSizeMiB", Math.max(1, down((memoryMiB * 3) / 4)), "memoryMiB · 3 ÷ 4"),
     workMemMiB: derive.number(
       "postgres.workMemMiB",
       Math.max(4, down((memoryMiB - sharedBuffersMiB) / ((maxConnections + workerProcesses) * 3))),
