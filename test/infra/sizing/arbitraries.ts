@@ -44,7 +44,8 @@ export function logUniform(least: number, greatest: number): fc.Arbitrary<number
   const floor = least > 0 ? least : Math.min(1e-3, greatest);
   const span = Math.log(greatest / floor);
   const inside = fc
-    .double({ min: 0, max: 1, noNaN: true })
+    .noBias(fc.integer({ min: 0, max: 1_000_000 }))
+    .map((part) => part / 1_000_000)
     .map((share) => Math.min(greatest, Math.max(floor, Number((floor * Math.exp(share * span)).toPrecision(6)))));
   return fc.oneof({ weight: 1, arbitrary: fc.constantFrom(least, greatest) }, { weight: 12, arbitrary: inside });
 }

@@ -11,7 +11,7 @@ const TARGET_USE = 0.7;
 const MAY_WAIT = 0.05;
 
 /** A whole number that a product of fractions misses by its last bits is this number. */
-const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) <= 1e-9 * Math.max(1, Math.abs(value));
+const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) <= 1e-12 * Math.max(1, Math.abs(value));
 const up = (value: number): number => (isWhole(value) ? Math.round(value) : Math.ceil(value));
 const down = (value: number): number => (isWhole(value) ? Math.round(value) : Math.floor(value));
 const clamp = (value: number, least: number, greatest: number): number => Math.min(greatest, Math.max(least, value));
@@ -26,6 +26,9 @@ type Gateway = {
   readonly peak: number;
   readonly B: number;
 };
+
+/** Erlangs up to which a sum of as many terms is worth its time. */
+export const SUMMABLE = 2000;
 
 /** What the table makes of an input whose engine is known: `bounded` has one listener per worker, `fastify` one. */
 export function tableOf(input: SizingInput, engine: "fastify" | "bounded"): Expected {
@@ -102,11 +105,11 @@ function namesOf(input: SizingInput, g: Gateway, engine: string, rate: number): 
   };
 }
 
-/** min(somaxconn, next power of two), at least 128. */
+/** min(somaxconn, next power of two), at least 128; no rule makes the kernel give more than somaxconn. */
 function backlogOf(perSecond: number, somaxconn: number): number {
   let power = 1;
   while (power < perSecond) power *= 2;
-  return Math.max(128, Math.min(somaxconn, power));
+  return Math.min(somaxconn, Math.max(128, power));
 }
 
 function poolerOf({ database }: SizingInput, busy: number, app: number): Record<string, number> {
@@ -128,13 +131,14 @@ function poolerOf({ database }: SizingInput, busy: number, app: number): Record<
 }
 
 function postgresOf({ database }: SizingInput, maxConnections: number): Expected {
-  const { memory } = database.postgres;
+  const { memory, cpu } = database.postgres;
   const shared = down(memory / 4);
   const maintenance = down(Math.min(2048, memory / 16));
   return {
     "postgres.sharedBuffersMiB": shared,
     "postgres.maintenanceWorkMemMiB": maintenance,
-    "postgres.workMemMiB": down(Math.max(4, (memory - shared) / ((maxConnections + 8) * 3))),
+    // The 8 of the table are max_worker_processes, which pgtune raises to the cores of a larger machine.
+    "postgres.workMemMiB": down(Math.max(4, (memory - shared) / ((maxConnections + Math.max(8, down(cpu))) * 3))),
     "postgres.effectiveCacheSizeMiB": down((3 * memory) / 4),
   };
 }
