@@ -8,13 +8,13 @@ import type { Pins } from "./input.ts";
 export type Source = Exclude<Provenance, { readonly kind: "given" }>;
 
 export class Derivation {
-  readonly #pins: Pins;
-  readonly #hasPins: boolean;
+  /** Undefined where nothing is pinned, as in most plans. */
+  readonly #pins: ReadonlyMap<string, number | string | boolean> | undefined;
   readonly #notes: Map<string, Provenance> | undefined;
 
   constructor(pins: Pins, notes?: Map<string, Provenance>) {
-    this.#pins = pins;
-    this.#hasPins = Object.keys(pins).length > 0;
+    const pinned = Object.entries(pins);
+    this.#pins = pinned.length > 0 ? new Map(pinned) : undefined;
     this.#notes = notes;
   }
 
@@ -32,11 +32,19 @@ export class Derivation {
     return this.#settle<Word>(path, value, "string", formula, from);
   }
 
-  /** A number from outside the model: a constant of the field, a measurement, a guess. */
+  /** A number from outside the model, measured or guessed. */
   constant(path: string, value: number, source: Source): number {
     const pinned = this.#pinned(path, "number", value);
     if (pinned !== undefined) return pinned;
     this.#notes?.set(path, source);
+    return value;
+  }
+
+  /** A constant of the field with its source in words. */
+  standard(path: string, value: number, source: string): number {
+    const pinned = this.#pinned(path, "number", value);
+    if (pinned !== undefined) return pinned;
+    this.#notes?.set(path, { kind: "default", source });
     return value;
   }
 
@@ -54,15 +62,9 @@ export class Derivation {
   }
 
   #pinned<Value extends number | string | boolean>(path: string, type: string, derived: Value): Value | undefined {
-    if (!this.#hasPins || !Object.hasOwn(this.#pins, path)) return undefined;
-    const pinned = this.#pins[path];
+    const pinned = this.#pins?.get(path);
     if (pinned === undefined || typeof pinned !== type) return undefined;
     this.#notes?.set(path, { kind: "given", from: [`given.${path}`], derived });
     return pinned as Value;
   }
-}
-
-/** A default with its source, as a note. */
-export function byDefault(source: string): Source {
-  return { kind: "default", source };
 }

@@ -27,11 +27,13 @@ export type Evaluation = { readonly plan: Plan; readonly budgets: readonly Budge
 
 /** Deterministic; throws nothing for an input that `readInput` gave. `notes` collects where each number came from. */
 export function evaluate(input: SizingInput, notes?: Map<string, Provenance>): Evaluation {
-  const plan = derivePlan(input, new Derivation(input.given, notes));
+  const plan = derivePlan(input, notes);
   return { plan, budgets: checkBudgets({ input, plan }) };
 }
 
-function derivePlan(input: SizingInput, derive: Derivation): Plan {
+/** The numbers alone. */
+export function derivePlan(input: SizingInput, notes?: Map<string, Provenance>): Plan {
+  const derive = new Derivation(input.given, notes);
   const load = planLoad(input, derive);
   const engine = planEngine(input, load, derive);
   const workers = countWorkers(input, engine.kind, derive);

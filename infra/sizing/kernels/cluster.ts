@@ -1,6 +1,6 @@
 /** What the platform is asked for: autoscaling, disruption, kernel limits, backups. */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { up } from "../rounding.ts";
 import { TARGET_USE } from "./gateway.ts";
@@ -14,8 +14,7 @@ export function cpuTarget(gateway: Pick<Plan["gateway"], "workers" | "cpu" | "cp
 }
 
 export function planAutoscaling(input: SizingInput, gateway: Plan["gateway"], derive: Derivation): Plan["autoscaling"] {
-  const at = (name: string, value: number, source: string) =>
-    derive.constant(`autoscaling.${name}`, value, byDefault(source));
+  const at = (path: string, value: number, source: string) => derive.standard(path, value, source);
   const { replicas } = gateway;
   return {
     enabled: derive.flag("autoscaling.enabled", input.gateway.hpa, "hpa", ["input.gateway.hpa"]),
@@ -32,12 +31,12 @@ export function planAutoscaling(input: SizingInput, gateway: Plan["gateway"], de
       "gateway.replicas.peak",
       "gateway.replicas.max",
     ]),
-    scaleUpPods: at("scaleUpPods", 4, "Kubernetes' default behaviour"),
-    scaleUpPercent: at("scaleUpPercent", 100, "Kubernetes' default behaviour"),
-    scaleUpPeriodS: at("scaleUpPeriodS", 15, "Kubernetes' default behaviour"),
-    scaleDownPercent: at("scaleDownPercent", 10, "this project: sessions move slowly"),
-    scaleDownPeriodS: at("scaleDownPeriodS", 60, "this project: sessions move slowly"),
-    scaleDownStabilisationS: at("scaleDownStabilisationS", 300, "Kubernetes' default behaviour"),
+    scaleUpPods: at("autoscaling.scaleUpPods", 4, "Kubernetes' default behaviour"),
+    scaleUpPercent: at("autoscaling.scaleUpPercent", 100, "Kubernetes' default behaviour"),
+    scaleUpPeriodS: at("autoscaling.scaleUpPeriodS", 15, "Kubernetes' default behaviour"),
+    scaleDownPercent: at("autoscaling.scaleDownPercent", 10, "this project: sessions move slowly"),
+    scaleDownPeriodS: at("autoscaling.scaleDownPeriodS", 60, "this project: sessions move slowly"),
+    scaleDownStabilisationS: at("autoscaling.scaleDownStabilisationS", 300, "Kubernetes' default behaviour"),
   };
 }
 
@@ -48,11 +47,9 @@ export function planDisruption(input: SizingInput, derive: Derivation): Plan["di
     maxUnavailable:
       typeof minAvailable === "number" && input.given["disruption.maxUnavailable"] === undefined
         ? null
-        : derive.constant("disruption.maxUnavailable", 1, byDefault("this project: every drain can go on")),
+        : derive.standard("disruption.maxUnavailable", 1, "this project: every drain can go on"),
     minAvailable:
-      typeof minAvailable === "number"
-        ? derive.constant("disruption.minAvailable", minAvailable, byDefault("pinned"))
-        : null,
+      typeof minAvailable === "number" ? derive.standard("disruption.minAvailable", minAvailable, "pinned") : null,
     zones: derive.number("disruption.zones", input.load.zones, "zones", ["input.load.zones"]),
   };
 }

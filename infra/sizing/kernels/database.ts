@@ -1,6 +1,6 @@
 /** Pools of the gateway, PgBouncer and the connections that PostgreSQL has to allow. */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { serversFor } from "../queueing.ts";
 import { up } from "../rounding.ts";
@@ -40,7 +40,7 @@ export function planPools(
       "peak · workers · (poolPerWorker + overflow)",
       ["gateway.replicas.peak", "gateway.workers", "database.poolPerWorker", "database.overflow"],
     ),
-    recycleS: derive.constant("database.recycleS", 60, byDefault("the documents: below half of client_idle_timeout")),
+    recycleS: derive.standard("database.recycleS", 60, "the documents: below half of client_idle_timeout"),
     cleanupConcurrency: derive.number(
       "database.cleanupConcurrency",
       Math.min(20, poolPerWorker + overflow),
@@ -60,99 +60,101 @@ export function planPooler(
 ): Pooler | null {
   if (database.mode === "direct") return null;
   const { pgbouncer } = input.database;
-  const path = "pgbouncer";
-  const at = (name: string, value: number, source: string) =>
-    derive.constant(`${path}.${name}`, value, byDefault(source));
-  const instances = derive.number(`${path}.instances`, pgbouncer.instances, "instances", [
+  const at = (path: string, value: number, source: string) => derive.standard(path, value, source);
+  const instances = derive.number("pgbouncer.instances", pgbouncer.instances, "instances", [
     "input.database.pgbouncer.instances",
   ]);
-  const users = derive.number(`${path}.users`, pgbouncer.users, "users", ["input.database.pgbouncer.users"]);
-  const databases = derive.number(`${path}.databases`, pgbouncer.databases, "databases", [
+  const users = derive.number("pgbouncer.users", pgbouncer.users, "users", ["input.database.pgbouncer.users"]);
+  const databases = derive.number("pgbouncer.databases", pgbouncer.databases, "databases", [
     "input.database.pgbouncer.databases",
   ]);
-  const forcedUser = derive.flag(`${path}.forcedUser`, pgbouncer.forcedUser, "forcedUser", [
+  const forcedUser = derive.flag("pgbouncer.forcedUser", pgbouncer.forcedUser, "forcedUser", [
     "input.database.pgbouncer.forcedUser",
   ]);
   const pools = derive.number(
-    `${path}.pools`,
+    "pgbouncer.pools",
     databases * (forcedUser ? 1 : users + 1),
     "databases · (users + 1); one per database with a forced user",
-    [`${path}.databases`, `${path}.users`, `${path}.forcedUser`],
+    ["pgbouncer.databases", "pgbouncer.users", "pgbouncer.forcedUser"],
   );
   const busy = serversFor(load.dbConnectionsBusy, WAITING_SHARE, 1);
   const defaultPoolSize = derive.number(
-    `${path}.defaultPoolSize`,
+    "pgbouncer.defaultPoolSize",
     up(Math.max(busy, 2 * postgresCpu + 1) / instances),
     "⌈max(smallest c with ErlangC(c, dbConnectionsBusy) ≤ 0.05, 2 · cpu + 1) ÷ instances⌉",
-    ["load.dbConnectionsBusy", "postgres.cpu", `${path}.instances`],
+    ["load.dbConnectionsBusy", "postgres.cpu", "pgbouncer.instances"],
   );
-  const reservePoolSize = derive.number(`${path}.reservePoolSize`, up(defaultPoolSize / 4), "⌈defaultPoolSize ÷ 4⌉", [
-    `${path}.defaultPoolSize`,
+  const reservePoolSize = derive.number("pgbouncer.reservePoolSize", up(defaultPoolSize / 4), "⌈defaultPoolSize ÷ 4⌉", [
+    "pgbouncer.defaultPoolSize",
   ]);
   const maxDbConnections = derive.number(
-    `${path}.maxDbConnections`,
+    "pgbouncer.maxDbConnections",
     (defaultPoolSize + reservePoolSize) * pools,
     "(defaultPoolSize + reservePoolSize) · pools",
-    [`${path}.defaultPoolSize`, `${path}.reservePoolSize`, `${path}.pools`],
+    ["pgbouncer.defaultPoolSize", "pgbouncer.reservePoolSize", "pgbouncer.pools"],
   );
   const maxClientConn = derive.number(
-    `${path}.maxClientConn`,
+    "pgbouncer.maxClientConn",
     up((1.2 * database.appConnections) / Math.max(1, instances - 1)),
     "⌈1.2 · appConnections ÷ max(1, instances − 1)⌉",
-    ["database.appConnections", `${path}.instances`],
+    ["database.appConnections", "pgbouncer.instances"],
   );
   const servers = (defaultPoolSize + reservePoolSize) * pools;
-  const version = derive.word(`${path}.version`, pgbouncer.version, "version", ["input.database.pgbouncer.version"]);
+  const version = derive.word("pgbouncer.version", pgbouncer.version, "version", ["input.database.pgbouncer.version"]);
   return {
     version,
     instances,
     maxClientConn,
     defaultPoolSize,
     reservePoolSize,
-    minPoolSize: derive.number(`${path}.minPoolSize`, up(defaultPoolSize / 4), "⌈defaultPoolSize ÷ 4⌉", [
-      `${path}.defaultPoolSize`,
+    minPoolSize: derive.number("pgbouncer.minPoolSize", up(defaultPoolSize / 4), "⌈defaultPoolSize ÷ 4⌉", [
+      "pgbouncer.defaultPoolSize",
     ]),
     maxDbConnections,
-    maxUserConnections: derive.number(`${path}.maxUserConnections`, maxDbConnections, "maxDbConnections", [
-      `${path}.maxDbConnections`,
+    maxUserConnections: derive.number("pgbouncer.maxUserConnections", maxDbConnections, "maxDbConnections", [
+      "pgbouncer.maxDbConnections",
     ]),
     pools,
     forcedUser,
     users,
     databases,
     maxPreparedStatements: derive.number(
-      `${path}.maxPreparedStatements`,
+      "pgbouncer.maxPreparedStatements",
       pgbouncer.preparedStatements && minorOf(version) >= 21 ? 200 : 0,
       "200 where statements are named and the version is 1.21 or later, else 0",
-      ["input.database.pgbouncer.preparedStatements", `${path}.version`],
+      ["input.database.pgbouncer.preparedStatements", "pgbouncer.version"],
     ),
-    resetQueryAlways: derive.flag(`${path}.resetQueryAlways`, pgbouncer.resetQueryAlways, "resetQueryAlways", [
+    resetQueryAlways: derive.flag("pgbouncer.resetQueryAlways", pgbouncer.resetQueryAlways, "resetQueryAlways", [
       "input.database.pgbouncer.resetQueryAlways",
     ]),
-    queryWaitTimeoutS: at("queryWaitTimeoutS", 5, "this project: an overload shows soon, within the handler's time"),
-    reservePoolTimeoutS: at("reservePoolTimeoutS", 2, "the documents, high load"),
-    serverConnectTimeoutS: at("serverConnectTimeoutS", 5, "the documents, high load"),
-    clientIdleTimeoutS: at("clientIdleTimeoutS", 120, "the documents"),
-    serverLifetimeS: at("serverLifetimeS", 3600, "PgBouncer's default"),
-    serverIdleTimeoutS: at("serverIdleTimeoutS", 600, "PgBouncer's default"),
+    queryWaitTimeoutS: at(
+      "pgbouncer.queryWaitTimeoutS",
+      5,
+      "this project: an overload shows soon, within the handler's time",
+    ),
+    reservePoolTimeoutS: at("pgbouncer.reservePoolTimeoutS", 2, "the documents, high load"),
+    serverConnectTimeoutS: at("pgbouncer.serverConnectTimeoutS", 5, "the documents, high load"),
+    clientIdleTimeoutS: at("pgbouncer.clientIdleTimeoutS", 120, "the documents"),
+    serverLifetimeS: at("pgbouncer.serverLifetimeS", 3600, "PgBouncer's default"),
+    serverIdleTimeoutS: at("pgbouncer.serverIdleTimeoutS", 600, "PgBouncer's default"),
     listenBacklog: derive.number(
-      `${path}.listenBacklog`,
+      "pgbouncer.listenBacklog",
       Math.min(input.cluster.somaxconn, Math.max(128, maxClientConn)),
       "maxClientConn, at least 128 (PgBouncer's default), at most somaxconn",
-      [`${path}.maxClientConn`, "input.cluster.somaxconn"],
+      ["pgbouncer.maxClientConn", "input.cluster.somaxconn"],
     ),
-    cpu: at("cpu", 1, "it is single-threaded"),
+    cpu: at("pgbouncer.cpu", 1, "it is single-threaded"),
     memoryMiB: derive.number(
-      `${path}.memoryMiB`,
+      "pgbouncer.memoryMiB",
       64 + up(((maxClientConn + servers) * 16) / 1024),
       "64 + 16 KiB · (maxClientConn + server connections)",
-      [`${path}.maxClientConn`, `${path}.defaultPoolSize`, `${path}.reservePoolSize`, `${path}.pools`],
+      ["pgbouncer.maxClientConn", "pgbouncer.defaultPoolSize", "pgbouncer.reservePoolSize", "pgbouncer.pools"],
     ),
     nofile: derive.number(
-      `${path}.nofile`,
+      "pgbouncer.nofile",
       maxClientConn + POOLER_DESCRIPTORS + servers + OTHER_DESCRIPTORS,
       "maxClientConn + 12 + (defaultPoolSize + reservePoolSize) · pools + 40",
-      [`${path}.maxClientConn`, `${path}.defaultPoolSize`, `${path}.reservePoolSize`, `${path}.pools`],
+      ["pgbouncer.maxClientConn", "pgbouncer.defaultPoolSize", "pgbouncer.reservePoolSize", "pgbouncer.pools"],
     ),
   };
 }

@@ -1,6 +1,6 @@
 /** Replicas, workers and memory of the gateway. */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation, type Source } from "../derivation.ts";
+import type { Derivation, Source } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { clamp, down, powerOfTwo, up } from "../rounding.ts";
 
@@ -58,9 +58,8 @@ export function measured(calibration: NonNullable<SizingInput["calibration"]>): 
 export function planReplicas(input: SizingInput, load: Plan["load"], perReplica: number, derive: Derivation): Replicas {
   const { haFloor, hpa, maxSurge } = input.gateway;
   const { zones } = input.load;
-  const path = "gateway.replicas";
   const needed = derive.number(
-    `${path}.needed`,
+    "gateway.replicas.needed",
     Math.max(1, up(load.gatewayRps / perReplica)),
     "⌈gatewayRps ÷ (workers · rpsPerWorker · 0.7)⌉",
     ["load.gatewayRps", "gateway.workers", "gateway.rpsPerWorker"],
@@ -72,7 +71,7 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
     ? Math.max(haFloor, up(load.averageRps / perReplica), up(needed * average * withoutZone))
     : Math.max(haFloor, needed, up(needed * withoutZone));
   const min = derive.number(
-    `${path}.min`,
+    "gateway.replicas.min",
     fewest,
     "max(haFloor, ⌈averageRps ÷ (workers · rpsPerWorker · 0.7)⌉, zones > 1: ⌈needed ÷ burst · zones ÷ (zones − 1)⌉); for the peak without HPA",
     [
@@ -83,17 +82,17 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
       "load.averageRps",
       "gateway.workers",
       "gateway.rpsPerWorker",
-      `${path}.needed`,
+      "gateway.replicas.needed",
     ],
   );
   const max = derive.number(
-    `${path}.max`,
+    "gateway.replicas.max",
     hpa ? Math.max(min + 1, up(1.25 * needed)) : min,
     "max(min + 1, ⌈1.25 · needed⌉); min without HPA",
-    [`${path}.min`, `${path}.needed`, "input.gateway.hpa"],
+    ["gateway.replicas.min", "gateway.replicas.needed", "input.gateway.hpa"],
   );
-  const peak = derive.number(`${path}.peak`, max + up(maxSurge * max), "max + ⌈maxSurge · max⌉", [
-    `${path}.max`,
+  const peak = derive.number("gateway.replicas.peak", max + up(maxSurge * max), "max + ⌈maxSurge · max⌉", [
+    "gateway.replicas.max",
     "input.gateway.maxSurge",
   ]);
   return { min, max, peak, needed };
@@ -119,11 +118,7 @@ export function planMemory(
   const memoryMiB = derive.number("gateway.memoryMiB", gateway.memory, "memory", ["input.gateway.memory"]);
   const workerBaseMiB =
     gateway.workerBaseMiB === undefined && calibration?.workerBaseMiB === undefined
-      ? derive.constant(
-          "gateway.workerBaseMiB",
-          148,
-          byDefault("measured on Node 26: 100 resident, 48 young generation"),
-        )
+      ? derive.standard("gateway.workerBaseMiB", 148, "measured on Node 26: 100 resident, 48 young generation")
       : derive.number(
           "gateway.workerBaseMiB",
           gateway.workerBaseMiB ?? (calibration?.workerBaseMiB ?? 0) + 48,
@@ -132,11 +127,7 @@ export function planMemory(
         );
   const bytesPerRequest =
     gateway.bytesPerRequest === undefined && calibration?.bytesPerRequest === undefined
-      ? derive.constant(
-          "gateway.bytesPerRequest",
-          64 * 1024,
-          byDefault("this project: a body and an answer of some KiB"),
-        )
+      ? derive.standard("gateway.bytesPerRequest", 64 * 1024, "this project: a body and an answer of some KiB")
       : derive.number(
           "gateway.bytesPerRequest",
           gateway.bytesPerRequest ?? calibration?.bytesPerRequest ?? 0,

@@ -1,7 +1,8 @@
 /** Sessions, streams and sockets towards the upstream MCP servers; what is believed and repeated for how long. */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
+import { DOCUMENTS } from "../inputs/sources.ts";
 import { down, up } from "../rounding.ts";
 
 export function planMcp(
@@ -53,14 +54,21 @@ export function planCaches({ security }: SizingInput, derive: Derivation): Plan[
 
 /** Tries and pauses (the documents' RETRY_*, DB_MAX_RETRIES, REDIS_MAX_RETRIES). */
 export function planRetries(derive: Derivation): Plan["retries"] {
-  const retry = (name: keyof Plan["retries"], attempts: number, baseMs: number, maxMs: number) => {
-    const at = (part: string, value: number) =>
-      derive.constant(`retries.${name}.${part}`, value, byDefault("the documents"));
-    return { attempts: at("attempts", attempts), baseMs: at("baseMs", baseMs), maxMs: at("maxMs", maxMs) };
-  };
   return {
-    tool: retry("tool", 3, 1000, 60_000),
-    database: retry("database", 5, 2000, 2000),
-    redis: retry("redis", 3, 2000, 2000),
+    tool: {
+      attempts: derive.standard("retries.tool.attempts", 3, DOCUMENTS),
+      baseMs: derive.standard("retries.tool.baseMs", 1000, DOCUMENTS),
+      maxMs: derive.standard("retries.tool.maxMs", 60_000, DOCUMENTS),
+    },
+    database: {
+      attempts: derive.standard("retries.database.attempts", 5, DOCUMENTS),
+      baseMs: derive.standard("retries.database.baseMs", 2000, DOCUMENTS),
+      maxMs: derive.standard("retries.database.maxMs", 2000, DOCUMENTS),
+    },
+    redis: {
+      attempts: derive.standard("retries.redis.attempts", 3, DOCUMENTS),
+      baseMs: derive.standard("retries.redis.baseMs", 2000, DOCUMENTS),
+      maxMs: derive.standard("retries.redis.maxMs", 2000, DOCUMENTS),
+    },
   };
 }

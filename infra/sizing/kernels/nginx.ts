@@ -1,6 +1,6 @@
 /** nginx: connections, the pool towards the gateway, cache zones. */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { down, up } from "../rounding.ts";
 
@@ -52,7 +52,7 @@ export function planNginx(
     "⌊min · workers · inFlightPerWorker ÷ (replicas · workerProcesses)⌋, at least 1",
     ["gateway.replicas.min", "gateway.workers", "gateway.inFlightPerWorker", "nginx.replicas", "nginx.workerProcesses"],
   );
-  const keepaliveRequests = derive.constant("nginx.keepaliveRequests", 100_000, byDefault("the documents"));
+  const keepaliveRequests = derive.standard("nginx.keepaliveRequests", 100_000, "the documents");
   return {
     replicas,
     cpu,
@@ -115,22 +115,37 @@ function newConnections({ load: given }: SizingInput, load: Plan["load"], pool: 
   return rate * (unpooled + 1 / pool.keepaliveRequests) + given.sseStreams / pool.carrying / pool.streamReadS;
 }
 
+const ZONE_PATHS = {
+  static: zonePaths("static"),
+  api: zonePaths("api"),
+  schema: zonePaths("schema"),
+  admin: zonePaths("admin"),
+};
+
+function zonePaths(name: string) {
+  const path = `nginx.zones.${name}`;
+  return {
+    keysMiB: `${path}.keysMiB`,
+    maxSizeMiB: `${path}.maxSizeMiB`,
+    inactiveS: `${path}.inactiveS`,
+    validS: `${path}.validS`,
+  };
+}
+
 function planZones({ nginx, load }: SizingInput, derive: Derivation): Nginx["zones"] {
-  const zone = (name: "static" | "api" | "schema" | "admin", sizeMiB: number, formula: string, times: ZoneTimes) => {
-    const path = `nginx.zones.${name}`;
-    const maxSizeMiB = derive.number(`${path}.maxSizeMiB`, Math.max(1, down(sizeMiB)), formula, [
-      "input.nginx.cacheMiB",
-    ]);
+  const zone = (name: keyof typeof ZONE_PATHS, sizeMiB: number, formula: string, times: ZoneTimes) => {
+    const paths = ZONE_PATHS[name];
+    const maxSizeMiB = derive.number(paths.maxSizeMiB, Math.max(1, down(sizeMiB)), formula, ["input.nginx.cacheMiB"]);
     return {
       keysMiB: derive.number(
-        `${path}.keysMiB`,
+        paths.keysMiB,
         Math.max(1, up((maxSizeMiB * 1024) / nginx.objectKiB / KEYS_PER_MIB)),
         "⌈maxSizeMiB ÷ objectKiB ÷ 8000 keys⌉",
-        [`${path}.maxSizeMiB`, "input.nginx.objectKiB"],
+        [paths.maxSizeMiB, "input.nginx.objectKiB"],
       ),
       maxSizeMiB,
-      inactiveS: derive.constant(`${path}.inactiveS`, times.inactiveS, byDefault("the documents")),
-      validS: derive.constant(`${path}.validS`, times.validS, byDefault("the documents")),
+      inactiveS: derive.standard(paths.inactiveS, times.inactiveS, "the documents"),
+      validS: derive.standard(paths.validS, times.validS, "the documents"),
     };
   };
   return {

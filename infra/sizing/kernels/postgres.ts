@@ -1,6 +1,6 @@
 /** PostgreSQL: connections, memory and the settings that follow from the machine (pgtune's web profile). */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { down, up } from "../rounding.ts";
 
@@ -25,13 +25,16 @@ export function planPostgres(
   cpu: number,
   derive: Derivation,
 ): Postgres {
-  const at = (name: string, value: number, source: string) =>
-    derive.constant(`postgres.${name}`, value, byDefault(source));
+  const at = (path: string, value: number, source: string) => derive.standard(path, value, source);
   const version = derive.number("postgres.version", input.database.postgres.version, "version", [
     "input.database.postgres.version",
   ]);
-  const reservedConnections = at("reservedConnections", RESERVED, "PostgreSQL's default");
-  const directConnections = at("directConnections", DIRECT, "migrations 5, exporter 3, backup 2, administrators 5");
+  const reservedConnections = at("postgres.reservedConnections", RESERVED, "PostgreSQL's default");
+  const directConnections = at(
+    "postgres.directConnections",
+    DIRECT,
+    "migrations 5, exporter 3, backup 2, administrators 5",
+  );
   const maxConnections = derive.number(
     "postgres.maxConnections",
     pooler === null
@@ -48,8 +51,8 @@ export function planPostgres(
           "database.mode",
         ],
   );
-  const maxWalSizeMiB = at("maxWalSizeMiB", 4096, "pgtune, web");
-  const maxWalSenders = at("maxWalSenders", 10, "PostgreSQL's default");
+  const maxWalSizeMiB = at("postgres.maxWalSizeMiB", 4096, "pgtune, web");
+  const maxWalSenders = at("postgres.maxWalSenders", 10, "PostgreSQL's default");
   const parallel = planParallel(cpu, derive);
   const memory = planMemory(input, maxConnections, parallel.maxWorkerProcesses, derive);
   return {
@@ -59,9 +62,9 @@ export function planPostgres(
     reservedConnections,
     directConnections,
     ...memory,
-    minWalSizeMiB: at("minWalSizeMiB", 1024, "pgtune, web"),
+    minWalSizeMiB: at("postgres.minWalSizeMiB", 1024, "pgtune, web"),
     maxWalSizeMiB,
-    randomPageCost: at("randomPageCost", 1.1, "pgtune, solid state"),
+    randomPageCost: at("postgres.randomPageCost", 1.1, "pgtune, solid state"),
     effectiveIoConcurrency: derive.number(
       "postgres.effectiveIoConcurrency",
       input.database.postgres.disk === "nvme" ? 1000 : 200,
@@ -83,14 +86,14 @@ export function planPostgres(
         "postgres.maxWorkerProcesses",
       ],
     ),
-    shmMiB: at("shmMiB", 256, "parallel queries need more than the 64 MiB that containers get"),
+    shmMiB: at("postgres.shmMiB", 256, "parallel queries need more than the 64 MiB that containers get"),
     volumeGiB: derive.number(
       "postgres.volumeGiB",
       up(1.2 * ((2 * maxWalSizeMiB) / 1024 + input.data.dataGiB)),
       "⌈1.2 · (2 · maxWalSize + dataGiB)⌉",
       ["postgres.maxWalSizeMiB", "input.data.dataGiB"],
     ),
-    nofile: at("nofile", DESCRIPTORS, "max_files_per_process 1000, and 64"),
+    nofile: at("postgres.nofile", DESCRIPTORS, "max_files_per_process 1000, and 64"),
   };
 }
 
@@ -111,22 +114,26 @@ function planMemory(input: SizingInput, maxConnections: number, workerProcesses:
   const memoryMiB = derive.number("postgres.memoryMiB", input.database.postgres.memory, "memory", [
     "input.database.postgres.memory",
   ]);
-  const part = (name: string, value: number, formula: string) =>
-    derive.number(`postgres.${name}`, value, formula, ["postgres.memoryMiB"]);
+  const part = (path: string, value: number, formula: string) =>
+    derive.number(path, value, formula, ["postgres.memoryMiB"]);
   const sharedBuffersMiB = part(
-    "sharedBuffersMiB",
+    "postgres.sharedBuffersMiB",
     Math.max(1, down(memoryMiB / 4)),
     "memoryMiB ÷ 4 (PostgreSQL documentation)",
   );
   const maintenanceWorkMemMiB = part(
-    "maintenanceWorkMemMiB",
+    "postgres.maintenanceWorkMemMiB",
     Math.max(1, Math.min(2048, down(memoryMiB / 16))),
     "min(2048, memoryMiB ÷ 16)",
   );
   return {
     memoryMiB,
     sharedBuffersMiB,
-    effectiveCacheSizeMiB: part("effectiveCacheSizeMiB", Math.max(1, down((memoryMiB * 3) / 4)), "memoryMiB · 3 ÷ 4"),
+    effectiveCacheSizeMiB: part(
+      "postgres.effectiveCacheSizeMiB",
+      Math.max(1, down((memoryMiB * 3) / 4)),
+      "memoryMiB · 3 ÷ 4",
+    ),
     workMemMiB: derive.number(
       "postgres.workMemMiB",
       Math.max(4, down((memoryMiB - sharedBuffersMiB) / ((maxConnections + workerProcesses) * 3))),
@@ -140,7 +147,7 @@ function planMemory(input: SizingInput, maxConnections: number, workerProcesses:
       "min(maintenanceWorkMemMiB, memoryMiB ÷ 32)",
       ["postgres.maintenanceWorkMemMiB", "postgres.memoryMiB"],
     ),
-    autovacuumMaxWorkers: derive.constant("postgres.autovacuumMaxWorkers", 3, byDefault("PostgreSQL's default")),
+    autovacuumMaxWorkers: derive.standard("postgres.autovacuumMaxWorkers", 3, "PostgreSQL's default"),
     walBuffersMiB: derive.number(
       "postgres.walBuffersMiB",
       walBuffers(sharedBuffersMiB),
@@ -167,12 +174,19 @@ type Parallel = Pick<
 function planParallel(cpu: number, derive: Derivation): Parallel {
   const cores = down(cpu);
   const gather = cores >= 4 ? Math.min(4, up(cores / 2)) : 2;
-  const by = (name: string, value: number, formula: string) =>
-    derive.number(`postgres.${name}`, value, formula, ["postgres.cpu"]);
+  const by = (path: string, value: number, formula: string) => derive.number(path, value, formula, ["postgres.cpu"]);
   return {
-    maxWorkerProcesses: by("maxWorkerProcesses", Math.max(8, cores), "cpu, at least 8"),
-    maxParallelWorkers: by("maxParallelWorkers", cores >= 4 ? cores : 8, "cpu from 4 on, else 8"),
-    maxParallelWorkersPerGather: by("maxParallelWorkersPerGather", gather, "min(4, ⌈cpu ÷ 2⌉) from 4 on, else 2"),
-    maxParallelMaintenanceWorkers: by("maxParallelMaintenanceWorkers", gather, "min(4, ⌈cpu ÷ 2⌉) from 4 on, else 2"),
+    maxWorkerProcesses: by("postgres.maxWorkerProcesses", Math.max(8, cores), "cpu, at least 8"),
+    maxParallelWorkers: by("postgres.maxParallelWorkers", cores >= 4 ? cores : 8, "cpu from 4 on, else 8"),
+    maxParallelWorkersPerGather: by(
+      "postgres.maxParallelWorkersPerGather",
+      gather,
+      "min(4, ⌈cpu ÷ 2⌉) from 4 on, else 2",
+    ),
+    maxParallelMaintenanceWorkers: by(
+      "postgres.maxParallelMaintenanceWorkers",
+      gather,
+      "min(4, ⌈cpu ÷ 2⌉) from 4 on, else 2",
+    ),
   };
 }

@@ -1,6 +1,6 @@
 /** Redis: clients, memory and whether anything may be evicted. */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { powerOfTwo, up } from "../rounding.ts";
 
@@ -70,7 +70,7 @@ export function planRedis(input: SizingInput, peak: number, workers: number, der
       ["redis.role"],
     ),
     persistence,
-    cpu: derive.constant("redis.cpu", 1, byDefault("commands run on one thread")),
+    cpu: derive.standard("redis.cpu", 1, "commands run on one thread"),
     memoryMiB: derive.number(
       "redis.memoryMiB",
       up(maxmemoryMiB * (persistence ? 2 : 1.25) + 64),

@@ -3,65 +3,87 @@
  * it outwards; the budgets I15–I28 check the order.
  */
 import type { Plan } from "../../../contract/plan.ts";
-import { byDefault, type Derivation } from "../derivation.ts";
+import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
+import { DOCUMENTS, OURS } from "../inputs/sources.ts";
 import { up } from "../rounding.ts";
 
 type Timeouts = Plan["timeouts"];
-type Fixed = Exclude<
-  keyof Timeouts,
-  "toolS" | "sessionTransportS" | "upstreamBodyS" | "handlerS" | "proxyReadS" | "lbIdleS" | "nginxKeepaliveS" | "graceS"
->;
+type Fixed = Exclude<keyof Timeouts, Outer | "toolS" | "graceS">;
 
-const DOCUMENTS = "the documents";
-const OURS = "this project";
-
-/** Seconds and where they come from. */
-const FIXED: Readonly<Record<Fixed, readonly [number, string]>> = {
-  redisCommandS: [1, DOCUMENTS],
-  dbAcquireS: [2, OURS],
-  dbStatementS: [10, OURS],
-  dbQueryS: [11, OURS],
-  dbIdleS: [10, "pg-pool's default"],
-  idleTransactionS: [30, DOCUMENTS],
-  idleInTransactionS: [60, OURS],
-  nginxUpstreamKeepaliveS: [60, "nginx's default"],
-  gatewayKeepaliveS: [72, "Fastify's default"],
-  upstreamKeepaliveS: [4, "undici's default"],
-  upstreamServerKeepaliveS: [5, "Node's default at the upstream"],
-  sseKeepaliveS: [30, DOCUMENTS],
-  streamReadS: [3600, OURS],
-  sessionCreateS: [10, OURS],
-  sessionAcquireS: [30, DOCUMENTS],
-  sessionHealthS: [5, DOCUMENTS],
-  healthIntervalS: [60, DOCUMENTS],
-  sessionTtlS: [300, DOCUMENTS],
-  sessionIdleEvictionS: [600, DOCUMENTS],
-  leaderHeartbeatS: [5, DOCUMENTS],
-  leaderTtlS: [15, DOCUMENTS],
-  probeCheckS: [2, OURS],
-  readinessS: [3, OURS],
-  preStopS: [10, "time until endpoints are withdrawn everywhere"],
+/** Paths stand here in full, since a search for repairs derives thousands of plans. */
+const FIXED: Readonly<Record<Fixed, readonly [path: string, seconds: number, source: string]>> = {
+  redisCommandS: ["timeouts.redisCommandS", 1, DOCUMENTS],
+  dbAcquireS: ["timeouts.dbAcquireS", 2, OURS],
+  dbStatementS: ["timeouts.dbStatementS", 10, OURS],
+  dbQueryS: ["timeouts.dbQueryS", 11, OURS],
+  dbIdleS: ["timeouts.dbIdleS", 10, "pg-pool's default"],
+  idleTransactionS: ["timeouts.idleTransactionS", 30, DOCUMENTS],
+  idleInTransactionS: ["timeouts.idleInTransactionS", 60, OURS],
+  nginxUpstreamKeepaliveS: ["timeouts.nginxUpstreamKeepaliveS", 60, "nginx's default"],
+  gatewayKeepaliveS: ["timeouts.gatewayKeepaliveS", 72, "Fastify's default"],
+  upstreamKeepaliveS: ["timeouts.upstreamKeepaliveS", 4, "undici's default"],
+  upstreamServerKeepaliveS: ["timeouts.upstreamServerKeepaliveS", 5, "Node's default at the upstream"],
+  sseKeepaliveS: ["timeouts.sseKeepaliveS", 30, DOCUMENTS],
+  streamReadS: ["timeouts.streamReadS", 3600, OURS],
+  sessionCreateS: ["timeouts.sessionCreateS", 10, OURS],
+  sessionAcquireS: ["timeouts.sessionAcquireS", 30, DOCUMENTS],
+  sessionHealthS: ["timeouts.sessionHealthS", 5, DOCUMENTS],
+  healthIntervalS: ["timeouts.healthIntervalS", 60, DOCUMENTS],
+  sessionTtlS: ["timeouts.sessionTtlS", 300, DOCUMENTS],
+  sessionIdleEvictionS: ["timeouts.sessionIdleEvictionS", 600, DOCUMENTS],
+  leaderHeartbeatS: ["timeouts.leaderHeartbeatS", 5, DOCUMENTS],
+  leaderTtlS: ["timeouts.leaderTtlS", 15, DOCUMENTS],
+  probeCheckS: ["timeouts.probeCheckS", 2, OURS],
+  readinessS: ["timeouts.readinessS", 3, OURS],
+  preStopS: ["timeouts.preStopS", 10, "time until endpoints are withdrawn everywhere"],
 };
+
+/** What waits for what, from the inside out: usual seconds, and how many more than what it waits for. */
+type Outer = "sessionTransportS" | "upstreamBodyS" | "handlerS" | "proxyReadS" | "lbIdleS" | "nginxKeepaliveS";
+const OUTER: Readonly<Record<Outer, readonly [inner: keyof Timeouts, usual: number, beyond: number]>> = {
+  sessionTransportS: ["toolS", 60, 0],
+  upstreamBodyS: ["sessionTransportS", 65, 5],
+  handlerS: ["upstreamBodyS", 70, 5],
+  proxyReadS: ["handlerS", 75, 5],
+  lbIdleS: ["proxyReadS", 80, 5],
+  nginxKeepaliveS: ["lbIdleS", 85, 5],
+};
+
+/** Words once, for the same reason. */
+const OUTER_NOTES = {
+  sessionTransportS: noteOf("sessionTransportS"),
+  upstreamBodyS: noteOf("upstreamBodyS"),
+  handlerS: noteOf("handlerS"),
+  proxyReadS: noteOf("proxyReadS"),
+  lbIdleS: noteOf("lbIdleS"),
+  nginxKeepaliveS: noteOf("nginxKeepaliveS"),
+};
+
+function noteOf(name: Outer) {
+  const [inner, usual, beyond] = OUTER[name];
+  return {
+    path: `timeouts.${name}`,
+    formula: beyond === 0 ? `${inner}, at least ${usual}` : `${inner} + ${beyond}, at least ${usual}`,
+    from: [`timeouts.${inner}`],
+  };
+}
 
 /** All but `graceS`, which follows from the drain. */
 export function planTimeouts(input: SizingInput, derive: Derivation): Omit<Timeouts, "graceS"> {
+  const fixed = (name: Fixed) => derive.standard(...FIXED[name]);
+  const after = (name: Outer, innerS: number) => {
+    const [, usual, beyond] = OUTER[name];
+    const { path, formula, from } = OUTER_NOTES[name];
+    return derive.number(path, Math.max(usual, innerS + beyond), formula, from);
+  };
   const toolS = derive.number("timeouts.toolS", input.load.toolTimeoutS, "toolTimeoutS", ["input.load.toolTimeoutS"]);
-  /** At least its usual value, and `beyond` seconds more than what it waits for. */
-  const after = (name: keyof Timeouts, usual: number, inner: keyof Timeouts, innerS: number, beyond: number) =>
-    derive.number(
-      `timeouts.${name}`,
-      Math.max(usual, innerS + beyond),
-      beyond === 0 ? `${inner}, at least ${usual}` : `${inner} + ${beyond}, at least ${usual}`,
-      [`timeouts.${inner}`],
-    );
-  const sessionTransportS = after("sessionTransportS", 60, "toolS", toolS, 0);
-  const upstreamBodyS = after("upstreamBodyS", 65, "sessionTransportS", sessionTransportS, 5);
-  const handlerS = after("handlerS", 70, "upstreamBodyS", upstreamBodyS, 5);
-  const proxyReadS = after("proxyReadS", 75, "handlerS", handlerS, 5);
-  const lbIdleS = after("lbIdleS", 80, "proxyReadS", proxyReadS, 5);
-  const nginxKeepaliveS = after("nginxKeepaliveS", 85, "lbIdleS", lbIdleS, 5);
-  const fixed = (name: Fixed) => derive.constant(`timeouts.${name}`, FIXED[name][0], byDefault(FIXED[name][1]));
+  const sessionTransportS = after("sessionTransportS", toolS);
+  const upstreamBodyS = after("upstreamBodyS", sessionTransportS);
+  const handlerS = after("handlerS", upstreamBodyS);
+  const proxyReadS = after("proxyReadS", handlerS);
+  const lbIdleS = after("lbIdleS", proxyReadS);
+  const nginxKeepaliveS = after("nginxKeepaliveS", lbIdleS);
   return {
     redisCommandS: fixed("redisCommandS"),
     dbAcquireS: fixed("dbAcquireS"),
@@ -118,9 +140,8 @@ export function planShutdown(
 
 /** Startup allows three times the cold start; liveness is more patient than readiness, since it kills. */
 export function planProbes(input: SizingInput, derive: Derivation): Plan["probes"] {
-  const at = (path: string, value: number, source: string) =>
-    derive.constant(`probes.${path}`, value, byDefault(source));
-  const startupPeriodS = at("startup.periodS", 5, DOCUMENTS);
+  const at = (path: string, value: number, source: string) => derive.standard(path, value, source);
+  const startupPeriodS = at("probes.startup.periodS", 5, DOCUMENTS);
   return {
     startup: {
       periodS: startupPeriodS,
@@ -132,12 +153,12 @@ export function planProbes(input: SizingInput, derive: Derivation): Plan["probes
       ),
     },
     readiness: {
-      periodS: at("readiness.periodS", 5, OURS),
-      failureThreshold: at("readiness.failureThreshold", 3, DOCUMENTS),
+      periodS: at("probes.readiness.periodS", 5, OURS),
+      failureThreshold: at("probes.readiness.failureThreshold", 3, DOCUMENTS),
     },
     liveness: {
-      periodS: at("liveness.periodS", 15, DOCUMENTS),
-      failureThreshold: at("liveness.failureThreshold", 5, DOCUMENTS),
+      periodS: at("probes.liveness.periodS", 15, DOCUMENTS),
+      failureThreshold: at("probes.liveness.failureThreshold", 5, DOCUMENTS),
     },
   };
 }

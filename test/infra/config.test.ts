@@ -1,0 +1,55 @@
+/** The stack files hold, and the schema that editors check them with agrees with the reader. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { readStack, STACK_SCHEMA_FILE, stackJsonSchema } from "../../infra/config.ts";
+import { plan, readInput } from "../../infra/sizing/index.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const files = globSync("Pulumi.*.yaml", { cwd: ROOT }).toSorted();
+const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
+const validate = new Ajv2020({ strict: false, formats: { "date-time": true } }).compile(stackJsonSchema());
+
+describe("stack files", () => {
+  it("are dev and prod", () => {
+    expect(files).toEqual(["Pulumi.dev.yaml", "Pulumi.prod.yaml"]);
+  });
+
+  it("the committed schema is the one of the declarations", () => {
+    expect(JSON.parse(read(STACK_SCHEMA_FILE))).toEqual(JSON.parse(JSON.stringify(stackJsonSchema())));
+  });
+
+  it.each(files)("%s names the schema, satisfies it, and its plan holds without a warning", (file) => {
+    const text = read(file);
+    expect(text.split("\n")[0]).toBe(`# yaml-language-server: $schema=./${STACK_SCHEMA_FILE}`);
+    expect([validate(parse(text)), validate.errors]).toEqual([true, null]);
+    const stack = readStack(parse(text), file);
+    const reading = readInput(stack.ok ? stack.sizing : undefined);
+    if (!reading.ok) throw new Error(reading.problems.map(({ message }) => message).join("\n"));
+    const document = plan(reading.input);
+    expect([document.refusals, document.warnings, document.accepted]).toEqual([[], [], true]);
+  });
+
+  it("the schema refuses what the reader refuses", () => {
+    const sizing = (changes: object) => ({ config: { "mcp-stack:sizing": { environment: "dev", ...changes } } });
+    expect(validate(sizing({ load: { peakRps: 0, meanLatencyMs: 1 } }))).toBe(false);
+    expect(validate(sizing({ lode: {} }))).toBe(false);
+    expect(validate(sizing({ gateway: { cpu: 1, memory: 512 } }))).toBe(false);
+  });
+
+  it.each([
+    [
+      null,
+      "Pulumi.x.yaml: config is missing; allowed: config: { mcp-stack:sizing: { environment: …, load: …, gateway: …, database: … } }",
+    ],
+    [
+      { config: {} },
+      "Pulumi.x.yaml: config.mcp-stack:sizing is missing; allowed: config: { mcp-stack:sizing: { environment: …, load: …, gateway: …, database: … } }",
+    ],
+  ])("a file without sizing inputs is named: %j", (raw, message) => {
+    const stack = readStack(raw, "Pulumi.x.yaml");
+    expect(stack.ok ? [] : stack.problems.map((one) => one.message)).toEqual([message]);
+  });
+});
