@@ -1,5 +1,5 @@
 /** Can it carry the load: workers, memory, database processor. */
-import { LEAST_HEAP_MIB, MEMORY_SHARE, PRIMARY_MIB } from "../kernels/gateway.ts";
+import { LEAST_HEAP_MIB, MEMORY_SHARE, PRIMARY_MIB, TARGET_USE } from "../kernels/gateway.ts";
 import { type BudgetRule, type Case, refuse, warn } from "./rule.ts";
 
 const MIB = 1024 * 1024;
@@ -41,7 +41,7 @@ export const capacity: readonly BudgetRule[] = [
     terms: ["load.gatewayRps", "gateway.replicas.max", REPLICA, "gateway.rpsPerWorker"],
     sides: ({ plan: { load, gateway } }) => [
       load.gatewayRps,
-      gateway.replicas.max * gateway.workers * gateway.rpsPerWorker * 0.7,
+      gateway.replicas.max * gateway.workers * gateway.rpsPerWorker * TARGET_USE,
     ],
   }),
   refuse({
@@ -78,12 +78,16 @@ export const capacity: readonly BudgetRule[] = [
   refuse({
     id: "I5",
     statement:
-      "planned service rate of a worker ≤ service rate that a load test measured (mcp-stack load --calibration)",
+      "planned service rate of a worker ≤ service rate that a load test measured with the same engine (mcp-stack load --calibration)",
     unit: "requests/s per worker",
     source: "a production plan does not rest on a guess",
-    terms: ["gateway.rpsPerWorker", "input.calibration"],
-    sides: ({ input, plan }) =>
-      input.environment === "prod" ? [plan.gateway.rpsPerWorker, input.calibration?.rpsPerWorker ?? 0] : undefined,
+    terms: ["gateway.rpsPerWorker", "engine.kind", "input.calibration"],
+    sides: ({ input: { environment, calibration }, plan }) => {
+      if (environment === "dev") return undefined;
+      // What another engine does says nothing about this one.
+      const isOfEngine = calibration?.engine === plan.engine.kind;
+      return [plan.gateway.rpsPerWorker, isOfEngine ? calibration.rpsPerWorker : 0];
+    },
   }),
   refuse({
     id: "I51",
@@ -91,7 +95,7 @@ export const capacity: readonly BudgetRule[] = [
     unit: "cores",
     source: "queueing theory: beyond 70 % use waits grow without bound",
     terms: ["load.dbCores", "postgres.cpu"],
-    sides: ({ plan }) => [plan.load.dbCores, 0.7 * plan.postgres.cpu],
+    sides: ({ plan }) => [plan.load.dbCores, TARGET_USE * plan.postgres.cpu],
   }),
   refuse({
     id: "I52",
@@ -132,6 +136,47 @@ export const capacity: readonly BudgetRule[] = [
     sides: ({ input, plan: { gateway, mcp } }) => [
       input.load.statefulSessions,
       gateway.replicas.min * gateway.workers * mcp.sessionsPerWorker,
+    ],
+  }),
+  refuse({
+    id: "I55",
+    statement: "database transactions at the peak ≤ 0.7 · what the poolers pass on, one instance of several lost",
+    unit: "transactions/s",
+    source: "PgBouncer is single-threaded (its documentation); beyond 70 % use waits grow without bound",
+    terms: [
+      "load.gatewayRps",
+      "input.load.dbQueriesPerRequest",
+      "pgbouncer.instances",
+      "input.database.pgbouncer.txPerSecond",
+    ],
+    sides: ({ input, plan: { load, pgbouncer } }) =>
+      pgbouncer === null
+        ? undefined
+        : [
+            load.gatewayRps * input.load.dbQueriesPerRequest,
+            TARGET_USE * Math.max(1, pgbouncer.instances - 1) * input.database.pgbouncer.txPerSecond,
+          ],
+  }),
+  refuse({
+    id: "I56",
+    statement: "Redis commands at the peak ≤ 0.7 · what one instance serves (beyond it: a cluster of shards)",
+    unit: "commands/s",
+    source: "Redis runs commands on one thread; beyond 70 % use waits grow without bound",
+    terms: ["load.gatewayRps", "input.redis.commandsPerRequest", "input.redis.commandsPerSecond"],
+    sides: ({ input: { redis }, plan }) => [
+      plan.load.gatewayRps * redis.commandsPerRequest,
+      TARGET_USE * redis.commandsPerSecond,
+    ],
+  }),
+  refuse({
+    id: "I57",
+    statement: "requests at the peak of a burst ≤ 0.7 · what nginx passes on, one instance of several lost",
+    unit: "requests/s",
+    source: "queueing theory: beyond 70 % use waits grow without bound",
+    terms: ["input.load.peakRps", "input.load.burst", "nginx.replicas", "nginx.cpu", "input.nginx.rpsPerCore"],
+    sides: ({ input, plan: { nginx } }) => [
+      input.load.peakRps * input.load.burst,
+      TARGET_USE * Math.max(1, nginx.replicas - 1) * nginx.cpu * input.nginx.rpsPerCore,
     ],
   }),
 ];

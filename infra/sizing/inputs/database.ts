@@ -51,6 +51,15 @@ export const database = {
       fallback: "1.25",
       source: OURS,
     }),
+    txPerSecond: whole({
+      description: "Transactions per second that one instance passes on at full use of its core",
+      unit: "transactions/s",
+      min: 1,
+      max: 1_000_000,
+      step: 100,
+      fallback: 40_000,
+      source: "measured: 23 µs of processor time for a transaction of one short query with PgBouncer 1.18",
+    }),
     preparedStatements: flag({
       description: "The gateway names its prepared statements",
       fallback: false,

@@ -40,12 +40,8 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
   ],
   "I3 least heap of a worker ≤ heap": [dev, given({ "gateway.maxOldSpaceMiB": 127 }), 128, 127],
   "I4 workers of a replica ≤ its cores": [dev, { gateway: { workers: 2, memory: "1Gi" } }, 2, 1],
-  "I5 planned service rate of a worker ≤ service rate that a load test measured (mcp-stack load --calibration)": [
-    prod,
-    { calibration: undefined },
-    150,
-    0,
-  ],
+  "I5 planned service rate of a worker ≤ service rate that a load test measured with the same engine (mcp-stack load --calibration)":
+    [prod, { calibration: undefined }, 150, 0],
   "I51 database processor time at the peak ≤ 0.7 · cores of PostgreSQL": [dev, { load: { dbCpuMs: 20 } }, 0.72, 0.7],
   "I52 time in which the database drains all that may be admitted ≤ wait for a connection": [
     dev,
@@ -64,6 +60,24 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     { load: { statefulSessions: 2000 } },
     2000,
     1666,
+  ],
+  "I55 database transactions at the peak ≤ 0.7 · what the poolers pass on, one instance of several lost": [
+    dev,
+    { database: { pgbouncer: { txPerSecond: 50 } } },
+    36,
+    35,
+  ],
+  "I56 Redis commands at the peak ≤ 0.7 · what one instance serves (beyond it: a cluster of shards)": [
+    dev,
+    { redis: { commandsPerSecond: 200 } },
+    144,
+    140,
+  ],
+  "I57 requests at the peak of a burst ≤ 0.7 · what nginx passes on, one instance of several lost": [
+    dev,
+    { nginx: { rpsPerCore: 100 } },
+    75,
+    70,
   ],
   "I6 Σ worker pools at the worst instant ≤ PgBouncer clients, one instance of several lost": [
     prod,

@@ -20,7 +20,7 @@ function isGroup(value: unknown): value is Raw {
 export const measured: Raw = {
   measuredAt: "2026-11-21T10:00:00Z",
   version: "0.1.0",
-  engine: "fastify",
+  engine: "bounded",
   machine: { cpu: "test", cores: 2, memoryMiB: 24_576, runtime: "v26.9.0" },
   load: { profile: "step", era: "legacy", mix: { "tools/call": 1 }, requests: 100_000, errorShare: 0 },
   rpsPerWorker: 4000,
