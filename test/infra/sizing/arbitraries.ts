@@ -122,11 +122,11 @@ export const plausibleInputs: fc.Arbitrary<Raw> = fc
     sessions: logWhole(0, 10_000),
     zones: fc.integer({ min: 1, max: 3 }),
     cpu: fc.constantFrom(1, 2, 4, 8),
-    engine: fc.constantFrom("fastify", "bounded", "auto"),
+    engine: fc.constantFrom("fastify", "bounded"),
     databaseCpu: fc.constantFrom(4, 8, 16, 32, 64),
     instances: fc.integer({ min: 1, max: 4 }),
     mode: fc.constantFrom("pgbouncer", "pgbouncer", "pgbouncer", "direct"),
-    nginx: fc.integer({ min: 1, max: 5 }),
+    nginx: fc.integer({ min: 2, max: 5 }),
     version: fc.constantFrom(15, 16, 17, 18),
   })
   .chain((drawn) =>
@@ -151,7 +151,7 @@ export const plausibleInputs: fc.Arbitrary<Raw> = fc
       },
       nginx: { replicas: drawn.nginx },
       // What one worker needs besides heap, and when it is up, vary far more in `legalInputs`.
-      calibration: { ...calibration, workerBaseMiB: 148, bytesPerRequest: 65_536, coldStartS: 5 },
+      calibration: { ...calibration, engine: drawn.engine, workerBaseMiB: 148, bytesPerRequest: 65_536, coldStartS: 5 },
     })),
   );
 

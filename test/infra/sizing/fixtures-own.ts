@@ -87,6 +87,13 @@ export const ownRefused: readonly Fixture[] = [
   own("production without audit trail", changed(large, { "security.auditTrail": false }), ["I50"]),
   // 100 servers × 10 identities = 1 000 sessions of a worker that may have 277.
   own("sessions to a hundred servers", changed(large, { "mcp.servers": 100 }), ["I53"]),
+  own("a rate that was measured with the other engine", changed(large, { "gateway.engine": "fastify" }), ["I5"]),
+  // λ 4 320 × 0.4 = 1 728 transactions a second of 0.7 × 2 000: one of two poolers may be lost.
+  own("poolers that pass on too little", changed(large, { "database.pgbouncer.txPerSecond": 2000 }), ["I55"]),
+  // λ 4 320 × 2 = 8 640 commands a second of 0.7 × 10 000.
+  own("a Redis too slow for one thread", changed(large, { "redis.commandsPerSecond": 10_000 }), ["I56"]),
+  // 3 000 × 1.5 requests a second of 0.7 × 2 × 2 × 1 000.
+  own("nginx that passes on too little", changed(large, { "nginx.rpsPerCore": 1000 }), ["I57"]),
   // 4 workers at 70 % are 280 % of one core.
   own("a quarter of the cores requested", changed(large, { "gateway.cpuRequest": 1 }), ["I54"]),
   own("Kubernetes' 30 seconds of grace", changed(large, { "given.timeouts.graceS": 30 }), ["I28"]),

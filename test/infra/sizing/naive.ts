@@ -45,7 +45,7 @@ export function violations(input: SizingInput, plan: Plan, severity?: "refuse" |
 }
 
 function capacity(input: SizingInput, plan: Plan): readonly Inequality[] {
-  const { load, environment, calibration } = input;
+  const { load } = input;
   const { gateway, postgres, pgbouncer, timeouts: t } = plan;
   const { min, max, peak } = gateway.replicas;
   const inFlight = requestsInFlight(input);
@@ -60,13 +60,35 @@ function capacity(input: SizingInput, plan: Plan): readonly Inequality[] {
     // Beyond 70 % use waits grow without bound (queueing theory); the target that needed replicas are counted with.
     most("I1", "λ ≤ R_max·W·rpw·0.7", arrivals(input), max * gateway.workers * gateway.rpsPerWorker * 0.7),
     warn(most("I4", "W ≤ ⌈cpu⌉", gateway.workers, Math.ceil(gateway.cpu))),
-    // Measured means: not above what the load test found. No load test found nothing.
-    ...(environment === "prod"
-      ? [most("I5", "rpw ≤ measured", gateway.rpsPerWorker, calibration?.rpsPerWorker ?? 0)]
-      : []),
+    ...measured(input, plan),
     most("I51", "λ·q·dbCpu ≤ 0.7·pgCpu", cores, 0.7 * postgres.cpu),
     ...upstreamSessions(input, plan),
+    ...singleThreads(input, plan),
     most("I52", "R_peak·W·B·q·tx ÷ (k·default_pool) ≤ dbAcquire", queued, t.dbAcquireS),
+  ];
+}
+
+/**
+ * Measured means: not above what a load test of this engine found, in production. No load test found nothing, and what another engine
+ * does says nothing about this one.
+ */
+function measured({ environment, calibration }: SizingInput, { gateway, engine }: Plan): readonly Inequality[] {
+  if (environment !== "prod") return [];
+  const found = calibration !== undefined && calibration.engine === engine.kind ? calibration.rpsPerWorker : 0;
+  return [most("I5", "rpw ≤ measured", gateway.rpsPerWorker, found)];
+}
+
+/** What has one thread has one core: at most 70 % of it, with one instance of several lost. nginx sees what its cache answers, too. */
+function singleThreads(input: SizingInput, { pgbouncer, nginx }: Plan): readonly Inequality[] {
+  const { load, redis, database } = input;
+  const left = (instances: number): number => (instances > 1 ? instances - 1 : 1);
+  const rate = arrivals(input);
+  const pooled = 0.7 * left(pgbouncer?.instances ?? 1) * database.pgbouncer.txPerSecond;
+  const passed = 0.7 * left(nginx.replicas) * nginx.cpu * input.nginx.rpsPerCore;
+  return [
+    ...(pgbouncer === null ? [] : [most("I55", "λ·q ≤ 0.7·poolers", rate * load.dbQueriesPerRequest, pooled)]),
+    most("I56", "λ·commands ≤ 0.7·Redis", rate * redis.commandsPerRequest, 0.7 * redis.commandsPerSecond),
+    most("I57", "peak·burst ≤ 0.7·nginx", load.peakRps * load.burst, passed),
   ];
 }
 
