@@ -5,8 +5,8 @@ import { plan } from "../../../infra/sizing/index.ts";
 import type { Fixture } from "./fixtures.ts";
 import { published } from "./fixtures.ts";
 import { ownAccepted, ownRefused } from "./fixtures-own.ts";
-import { inputOf } from "./fixtures-read.ts";
 import { violations } from "./naive.ts";
+import { inputOf } from "./reading.ts";
 
 function idsOf(list: readonly { readonly id: string }[]): readonly string[] {
   return [...new Set(list.map(({ id }) => id))].sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));

@@ -51,7 +51,8 @@ function capacity(input: SizingInput, plan: Plan): readonly Inequality[] {
   const inFlight = requestsInFlight(input);
   const admitted = gateway.workers * gateway.inFlightPerWorker;
   // Without a pooler the workers' own connections are what drains the admitted requests.
-  const drains = pgbouncer === null ? appConnections(input, plan) : pgbouncer.instances * pgbouncer.defaultPoolSize;
+  const drains =
+    pgbouncer === null ? Math.max(1, appConnections(input, plan)) : pgbouncer.instances * pgbouncer.defaultPoolSize;
   const cores = total(input, "load.dbCores", (arrivals(input) * load.dbQueriesPerRequest * load.dbCpuMs) / 1000);
   const queued = (peak * admitted * load.dbQueriesPerRequest * load.dbTxMs) / 1000 / drains;
   return [

@@ -8,3 +8,9 @@ export function inputOf(raw: unknown): SizingInput {
   if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join("\n"));
   return read.input;
 }
+
+/** The same where a document may rightly be refused by the reader, such as one with numbers pinned at random. */
+export function maybeInput(raw: unknown): SizingInput | undefined {
+  const read = readInput(raw);
+  return read.ok ? read.input : undefined;
+}
