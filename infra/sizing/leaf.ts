@@ -69,7 +69,8 @@ export function readLeaf(field: Field, raw: unknown): Reading {
 type Ranged = Extract<Field, { readonly min: number }>;
 
 function refuseBoolean(raw: unknown): Reading {
-  const word = String(raw).toLowerCase();
+  // An object without prototype, as some parsers make them, cannot even be turned into text.
+  const word = typeof raw === "object" ? "" : String(raw).toLowerCase();
   const nearest = ["yes", "on", "1", "true"].includes(word)
     ? "true"
     : ["no", "off", "0", "false"].includes(word)
