@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpuSeconds, firstJson, type Part, residentMiB, start } from "./machine.ts";
+import { residentMiB, treeCpuSeconds } from "../cli/load/processes.ts";
+import { firstJson, type Part, start } from "./machine.ts";
 import { registerUpstream } from "./targets.ts";
 
 export type Processes = {
@@ -27,7 +28,7 @@ async function startGateway(dataDir: string): Promise<{ part: Part; took: Start;
   const part = start(0, process.execPath, args, { DATA_DIR: dataDir, LOG_LEVEL: "error" });
   const ready = await firstJson(part);
   const seconds = (performance.now() - began) / 1000;
-  return { part, took: { seconds, cpuSeconds: cpuSeconds(part.pid) ?? Number.NaN }, ready };
+  return { part, took: { seconds, cpuSeconds: treeCpuSeconds(part.pid) ?? Number.NaN }, ready };
 }
 
 export async function measureProcesses(sessions: number): Promise<Processes> {
@@ -36,7 +37,7 @@ export async function measureProcesses(sessions: number): Promise<Processes> {
     const first = await startGateway(directory);
     await first.part.stop();
     const second = await startGateway(directory);
-    const upstream = start(1, process.execPath, [join(ROOT, "bench/upstream.ts")]);
+    const upstream = start(1, process.execPath, [join(ROOT, "cli/load/upstream.ts")]);
     try {
       const { url = "", token = "" } = second.ready;
       await registerUpstream(url, `Bearer ${token}`, (await firstJson(upstream)).url ?? "");

@@ -40,7 +40,7 @@ export async function setStage(withGateway: boolean): Promise<Stage> {
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const upstream = start(1, process.execPath, [join(ROOT, "bench/upstream.ts")]);
+    const upstream = start(1, process.execPath, [join(ROOT, "cli/load/upstream.ts")]);
     parts.push(upstream);
     const { url = "" } = await firstJson(upstream);
     const plain = { headers: JSON_HEADERS, body: callOf("echo"), events: 0 };

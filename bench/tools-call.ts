@@ -1,7 +1,8 @@
 /** tools/call side by side: alternating rounds in one run, so that what else the machine does falls on all alike. */
 import { join } from "node:path";
-import type { LoadOrder, LoadReport } from "./load.ts";
-import { cpuSeconds, firstJson, start } from "./machine.ts";
+import { treeCpuSeconds } from "../cli/load/processes.ts";
+import type { LoadOrder, LoadReport } from "./generator.ts";
+import { firstJson, start } from "./machine.ts";
 import { EXPECTED, setStage, type Target } from "./targets.ts";
 
 export type Round = LoadReport & { readonly perSecond: number; readonly cpuMsPerCall: number | undefined };
@@ -47,11 +48,11 @@ async function oneRound(target: Target, plan: Plan): Promise<Round> {
     seconds: plan.secondsPerRound,
     expect: EXPECTED,
   };
-  const before = target.pid === undefined ? undefined : cpuSeconds(target.pid);
-  const generator = start(1, process.execPath, [join(import.meta.dirname, "load.ts")]);
+  const before = target.pid === undefined ? undefined : treeCpuSeconds(target.pid);
+  const generator = start(1, process.execPath, [join(import.meta.dirname, "generator.ts")]);
   generator.child.stdin?.end(JSON.stringify(order));
   const report: LoadReport = JSON.parse(JSON.stringify(await firstJson(generator)));
-  const after = target.pid === undefined ? undefined : cpuSeconds(target.pid);
+  const after = target.pid === undefined ? undefined : treeCpuSeconds(target.pid);
   await generator.stop();
   if (report.failures > 0)
     throw new Error(

@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   token: () => import("./commands/token.ts"),
   migrate: () => import("./commands/migrate.ts"),
   settings: () => import("./commands/settings.ts"),
+  load: () => import("./commands/load.ts"),
   docs: () => import("./commands/docs.ts"),
 };
 

@@ -1,10 +1,11 @@
-/** Upstream A of the bench: the least MCP server that is one (legacy, no sessions), on node:http. Prints `{"url"}` when it listens. */
+/** The upstream behind a gateway under load: the least MCP server that is one (legacy, no sessions). Prints `{"url"}` when it listens. */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
+const TEXT = { type: "object", properties: { text: { type: "string" } }, required: ["text"] };
 const TOOLS = [
-  { name: "echo", description: "Says it again", inputSchema: { type: "object" } },
-  { name: "events", description: "Says it again after many log messages", inputSchema: { type: "object" } },
+  { name: "echo", description: "Says it again", inputSchema: TEXT },
+  { name: "events", description: "Says it again after many log messages", inputSchema: TEXT },
 ];
 const EVENTS = 200;
 const LOG_EVENT = `data: ${JSON.stringify({
