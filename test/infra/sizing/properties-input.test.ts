@@ -1,6 +1,7 @@
 /** What is written by hand is read whole or refused whole: every mistake is named with its place, nothing throws, nothing leaks in. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Field } from "../../../infra/sizing/field.ts";
 import { inputFields, plan, readInput, written } from "../../../infra/sizing/index.ts";
 import type { Problem } from "../../../infra/sizing/problem.ts";
 import { fields, isRequired, legalInputs, plausibleInputs, type Raw, valueAt, withValue } from "./arbitraries.ts";
@@ -24,6 +25,13 @@ function problemsOf(raw: unknown): readonly Problem[] {
 /** Says where, what was found and what is allowed, each in words that are there. */
 function isComplete({ path, allowed, message }: Problem): boolean {
   return typeof path === "string" && allowed.length > 0 && message.length > 0 && !message.includes("[object Object]");
+}
+
+/** The text of a suggestion as a YAML parser reads it. */
+function asWritten(field: Field, text: string): unknown {
+  if (field.kind === "boolean") return text === "true";
+  const isNumber = ["number", "whole", "workers", "cores"].includes(field.kind);
+  return isNumber && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
 function expectNamed({ kind, raw, path, value }: Mistake): void {
@@ -65,6 +73,18 @@ describe("what is legal", () => {
 describe("what is not", () => {
   it("is named: a wrong value of any field, or one that is missing", () => {
     fc.assert(fc.property(wrongValues, expectNamed), TEN_THOUSAND);
+  });
+
+  it("comes with what is nearest and legal: written in its place, it is read", () => {
+    fc.assert(
+      fc.property(wrongValues, ({ raw, path }) => {
+        const field = fields.get(path);
+        const [problem] = problemsOf(raw);
+        if (field === undefined || problem?.nearest === undefined) return;
+        expect(problemsOf(withValue(raw, path, asWritten(field, problem.nearest)))).toEqual([]);
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   it("is named: a key that nobody declared", () => {
