@@ -9,24 +9,27 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   token: () => import("./commands/token.ts"),
   migrate: () => import("./commands/migrate.ts"),
   settings: () => import("./commands/settings.ts"),
+  plan: () => import("./commands/plan.ts"),
   load: () => import("./commands/load.ts"),
   docs: () => import("./commands/docs.ts"),
 };
 
-/** Answers the exit code: 0, 1 for a failure, 2 for a command line that cannot be understood. */
+/** Answers the exit code: 0, 1 for a failure, 2 for a command line that cannot be understood unless the command says otherwise. */
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
+  let usageExitCode = 2;
   try {
     if (name === undefined || name === "--help" || name === "-h" || name === "help") return await overview();
     if (name === "--version" || name === "-v") return print(`${version()}\n`);
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (load === undefined) throw new UsageError(unknownCommand(name));
     const { command } = await load();
+    usageExitCode = command.usageExitCode ?? usageExitCode;
     if (rest.includes("--help") || rest.includes("-h"))
       return print(`mcp-stack ${name}: ${command.summary}\n\n${optionHelp(command.options)}`);
     return await command.run(rest);
   } catch (error) {
-    return failed(error);
+    return failed(error, usageExitCode);
   }
 }
 
@@ -47,10 +50,10 @@ function print(text: string): number {
 }
 
 /** A Fault and a RangeError speak for themselves; anything else is a defect and shows where it happened. */
-function failed(error: unknown): number {
+function failed(error: unknown, usageExitCode: number): number {
   if (error instanceof UsageError) {
     process.stderr.write(`mcp-stack: ${error.message}\nmcp-stack --help shows the commands.\n`);
-    return 2;
+    return usageExitCode;
   }
   const isExpected = error instanceof Fault || error instanceof RangeError;
   const text = error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);
