@@ -139,7 +139,9 @@ export const prototypeKeys: fc.Arbitrary<Raw> = fc
 
 /** Anything at all. */
 export const garbage: fc.Arbitrary<unknown> = fc.anything({
-  maxDepth: 5,
+  maxDepth: 4,
+  maxKeys: 3,
+  size: "small",
   withBigInt: true,
   withBoxedValues: true,
   withDate: true,

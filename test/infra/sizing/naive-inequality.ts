@@ -16,9 +16,9 @@ export function holds({ left, right, strict }: Inequality): boolean {
   return strict ? left < right : left <= right;
 }
 
-/** Whether rounding in the last digits could decide it; two honest calculations may then differ. */
+/** Whether rounding in the last digits decides it; two honest calculations may then differ. What is equal is no matter of rounding. */
 export function isBorderline({ left, right }: Inequality): boolean {
-  return Math.abs(left - right) <= 1e-9 * Math.max(1, Math.abs(left), Math.abs(right));
+  return left !== right && Math.abs(left - right) <= 1e-9 * Math.max(1, Math.abs(left), Math.abs(right));
 }
 
 export function most(id: string, statement: string, left: number, right: number): Inequality {
