@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseDocument } from "yaml";
 import { nearestOf } from "../contract/nearest.ts";
+import { SIZING_KEY, sizingOf } from "../infra/config.ts";
 import { UsageError } from "./command.ts";
 
 /** The options of every command that takes a stack's inputs. */
@@ -35,7 +36,6 @@ export type StackInput = {
   readonly raw: unknown;
 };
 
-const KEY = "mcp-stack:sizing";
 const REPOSITORY = resolve(import.meta.dirname, "..");
 /** Sizing inputs are a page; more is another file. */
 const MAX_BYTES = 1024 * 1024;
@@ -45,9 +45,16 @@ export async function readStack(values: StackValues): Promise<StackInput> {
   const { stack, input, calibration } = values;
   if (stack !== undefined && input !== undefined) throw new UsageError("--stack and --input exclude each other");
   const found = stack === undefined ? await readInputFile(input) : await readStackFile(stack);
-  if (calibration === undefined) return found;
-  if (!isRecord(found.raw)) return found;
-  return { ...found, raw: { ...found.raw, calibration: parse(await readText(calibration), calibration) } };
+  return await withCalibration(found, calibration);
+}
+
+/** The same inputs with what a load test measured, where its file is given. */
+export async function withCalibration<Source extends StackInput>(
+  source: Source,
+  calibration: string | undefined,
+): Promise<Source> {
+  if (calibration === undefined || !isRecord(source.raw)) return source;
+  return { ...source, raw: { ...source.raw, calibration: parse(await readText(calibration), calibration) } };
 }
 
 async function readStackFile(name: string): Promise<StackInput> {
@@ -56,7 +63,7 @@ async function readStackFile(name: string): Promise<StackInput> {
   const file = folders.map((folder) => join(folder, `Pulumi.${name}.yaml`)).find((path) => existsSync(path));
   if (file === undefined) throw new RangeError(unknownStack(name, folders));
   const raw = sizingOf(parse(await readText(file), file));
-  if (raw === undefined) throw new RangeError(`${file} has no sizing inputs: they stand under config, ${KEY}`);
+  if (raw === undefined) throw new RangeError(`${file} has no sizing inputs: they stand under config, ${SIZING_KEY}`);
   return { title: `stack ${name}`, stack: { name, file }, raw };
 }
 
@@ -87,12 +94,6 @@ function stacksText(folders: readonly string[]): string {
 function unknownStack(name: string, folders: readonly string[]): string {
   const nearest = nearestOf(name, stacksIn(folders));
   return `there is no Pulumi.${name}.yaml in ${folders.join(" or ")}; ${stacksText(folders)}${nearest === undefined ? "" : `; the nearest is ${nearest}`}`;
-}
-
-/** The inputs within a stack's file; undefined where the content is something else. */
-export function sizingOf(content: unknown): unknown {
-  if (!isRecord(content) || !isRecord(content.config)) return undefined;
-  return content.config[KEY];
 }
 
 /** The text of a file; RangeError with its name where it cannot be read or is too long. */

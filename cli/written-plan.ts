@@ -3,10 +3,11 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PlanDocument } from "../contract/plan.ts";
+import { sizingOf } from "../infra/config.ts";
 import { readInput } from "../infra/sizing/index.ts";
 import { type Side, sideOf } from "../infra/sizing/report/index.ts";
 import { isWrittenPlan, readWrittenPlan, writePlan } from "../infra/sizing/written.ts";
-import { parse, readText, type Stack, sizingOf } from "./stack.ts";
+import { parse, readText, type Stack } from "./stack.ts";
 import { type NotUnderstood, readSubject } from "./subject.ts";
 
 /** What a plan is compared with. A written plan is what runs, or soon will: the way from it has to hold. */

@@ -1,5 +1,5 @@
 /** A stack's configuration file, Pulumi.<stack>.yaml: which keys are ours, and the JSON Schema that editors check it with. */
-import { inputJsonSchema, type Problem } from "./sizing/index.ts";
+import { inputJsonSchema } from "./sizing/index.ts";
 
 /** Ours among the keys of `config`. */
 export const SIZING_KEY = "mcp-stack:sizing";
@@ -7,21 +7,9 @@ export const SIZING_KEY = "mcp-stack:sizing";
 /** Where the committed JSON Schema stands, from the repository's root; the stack files name it in their first line. */
 export const STACK_SCHEMA_FILE = "infra/stack.schema.json";
 
-export type StackReading =
-  | { readonly ok: true; readonly sizing: unknown }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
-
-/** The sizing inputs as a stack file says them, not yet checked; `raw` is what YAML gave. Never throws. */
-export function readStack(raw: unknown, file: string): StackReading {
-  const config = partOf(raw, "config");
-  const sizing = partOf(config, SIZING_KEY);
-  if (sizing !== undefined) return { ok: true, sizing };
-  const path = config === undefined ? "config" : `config.${SIZING_KEY}`;
-  const allowed = `config: { ${SIZING_KEY}: { environment: …, load: …, gateway: …, database: … } }`;
-  return {
-    ok: false,
-    problems: [{ path, value: undefined, allowed, message: `${file}: ${path} is missing; allowed: ${allowed}` }],
-  };
+/** The sizing inputs within a stack file, not yet checked; undefined where `content` (what YAML gave) has none. Never throws. */
+export function sizingOf(content: unknown): unknown {
+  return partOf(partOf(content, "config"), SIZING_KEY);
 }
 
 function partOf(value: unknown, name: string): unknown {

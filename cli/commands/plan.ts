@@ -19,13 +19,19 @@ import {
 } from "../../infra/sizing/report/index.ts";
 import { proveRollout } from "../../infra/sizing/rollout.ts";
 import { type Command, type OptionValues, readOptions, UsageError } from "../command.ts";
-import { readStack, type StackInput, stackOptions } from "../stack.ts";
+import { envReportText, readEnvFile, withOrigins } from "../from-env.ts";
+import { readStack, type StackInput, stackOptions, withCalibration } from "../stack.ts";
 import { type NotUnderstood, readSubject } from "../subject.ts";
 import { applyWhatIf } from "../what-if.ts";
 import { findBefore, keepPlan, writeText } from "../written-plan.ts";
 
 const options = {
   ...stackOptions,
+  "from-env": {
+    type: "string",
+    value: "<file>",
+    help: "ContextForge .env or compose file as inputs instead, with what each of its names means here",
+  },
   json: { type: "boolean", help: "The plan as one JSON document" },
   markdown: { type: "boolean", help: "The report for a comment on a pull request" },
   svg: {
@@ -64,14 +70,36 @@ export const command: Command = {
     if (values.write === true && values.stack === undefined)
       throw new UsageError("--write needs --stack: the plan is kept beside the stack's file");
     tolerateClosedPipe();
+    if (values["from-env"] !== undefined) return await runFromEnv(values["from-env"], values);
     const source = await readStack(values);
     const given = readSubject(source.title, source.raw);
     if (!given.ok) return notUnderstood(given, values);
-    const settings = values["what-if"];
-    if (settings !== undefined) return await showWhatIf(source, given.subject, settings, values);
-    return await show(source, given.subject, values);
+    return await showOrChange(source, given.subject, values);
   },
 };
+
+/** The report of the names stands before the plan's own, on stderr where stdout has to hold one form alone. */
+async function runFromEnv(file: string, values: Values): Promise<number> {
+  if (values.stack !== undefined || values.input !== undefined)
+    throw new UsageError("--from-env excludes --stack and --input");
+  const source = await withCalibration(await readEnvFile(file), values.calibration);
+  const { title, report, problems } = source;
+  const given = readSubject(title, source.raw);
+  const isText = values.markdown !== true && values.json !== true && values.svg !== "" && values.explain === undefined;
+  const isUnderstood = problems.length === 0 && given.ok;
+  const stream = isText && isUnderstood ? process.stdout : process.stderr;
+  const style = { colour: paintFor(stream) === coloured };
+  stream.write(`${envReportText(report, isUnderstood ? given.subject.document : undefined, style)}\n`);
+  if (problems.length > 0) return notUnderstood({ ok: false, title, problems }, values);
+  if (!given.ok) return notUnderstood({ ...given, problems: withOrigins(given.problems, report) }, values);
+  return await showOrChange(source, given.subject, values);
+}
+
+async function showOrChange(source: StackInput, subject: Subject, values: Values): Promise<number> {
+  const settings = values["what-if"];
+  if (settings !== undefined) return await showWhatIf(source, subject, settings, values);
+  return await show(source, subject, values);
+}
 
 /** The forms exclude each other; an SVG in a file is beside them. */
 function expectOneForm({ json, markdown, svg, explain: path, diff, write, "what-if": settings }: Values): void {

@@ -103,7 +103,7 @@ function unknownKey(group: string, key: string): Problem {
     value: key.slice(0, 200),
     allowed: names.join(", "),
     nearest: meant,
-    message: `${path.slice(0, 200)} is not an input; nearest: ${meant}; ${group === "" ? "groups" : group} has: ${names.join(", ")}`,
+    message: `${path.slice(0, 200)} is not an input; nearest: ${meant}; ${group === "" ? "the input" : group} has: ${names.join(", ")}`,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Proves the way from one plan to the next: while a rolling update runs, pods of both generations are alive and share PgBouncer,
- * PostgreSQL, Redis and the quota. Nothing here knows which of the limits is in force already, so the smaller counts.
+ * PostgreSQL, Redis and the quota. Tiers are updated from the data outwards, so the next plan's limits are in force by then: a larger
+ * plan makes its room first, a smaller one must not take the room of pods that still run.
  */
 import type { Budget, Plan } from "../../contract/plan.ts";
 import { headroomOf } from "./budgets/index.ts";
@@ -78,10 +79,9 @@ function perPod({ gateway, database }: Plan): number {
 
 /** Only pods that speak to a pooler are its clients; a pooler that only one generation has serves that one. */
 function poolerLines({ before, after }: Generations): Line[] {
-  const rooms = [before, after].flatMap(({ pgbouncer }) =>
-    pgbouncer === null ? [] : [Math.max(1, pgbouncer.instances - 1) * pgbouncer.maxClientConn],
-  );
-  if (rooms.length === 0) return [];
+  // A pooler that is given up stays until no pod uses it.
+  const pooler = after.pgbouncer ?? before.pgbouncer;
+  if (pooler === null) return [];
   const clients = (plan: Plan) => (plan.pgbouncer === null ? 0 : perPod(plan));
   return [
     {
@@ -90,7 +90,7 @@ function poolerLines({ before, after }: Generations): Line[] {
       unit: "connections",
       source: `PgBouncer documentation, max_client_conn; ${BOTH}`,
       left: (mix) => mix.before * clients(before) + mix.after * clients(after),
-      right: Math.min(...rooms),
+      right: Math.max(1, pooler.instances - 1) * pooler.maxClientConn,
     },
   ];
 }
@@ -110,7 +110,7 @@ function postgresLine({ before, after }: Generations): Line {
       mix.before * direct(before) +
       mix.after * direct(after) +
       Math.max(own(before), own(after)),
-    right: Math.min(before.postgres.maxConnections, after.postgres.maxConnections),
+    right: after.postgres.maxConnections,
   };
 }
 
@@ -124,7 +124,7 @@ function redisLine({ before, after }: Generations): Line {
     unit: "connections",
     source: `redis.conf, maxclients; ${BOTH}`,
     left: (mix) => mix.before * ofPod(before) + mix.after * ofPod(after) + Math.max(others(before), others(after)),
-    right: Math.min(before.redis.maxclients, after.redis.maxclients),
+    right: after.redis.maxclients,
   };
 }
 

@@ -20,3 +20,8 @@ export function clamp(value: number, least: number, most: number): number {
 export function powerOfTwo(value: number): number {
   return value <= 1 ? 1 : 2 ** Math.ceil(Math.log2(value));
 }
+
+/** Without the last bits of a double, which say nothing and read badly: 10.8, not 10.799999999999999. */
+export function tidy(value: number): number {
+  return Number(value.toPrecision(12));
+}

@@ -73,7 +73,7 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
   const min = derive.number(
     "gateway.replicas.min",
     fewest,
-    "max(haFloor, ⌈averageRps ÷ (workers · rpsPerWorker · 0.7)⌉, zones > 1: ⌈needed ÷ burst · zones ÷ (zones − 1)⌉); for the peak without HPA",
+    "max(haFloor, ⌈averageRps ÷ (workers · rpsPerWorker · 0.7)⌉, zones > 1: ⌈needed · averageRps ÷ gatewayRps · zones ÷ (zones − 1)⌉); for the peak without HPA",
     [
       "input.gateway.haFloor",
       "input.gateway.hpa",

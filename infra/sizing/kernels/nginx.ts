@@ -2,7 +2,7 @@
 import type { Plan } from "../../../contract/plan.ts";
 import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
-import { down, up } from "../rounding.ts";
+import { down, tidy, up } from "../rounding.ts";
 
 type Nginx = Plan["nginx"];
 
@@ -68,12 +68,14 @@ export function planNginx(
     ),
     newConnectionsPerSecond: derive.number(
       "nginx.newConnectionsPerSecond",
-      newConnections(input, load, {
-        carrying,
-        pooled: keepalivePerWorker * workerProcesses,
-        keepaliveRequests,
-        streamReadS,
-      }),
+      tidy(
+        newConnections(input, load, {
+          carrying,
+          pooled: keepalivePerWorker * workerProcesses,
+          keepaliveRequests,
+          streamReadS,
+        }),
+      ),
       "per instance: requests that find no pooled connection + 1 of keepaliveRequests + streams that end after streamReadS",
       [
         "load.gatewayRps",

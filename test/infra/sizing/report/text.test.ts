@@ -97,7 +97,7 @@ describe("problems", () => {
 Not understood: a\\u0007.yaml has 3 problems.
   load.peakRps: "5/s" is text, not a number; allowed: a number from 0.001 to 10000000 (requests/s)
   load.meanLatencyMs is missing: Mean time a request spends in the gateway, upstream included; allowed: a number from 0.1 to 600000 (ms)
-  \\u001b[2J\\u000aload is not an input; nearest: load; groups has: environment, load, gateway, database, redis, nginx, mcp, cluster, data, security, prices, given, calibration
+  \\u001b[2J\\u000aload is not an input; nearest: load; the input has: environment, load, gateway, database, redis, nginx, mcp, cluster, data, security, prices, given, calibration
 `);
   });
 });

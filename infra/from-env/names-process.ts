@@ -1,0 +1,76 @@
+/** Names about how the other program runs: its interpreter, its servers, its drivers, its elections. */
+import type { Family } from "./family.ts";
+
+export const processFamilies = {
+  python: {
+    verdict: "meaningless",
+    because: "it steers a Python process",
+    names: `ANYIO_CANCEL_DELIVERY_PATCH_ENABLED ANYIO_CANCEL_DELIVERY_MAX_ITERATIONS SSE_TASK_GROUP_CLEANUP_TIMEOUT
+      CLIENT_DISCONNECT_MIDDLEWARE_ENABLED RELOAD DEV_MODE DEBUG GUNICORN_MAX_REQUESTS
+      GUNICORN_MAX_REQUESTS_JITTER GUNICORN_PRELOAD_APP GUNICORN_DEV_MODE PYTHON_GIL GRANIAN_RUNTIME_MODE
+      GRANIAN_RUNTIME_THREADS GRANIAN_BLOCKING_THREADS GRANIAN_HTTP GRANIAN_LOOP GRANIAN_TASK_IMPL
+      GRANIAN_HTTP1_PIPELINE_FLUSH GRANIAN_HTTP1_BUFFER_SIZE GRANIAN_RESPAWN_FAILED GRANIAN_DEV_MODE GRANIAN_LOG_LEVEL
+      GRANIAN_WORKERS_LIFETIME GRANIAN_WORKERS_MAX_RSS`,
+  },
+  sidecar: {
+    verdict: "meaningless",
+    because: "there is no second program beside the gateway that could take over a part",
+    prefixes: "MCP_RUST_ A2A_RUST_ RUST_MCP_ RUST_A2A_ EXPERIMENTAL_RUST_",
+    names: `EXPERIMENTAL_RUST_MCP_RUNTIME_ENABLED EXPERIMENTAL_RUST_MCP_RUNTIME_URL EXPERIMENTAL_RUST_MCP_RUNTIME_UDS
+      EXPERIMENTAL_RUST_MCP_RUNTIME_TIMEOUT_SECONDS EXPERIMENTAL_RUST_MCP_RUNTIME_MANAGED
+      EXPERIMENTAL_RUST_MCP_SESSION_CORE_ENABLED EXPERIMENTAL_RUST_MCP_EVENT_STORE_ENABLED
+      EXPERIMENTAL_RUST_MCP_RESUME_CORE_ENABLED EXPERIMENTAL_RUST_MCP_LIVE_STREAM_CORE_ENABLED
+      EXPERIMENTAL_RUST_MCP_AFFINITY_CORE_ENABLED EXPERIMENTAL_RUST_MCP_SESSION_AUTH_REUSE_ENABLED MCP_RUST_INGRESS
+      MCP_RUST_PUBLIC_PROXY_UPSTREAM RUST_MCP_MODE RUST_MCP_LOG RUST_MCP_SESSION_AUTH_REUSE DATAPLANE_PUBLISHER
+      DATAPLANE_PUBLISHER_INTERVAL_SECONDS`,
+  },
+  elections: {
+    verdict: "meaningless",
+    because: "work that one process must do is leased in the shared state, under names of its own",
+    names: `FILELOCK_NAME PRIMARY_WORKER_LOCK_PATH PRIMARY_WORKER_ELECTION_BACKEND PRIMARY_WORKER_REDIS_KEY
+      PRIMARY_WORKER_LEASE_TTL PRIMARY_WORKER_HEARTBEAT_INTERVAL PRIMARY_WORKER_REDIS_UNAVAILABLE_POLICY REDIS_LEADER_KEY`,
+  },
+  affinity: {
+    verdict: "meaningless",
+    because: "a session stands in its token, so any process answers any request",
+    names: `USE_STATEFUL_SESSIONS MCPGATEWAY_SESSION_AFFINITY_ENABLED MCPGATEWAY_SESSION_AFFINITY_TTL
+      MCPGATEWAY_POOL_RPC_FORWARD_TIMEOUT MESSAGE_TTL POLL_INTERVAL MAX_INTERVAL BACKOFF_FACTOR`,
+  },
+  databaseDriver: {
+    verdict: "meaningless",
+    because:
+      "the driver of this gateway has no such knob: it names no prepared statements and replaces a broken connection",
+    names: `DB_DRIVER DB_PREPARE_THRESHOLD DB_POOL_CLASS DB_POOL_PRE_PING`,
+  },
+  embeddedFile: {
+    verdict: "meaningless",
+    because: "there is no SQLite; without DATABASE_URL an embedded PostgreSQL runs",
+    instead: "DATA_DIR",
+    names: "DB_SQLITE_BUSY_TIMEOUT",
+  },
+  redisDriver: {
+    verdict: "meaningless",
+    because: "the Redis client of this gateway has no such knob",
+    names: `REDIS_PARSER REDIS_DECODE_RESPONSES REDIS_RETRY_ON_TIMEOUT REDIS_HEALTH_CHECK_INTERVAL REDIS_SOCKET_CONNECT_TIMEOUT
+      REDIS_OPERATION_TIMEOUT REDIS_CIRCUIT_FAILURE_THRESHOLD REDIS_CIRCUIT_OPEN_DURATION`,
+  },
+  outboundClient: {
+    verdict: "meaningless",
+    because: "calls have one deadline, TOOL_TIMEOUT, and connections to an upstream are HTTP/1.1",
+    instead: "TOOL_TIMEOUT",
+    names: `HTTPX_MAX_KEEPALIVE_CONNECTIONS HTTPX_WRITE_TIMEOUT HTTPX_POOL_TIMEOUT HTTPX_HTTP2_ENABLED HTTPX_ADMIN_READ_TIMEOUT
+      RETRY_JITTER_MAX MAX_TOOL_RETRIES`,
+  },
+  streamGuards: {
+    verdict: "meaningless",
+    because: "it guards against a fault of the Python server",
+    names: "SSE_SEND_TIMEOUT SSE_RAPID_YIELD_WINDOW_MS SSE_RAPID_YIELD_MAX",
+  },
+  sessionPool: {
+    verdict: "meaningless",
+    because: "upstream sessions are always kept per identity, and a broken one is replaced when it is next needed",
+    names: `MCP_SESSION_POOL_ENABLED MCP_SESSION_POOL_HEALTH_CHECK_METHODS MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC
+      MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET MCP_SESSION_POOL_CLEANUP_TIMEOUT
+      MCP_SESSION_POOL_JWT_IDENTITY_EXTRACTION MCP_SESSION_POOL_MAX_TOTAL_KEYS`,
+  },
+} as const satisfies Record<string, Family>;
