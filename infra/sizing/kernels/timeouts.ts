@@ -9,14 +9,13 @@ import { DOCUMENTS, OURS } from "../inputs/sources.ts";
 import { up } from "../rounding.ts";
 
 type Timeouts = Plan["timeouts"];
-type Fixed = Exclude<keyof Timeouts, Outer | "toolS" | "graceS">;
+type Fixed = Exclude<keyof Timeouts, Outer | "toolS" | "graceS" | "dbQueryS">;
 
 /** Paths stand here in full, since a search for repairs derives thousands of plans. */
 const FIXED: Readonly<Record<Fixed, readonly [path: string, seconds: number, source: string]>> = {
   redisCommandS: ["timeouts.redisCommandS", 1, DOCUMENTS],
   dbAcquireS: ["timeouts.dbAcquireS", 2, OURS],
   dbStatementS: ["timeouts.dbStatementS", 10, OURS],
-  dbQueryS: ["timeouts.dbQueryS", 11, OURS],
   dbIdleS: ["timeouts.dbIdleS", 10, "pg-pool's default"],
   idleTransactionS: ["timeouts.idleTransactionS", 30, DOCUMENTS],
   idleInTransactionS: ["timeouts.idleInTransactionS", 60, OURS],
@@ -78,6 +77,7 @@ export function planTimeouts(input: SizingInput, derive: Derivation): Omit<Timeo
     return derive.number(path, Math.max(usual, innerS + beyond), formula, from);
   };
   const toolS = derive.number("timeouts.toolS", input.load.toolTimeoutS, "toolTimeoutS", ["input.load.toolTimeoutS"]);
+  const dbStatementS = fixed("dbStatementS");
   const sessionTransportS = after("sessionTransportS", toolS);
   const upstreamBodyS = after("upstreamBodyS", sessionTransportS);
   const handlerS = after("handlerS", upstreamBodyS);
@@ -87,8 +87,8 @@ export function planTimeouts(input: SizingInput, derive: Derivation): Omit<Timeo
   return {
     redisCommandS: fixed("redisCommandS"),
     dbAcquireS: fixed("dbAcquireS"),
-    dbStatementS: fixed("dbStatementS"),
-    dbQueryS: fixed("dbQueryS"),
+    dbStatementS,
+    dbQueryS: derive.number("timeouts.dbQueryS", dbStatementS + 1, "dbStatementS + 1", ["timeouts.dbStatementS"]),
     dbIdleS: fixed("dbIdleS"),
     idleTransactionS: fixed("idleTransactionS"),
     idleInTransactionS: fixed("idleInTransactionS"),

@@ -38,7 +38,7 @@ export function repairTexts(document: Pick<PlanDocument, "provenance">, { repair
 /** What stands where there is no repair. */
 export function noRepair(refusal: Refusal): string {
   if (isRolloutBudget(refusal))
-    return `No single input of this plan repairs it, since the limit of the plan before counts too. Take two steps: first the plan before with room for ${quantity(refusal.left, refusal.unit)}; this one when that is rolled out.`;
+    return `No single number of this plan repairs it alone: pods of the plan before still need room for ${quantity(refusal.left, refusal.unit)}. Take two steps: first this plan with the limits of the plan before pinned, then without.`;
   if (refusal.id === "I5")
     return "No input repairs it: measure with `mcp-stack load --calibration calibration.json` and plan with `--calibration calibration.json`.";
   return "No single input repairs it.";

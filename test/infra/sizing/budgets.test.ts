@@ -163,7 +163,7 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     70,
     70,
   ],
-  "I17 dbStatementS < dbQueryS": [dev, given({ "timeouts.dbStatementS": 11 }), 11, 11],
+  "I17 dbStatementS < dbQueryS": [dev, given({ "timeouts.dbQueryS": 10 }), 10, 10],
   "I18 idleTransactionS ≤ idleInTransactionS": [dev, given({ "timeouts.idleTransactionS": 61 }), 61, 60],
   "I19 2 · life of a gateway's database connection (recycleS) ≤ pgbouncer.clientIdleTimeoutS": [
     dev,
