@@ -11,7 +11,7 @@ const TARGET_USE = 0.7;
 const MAY_WAIT = 0.05;
 
 /** A whole number that a product of fractions misses by its last bits is this number. */
-const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) <= 1e-10 * Math.max(1, Math.abs(value));
+const isWhole = (value: number): boolean => Math.abs(value - Math.round(value)) <= 1e-10 * Math.abs(value);
 const up = (value: number): number => (isWhole(value) ? Math.round(value) : Math.ceil(value));
 const down = (value: number): number => (isWhole(value) ? Math.round(value) : Math.floor(value));
 const clamp = (value: number, least: number, greatest: number): number => Math.min(greatest, Math.max(least, value));

@@ -49,7 +49,7 @@ function offTheTable(input: SizingInput, planned: Plan): readonly string[] {
   const numbers = leavesOf(planned);
   return Object.entries(tableOf(input, planned.engine.kind)).flatMap(([path, expected]) => {
     const actual = numbers.get(path);
-    const isClose = typeof actual === "number" && Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected));
+    const isClose = typeof actual === "number" && Math.abs(actual - expected) <= 1e-8 * Math.max(1, Math.abs(expected));
     return isClose ? [] : [`${path} is ${actual}, the table says ${expected}`];
   });
 }
