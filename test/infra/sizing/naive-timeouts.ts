@@ -66,7 +66,7 @@ export function lifetimes(
 export function retries({ retries: r, timeouts: t }: Plan): readonly Inequality[] {
   const pauses = ({ attempts, baseMs, maxMs }: Plan["retries"]["tool"]): number => {
     let sum = 0;
-    for (let n = 0; n < attempts - 1; n += 1) sum += Math.min(maxMs, baseMs * 2 ** n) / 1000;
+    for (let n = 0; n < attempts - 1; n += 1) sum += Math.min(maxMs, baseMs * 2 ** Math.min(n, 50)) / 1000;
     return sum;
   };
   return [
