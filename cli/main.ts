@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   migrate: () => import("./commands/migrate.ts"),
   settings: () => import("./commands/settings.ts"),
   plan: () => import("./commands/plan.ts"),
+  simulate: () => import("./commands/simulate.ts"),
   load: () => import("./commands/load.ts"),
   docs: () => import("./commands/docs.ts"),
 };

@@ -116,3 +116,42 @@ export function boundedQueue(servers: number, capacity: number, rate: number, se
   const throughput = rate * (1 - refused);
   return { refused, inSystem, meanWait: Math.max(0, inSystem / throughput - serviceSeconds), throughput };
 }
+
+/**
+ * A worker that lets in at most `capacity` requests: one core that takes `cpuSeconds` for each in turn, and `delaySeconds` in which a
+ * request only waits for others (upstream, database). M/M/1/K without the delay, Erlang-B without the core. Product form: with n inside,
+ * j of them at the core, the weight is ρ^j·a^(n−j)÷(n−j)!, and the sums g(n) = ρ·g(n−1) + aⁿ÷n! take one pass (Baskett, Chandy,
+ * Muntz, Palacios 1975: any delay with that mean gives the same). `meanWait` is the wait for the core.
+ */
+export function boundedWorker(capacity: number, rate: number, cpuSeconds: number, delaySeconds: number): BoundedQueue {
+  const atCore = rate * cpuSeconds;
+  const away = rate * delaySeconds;
+  if (atCore + away === 0) return { refused: 0, inSystem: 0, meanWait: 0, throughput: rate };
+  let delayed = 1;
+  let weight = 1;
+  let total = 1;
+  let mean = 0;
+  for (let n = 1; n <= capacity; n += 1) {
+    delayed *= away / n;
+    weight = atCore * weight + delayed;
+    total += weight;
+    mean += n * weight;
+    // Only the ratios matter, and the sums must not overflow.
+    if (total > 1e200) {
+      delayed /= total;
+      weight /= total;
+      mean /= total;
+      total = 1;
+    }
+  }
+  const refused = weight / total;
+  const inSystem = mean / total;
+  const throughput = rate * (1 - refused);
+  return { refused, inSystem, meanWait: Math.max(0, inSystem / throughput - cpuSeconds - delaySeconds), throughput };
+}
+
+/** Mean wait of M/G/1 in seconds (Pollaczek and Khinchine): `variance` is that of the service time over its mean squared, 1 when exponential. */
+export function singleServerWait(rate: number, serviceSeconds: number, variance: number): number {
+  const load = rate * serviceSeconds;
+  return load >= 1 ? Number.POSITIVE_INFINITY : (load * serviceSeconds * (1 + variance)) / (2 * (1 - load));
+}
