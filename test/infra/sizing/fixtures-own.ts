@@ -51,7 +51,11 @@ export const ownRefused: readonly Fixture[] = [
   own("containers with 8192 descriptors", changed(large, { "cluster.nofileHard": 8192 }), ["I11"]),
   own("a cleanup that takes every connection", changed(large, { "given.database.cleanupConcurrency": 20 }), ["I12"]),
   own("a reset query that nobody needs", changed(large, { "database.pgbouncer.resetQueryAlways": true }), [], ["I14"]),
-  own("a statement that outlives its query", changed(large, { "given.timeouts.dbStatementS": 11 }), ["I17"]),
+  own(
+    "a statement that outlives its query",
+    changed(large, { "given.timeouts.dbStatementS": 11, "given.timeouts.dbQueryS": 11 }),
+    ["I17"],
+  ),
   own("a pooler more patient than the database", changed(large, { "given.timeouts.idleTransactionS": 300 }), ["I18"]),
   // 90 < 120, but not half of it: between two looks of the pool the pooler may have hung up.
   own("connections recycled too late", changed(large, { "given.database.recycleS": 90 }), ["I19"]),
@@ -81,6 +85,15 @@ export const ownRefused: readonly Fixture[] = [
   own(
     "named statements through PgBouncer 1.18",
     changed(large, { "database.pgbouncer.preparedStatements": true, "database.pgbouncer.version": "1.18" }),
+    ["I13"],
+  ),
+  own(
+    "the same with a setting that 1.18 does not have",
+    changed(large, {
+      "database.pgbouncer.preparedStatements": true,
+      "database.pgbouncer.version": "1.18",
+      "given.pgbouncer.maxPreparedStatements": 100,
+    }),
     ["I13"],
   ),
   own("a longer queue that the kubelet does not allow", changed(large, { "cluster.somaxconn": 65_535 }), ["I30"]),
