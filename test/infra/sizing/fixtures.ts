@@ -2,7 +2,8 @@
  * Configurations that people published, written as inputs and pinned numbers, and what has to be said about each: which budgets
  * refuse it, which only warn. The lists are complete: a configuration is refused for these reasons and for no other.
  */
-import { type Raw, withValue } from "./arbitraries.ts";
+import type { Raw } from "./arbitraries.ts";
+import { changed, large, measured, small } from "./fixtures-base.ts";
 
 export type Fixture = {
   readonly name: string;
@@ -17,69 +18,6 @@ export type Fixture = {
 
 const TUNING = "tuning guide of the gateway";
 const SCALING = "scaling guide of the gateway";
-
-/** A load test as it may stand beside a deployment. */
-export function measured(rpsPerWorker: number, more: Raw = {}): Raw {
-  return {
-    measuredAt: "2026-11-20T10:00:00Z",
-    version: "0.1.0",
-    engine: "bounded",
-    machine: { cpu: "a processor", cores: 8, memoryMiB: 16_384, runtime: "v26.9.0" },
-    load: { profile: "step", era: "modern", mix: { "tools/call": 1 }, requests: 100_000, errorShare: 0 },
-    rpsPerWorker,
-    ...more,
-  };
-}
-
-/** The small worked example: one gateway, one of everything. */
-export const small: Raw = {
-  environment: "dev",
-  load: {
-    peakRps: 50,
-    meanLatencyMs: 150,
-    dbQueriesPerRequest: 0.5,
-    dbTxMs: 5,
-    concurrentUsers: 20,
-    sseStreams: 10,
-    statefulSessions: 10,
-  },
-  gateway: { cpu: 1, memory: "512Mi", rpsPerWorker: 150 },
-  database: { postgres: { cpu: 1, memory: "1Gi" } },
-  nginx: { replicas: 1 },
-};
-
-/** The large one: three zones, two poolers, a rate that a load test found. */
-export const large: Raw = {
-  environment: "prod",
-  load: {
-    peakRps: 3000,
-    meanLatencyMs: 250,
-    dbQueriesPerRequest: 0.4,
-    dbTxMs: 5,
-    dbCpuMs: 1,
-    concurrentUsers: 6500,
-    sseStreams: 2000,
-    statefulSessions: 10_000,
-    zones: 3,
-  },
-  gateway: { engine: "bounded", cpu: 4, memory: "4096Mi", haFloor: 3 },
-  database: { pgbouncer: { instances: 2 }, postgres: { cpu: 8, memory: "32Gi" } },
-  nginx: { replicas: 3, cpu: 2 },
-  calibration: measured(150),
-};
-
-/** A copy of a document with other values, by dotted path; pins are `given.<path>`, whose dots belong to the path. */
-export function changed(base: Raw, changes: Raw): Raw {
-  const pins = Object.entries(changes).filter(([path]) => path.startsWith("given."));
-  const given = Object.fromEntries(pins.map(([path, value]) => [path.slice("given.".length), value]));
-  let document = base;
-  for (const [path, value] of Object.entries(changes))
-    if (!path.startsWith("given.")) document = withValue(document, path, value);
-  const before = base.given;
-  return pins.length === 0
-    ? document
-    : { ...document, given: { ...(typeof before === "object" ? before : {}), ...given } };
-}
 
 /**
  * A guide's load is nowhere stated; this one is light enough that only its own numbers can refuse it. Session pooling is off by default
