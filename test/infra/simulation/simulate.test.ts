@@ -217,6 +217,12 @@ describe("beyond the plan", () => {
     expect((report.replicas[asked + 1]?.atS ?? 0) - (report.replicas[asked]?.atS ?? 0)).toBeCloseTo(5, 9);
   });
 
+  it("refuses a gateway that nothing reaches", () => {
+    expect(() => simulated(dev({ load: { cacheableShare: 1, cacheHitRatio: 1 } }))).toThrow(
+      /^nginx answers every request from its cache \(load\.cacheableShare, load\.cacheHitRatio\): nothing to simulate$/,
+    );
+  });
+
   it("refuses what would take hours, with the numbers", () => {
     expect(() => simulated(dev(), { scenarios: ["steady"], requests: 1e9 })).toThrow(
       /^scenario steady lasts 1\d{7} s and needs 1\.0e\+9 requests; at most 2e\+8 are simulated/,
