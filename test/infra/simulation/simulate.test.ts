@@ -189,6 +189,15 @@ describe("beyond the plan", () => {
     expect(report.requests.failures.unreachable).toBeGreaterThan(0);
   });
 
+  it("a zone that holds the only replica refutes a plan for several zones", () => {
+    const { input, plan } = dev({ load: { zones: 2 } });
+    const replicas = { ...plan.gateway.replicas, min: 1 };
+    const report = only({ input, plan: { ...plan, gateway: { ...plan.gateway, replicas } } }, "lost-zone");
+    expect(
+      report.findings.filter(({ verdict }) => verdict === "not confirmed").map(({ statement }) => statement),
+    ).toEqual(["calls that found no replica"]);
+  });
+
   it("a rollout loses nothing and has more replicas alive than replicas and surge: Kubernetes does not count those that end", () => {
     const planned = prod({ load: { peakRps: 600 } });
     const { plan } = planned;
