@@ -136,6 +136,8 @@ const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly 
   rollout(subject) {
     const { plan, measured } = subject;
     const { max, peak } = plan.gateway.replicas;
+    // Kubernetes does not count replicas that end towards the surge, so there may be as many of them again.
+    const surge = plan.autoscaling.surge;
     return [
       most(
         "calls that are lost",
@@ -144,9 +146,9 @@ const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly 
         measured.most(({ total }) => total.killed + total.lost + total.unreachable),
       ),
       most(
-        "replicas alive at the worst instant, those that end included",
+        "replicas alive at the worst instant, a surge that starts and one that ends",
         "replicas",
-        peak,
+        peak + surge,
         measured.most(({ peaks }) => peaks.replicasAlive),
       ),
       shedOf(subject, plan.load.gatewayRps, max),
@@ -176,8 +178,10 @@ const LASTING: readonly ScenarioName[] = ["steady", "double", "burst"];
 
 /** What holds at any instant of any scenario. */
 function always(name: ScenarioName, { plan, model, measured }: Subject): readonly Prediction[] {
-  const { gateway, database, pgbouncer, postgres } = plan;
+  const { gateway, pgbouncer, postgres } = plan;
   const forApplications = postgres.maxConnections - postgres.reservedConnections - postgres.directConnections;
+  // The plan's own sum leaves out replicas that end; what counts is that nobody is turned away.
+  const accepted = pgbouncer === null ? forApplications : pgbouncer.instances * pgbouncer.maxClientConn;
   const replicas = name === "rollout" ? gateway.replicas.peak : gateway.replicas.max;
   const little: Prediction = {
     statement: "requests in flight − rate · time inside (Little's law)",
@@ -189,9 +193,9 @@ function always(name: ScenarioName, { plan, model, measured }: Subject): readonl
   };
   return [
     most(
-      "connections of the pools at the worst instant",
+      "connections of the pools at the worst instant, of replicas that end too",
       "connections",
-      database.appConnections,
+      accepted,
       measured.most(({ peaks }) => peaks.connections),
     ),
     most(

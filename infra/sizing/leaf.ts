@@ -69,7 +69,8 @@ export function readLeaf(field: Field, raw: unknown): Reading {
 type Ranged = Extract<Field, { readonly min: number }>;
 
 function refuseBoolean(raw: unknown): Reading {
-  const word = String(raw).toLowerCase();
+  // An object without prototype, as some parsers make them, cannot even be turned into text.
+  const word = typeof raw === "object" ? "" : String(raw).toLowerCase();
   const nearest = ["yes", "on", "1", "true"].includes(word)
     ? "true"
     : ["no", "off", "0", "false"].includes(word)
@@ -91,7 +92,7 @@ function readQuantity(field: Ranged, raw: unknown, parse: (text: string | number
     return within(field, parse(raw));
   } catch (error) {
     if (!(error instanceof QuantityError)) throw error;
-    const nearest = error.nearest ?? undefined;
+    const nearest = error.nearest === undefined ? undefined : nearestTo(field, parse(error.nearest));
     return { ok: false, why: error.message, ...(nearest === undefined ? {} : { nearest }) };
   }
 }
@@ -102,24 +103,31 @@ function readNumber(field: Ranged, raw: unknown): Reading {
   const found = /^\s*(-?\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(raw);
   if (found === null) return { ok: false, why: `${shown(raw)} is text, not a number` };
   const [, digits = "", unit = ""] = found;
-  if (unit === "") return { ok: false, why: `${shown(raw)} is text`, nearest: digits };
+  if (unit === "") return { ok: false, why: `${shown(raw)} is text`, nearest: nearestTo(field, Number(digits)) };
   const [from, to] = [SECONDS[unit.toLowerCase()], SECONDS[field.unit]];
-  const meant = from !== undefined && to !== undefined ? trim((Number(digits) * from) / to) : digits;
-  return { ok: false, why: `${shown(raw)} carries a unit, the input is in ${field.unit}`, nearest: meant };
+  const meant = from !== undefined && to !== undefined ? (Number(digits) * from) / to : Number(digits);
+  const nearest = nearestTo(field, meant);
+  return { ok: false, why: `${shown(raw)} carries a unit, the input is in ${field.unit}`, nearest };
+}
+
+/** What comes closest to a value and is legal, as it would be written. */
+function nearestTo(field: Ranged, value: number): string {
+  const isWhole = field.kind === "whole" || field.kind === "workers";
+  return written(field, clamp(isWhole ? Math.round(value) : value, field.min, field.max));
 }
 
 function within(field: Ranged, value: number): Reading {
   const isWhole = field.kind === "whole" || field.kind === "workers";
   if (value < field.min || value > field.max) return outside(field, value);
   if (isWhole && !Number.isInteger(value))
-    return { ok: false, why: `${value} is not whole`, nearest: written(field, Math.max(field.min, Math.round(value))) };
+    return { ok: false, why: `${value} is not whole`, nearest: nearestTo(field, value) };
   return { ok: true, value };
 }
 
 function outside(field: Ranged, value: number): Reading {
   if (Number.isNaN(value)) return { ok: false, why: "NaN is not a number" };
   const what = Number.isFinite(value) ? `${written(field, value)} is out of range` : `${value} is not finite`;
-  return { ok: false, why: what, nearest: written(field, clamp(value, field.min, field.max)) };
+  return { ok: false, why: what, nearest: nearestTo(field, value) };
 }
 
 /** A value as it stands in a message: one line, not longer than a name. */

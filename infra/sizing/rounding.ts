@@ -1,5 +1,8 @@
-/** Roundings by name. Products such as 1.1·50 miss a whole number by the last bit of a double; that bit must not buy a connection. */
-const NOISE = 1e-9;
+/**
+ * Roundings by name. Products such as 1.1·50 miss a whole number by the last bit of a double, and tidied ones by the twelfth digit; that
+ * must not buy a connection.
+ */
+const NOISE = 1e-10;
 
 /** Up to a whole number, but not for the noise of floating point. */
 export function up(value: number): number {

@@ -108,7 +108,7 @@ describe("the written plan", () => {
     expect(stdout).toContain(
       "I6 does not hold: worker pools of both generations during the rollout ≤ PgBouncer clients",
     );
-    expect(stdout).toContain("--what-if pgbouncer.maxClientConn=272");
+    expect(stdout).toContain("--what-if given.pgbouncer.maxClientConn=272");
     expect(stdout).toMatch(/^From plans\/prod\.json to stack prod$/m);
     const document = planDocumentSchema.parse(JSON.parse((await run(cwd, ["-s", "prod", "--json"])).stdout));
     const own = subjectOf("x", prod).document.budgets;

@@ -9,7 +9,7 @@ import { freePort, temporaryDirectory } from "./ports.ts";
 import { type Running, run } from "./process.ts";
 import { waitFor } from "./wait.ts";
 
-export type Program = "postgres" | "pgbouncer" | "redis-server";
+export type Program = "postgres" | "pgbouncer" | "redis-server" | "nginx";
 
 export type Daemon = {
   /** postgres://… or redis://… */
@@ -50,7 +50,8 @@ export function titled(title: string, reason: string | undefined): string {
   return reason === undefined ? title : `${title} (skipped, ${reason})`;
 }
 
-function installed(name: string): string {
+/** The program's path. Throws when it is not installed. */
+export function installed(name: Program): string {
   const path = findProgram(name);
   if (path === undefined) throw new Error(`${name} is not installed`);
   return path;

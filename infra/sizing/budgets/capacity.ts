@@ -114,7 +114,8 @@ export const capacity: readonly BudgetRule[] = [
       "timeouts.dbAcquireS",
     ],
     sides: ({ input: { load }, plan: { gateway, pgbouncer, database, timeouts } }) => {
-      const servers = pgbouncer === null ? database.appConnections : pgbouncer.instances * pgbouncer.defaultPoolSize;
+      const servers =
+        pgbouncer === null ? Math.max(1, database.appConnections) : pgbouncer.instances * pgbouncer.defaultPoolSize;
       const admitted = gateway.replicas.peak * gateway.workers * gateway.inFlightPerWorker;
       return [(admitted * load.dbQueriesPerRequest * load.dbTxMs) / 1000 / servers, timeouts.dbAcquireS];
     },

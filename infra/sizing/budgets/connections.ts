@@ -147,10 +147,11 @@ export const connections: readonly BudgetRule[] = [
     statement: "named prepared statements in transaction mode ≤ those that PgBouncer tracks (1.21 or later)",
     unit: "statements",
     source: "PgBouncer documentation, max_prepared_statements",
-    terms: ["input.database.pgbouncer.preparedStatements", "pgbouncer.maxPreparedStatements"],
+    terms: ["input.database.pgbouncer.preparedStatements", "pgbouncer.maxPreparedStatements", "pgbouncer.version"],
     sides: pooled((pooler, { input }) => [
       input.database.pgbouncer.preparedStatements ? 1 : 0,
-      pooler.maxPreparedStatements,
+      // An older one does not know the setting.
+      Number(pooler.version.split(".")[1]) >= 21 ? pooler.maxPreparedStatements : 0,
     ]),
   }),
   warn({

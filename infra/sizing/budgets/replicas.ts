@@ -25,9 +25,9 @@ export const replicas: readonly BudgetRule[] = [
     statement: "max(3, zones) ≤ fewest replicas in production",
     unit: "replicas",
     source: "one may be lost while another is replaced",
-    terms: ["input.load.zones", "gateway.replicas.min"],
+    terms: ["disruption.zones", "gateway.replicas.min"],
     sides: ({ input, plan }) =>
-      input.environment === "prod" ? [Math.max(3, input.load.zones), plan.gateway.replicas.min] : undefined,
+      input.environment === "prod" ? [Math.max(3, plan.disruption.zones), plan.gateway.replicas.min] : undefined,
   }),
   refuse({
     id: "I35",

@@ -27,7 +27,7 @@ export function planAutoscaling(input: SizingInput, gateway: Plan["gateway"], de
       ["gateway.workers", "gateway.cpu", "gateway.cpuRequest"],
     ),
     maxSurge: derive.number("autoscaling.maxSurge", input.gateway.maxSurge, "maxSurge", ["input.gateway.maxSurge"]),
-    surge: derive.number("autoscaling.surge", replicas.peak - replicas.max, "peak − max", [
+    surge: derive.number("autoscaling.surge", Math.max(0, replicas.peak - replicas.max), "peak − max, at least 0", [
       "gateway.replicas.peak",
       "gateway.replicas.max",
     ]),
@@ -110,8 +110,8 @@ export function planBackup({ data }: SizingInput, derive: Derivation): Plan["bac
     // One more than is kept: the newest is written before the oldest goes.
     volumeGiB: derive.number(
       "backup.volumeGiB",
-      up(1.2 * (retained + 1) * sizeGiB),
-      "⌈1.2 · (retained + 1) · sizeGiB⌉",
+      Math.max(1, up(1.2 * (retained + 1) * sizeGiB)),
+      "⌈1.2 · (retained + 1) · sizeGiB⌉, at least 1",
       ["backup.retained", "backup.sizeGiB"],
     ),
   };

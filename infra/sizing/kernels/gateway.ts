@@ -64,7 +64,8 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
     "⌈gatewayRps ÷ (workers · rpsPerWorker · 0.7)⌉",
     ["load.gatewayRps", "gateway.workers", "gateway.rpsPerWorker"],
   );
-  const average = load.averageRps / load.gatewayRps;
+  // A cache that answers everything leaves no arrivals to take a share of.
+  const average = load.gatewayRps === 0 ? 0 : load.averageRps / load.gatewayRps;
   const withoutZone = zones > 1 ? zones / (zones - 1) : 0;
   const fewest = hpa
     ? Math.max(haFloor, up(load.averageRps / perReplica), up(needed * average * withoutZone))

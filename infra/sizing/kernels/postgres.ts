@@ -118,7 +118,7 @@ function planMemory(input: SizingInput, maxConnections: number, workerProcesses:
     derive.number(path, value, formula, ["postgres.memoryMiB"]);
   const sharedBuffersMiB = part(
     "postgres.sharedBuffersMiB",
-    down(memoryMiB / 4),
+    Math.max(1, down(memoryMiB / 4)),
     "memoryMiB ÷ 4 (PostgreSQL documentation)",
   );
   const maintenanceWorkMemMiB = part(
@@ -129,7 +129,11 @@ function planMemory(input: SizingInput, maxConnections: number, workerProcesses:
   return {
     memoryMiB,
     sharedBuffersMiB,
-    effectiveCacheSizeMiB: part("postgres.effectiveCacheSizeMiB", down((memoryMiB * 3) / 4), "memoryMiB · 3 ÷ 4"),
+    effectiveCacheSizeMiB: part(
+      "postgres.effectiveCacheSizeMiB",
+      Math.max(1, down((memoryMiB * 3) / 4)),
+      "memoryMiB · 3 ÷ 4",
+    ),
     workMemMiB: derive.number(
       "postgres.workMemMiB",
       Math.max(4, down((memoryMiB - sharedBuffersMiB) / ((maxConnections + workerProcesses) * 3))),

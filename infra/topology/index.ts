@@ -1,0 +1,28 @@
+/** The door of the topology: rendered files, who may talk to whom, and the rules over it. */
+
+export {
+  type Edge,
+  isTier,
+  listEdges,
+  type Outsider,
+  type Party,
+  type Protocol,
+  type Surroundings,
+  type Tier,
+} from "./edges.ts";
+export { renderHba } from "./files/hba.ts";
+export { renderNginx } from "./files/nginx.ts";
+export { renderCredentialScript } from "./files/nginx-cache.ts";
+export { renderPgbouncer, renderUserlist } from "./files/pgbouncer.ts";
+export type * from "./files/place.ts";
+export { renderPostgresql } from "./files/postgresql.ts";
+export { renderRedis } from "./files/redis.ts";
+export { PlaceError } from "./files/writing.ts";
+export {
+  type ClosedHalf,
+  checkNetworkPolicies,
+  closedHalves,
+  type Direction,
+  type Policy,
+  type RuleOutcome,
+} from "./rules.ts";
