@@ -89,8 +89,15 @@ const MOST_REQUESTS = 200_000_000;
 /** Far enough apart that no two runs share a stream. */
 const SEED_STRIDE = 1_000_003;
 
-/** Simulates the plan of the input. Throws RangeError when a scenario would need more requests than are sensible. */
+/**
+ * Simulates the plan of the input. Throws RangeError when nothing reaches the gateway, and when a scenario would need more requests than
+ * are sensible.
+ */
 export function simulate(input: SizingInput, plan: Plan, options: SimulationOptions): SimulationReport {
+  if (plan.load.gatewayRps <= 0)
+    throw new RangeError(
+      "nginx answers every request from its cache (load.cacheableShare, load.cacheHitRatio): nothing to simulate",
+    );
   const model = modelOf(input, plan, options.spread);
   const wanted = scenarioNames.filter((name) => options.scenarios.includes(name));
   const scenarios = wanted.map((name) => scenarioOf(name, plan, model, options.requests));

@@ -118,16 +118,18 @@ const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly 
       measure: (confidence) => measured.perRun(({ total }) => total.lost, confidence),
     };
     if (model.zones === 1) return [calls];
+    const found = most(
+      "calls that found no replica",
+      "calls",
+      0,
+      measured.most(({ total }) => total.unreachable),
+    );
+    if (lost === replicas) return [calls, found];
     return [
       calls,
       useOf("the workers that are left", TARGET_USE, (confidence) => measured.gatewayUse(confidence)),
       shedOf(subject, plan.load.averageRps, replicas - lost),
-      most(
-        "calls that found no replica",
-        "calls",
-        0,
-        measured.most(({ total }) => total.unreachable),
-      ),
+      found,
     ];
   },
 

@@ -189,6 +189,15 @@ describe("beyond the plan", () => {
     expect(report.requests.failures.unreachable).toBeGreaterThan(0);
   });
 
+  it("a zone that holds the only replica refutes a plan for several zones", () => {
+    const { input, plan } = dev({ load: { zones: 2 } });
+    const replicas = { ...plan.gateway.replicas, min: 1 };
+    const report = only({ input, plan: { ...plan, gateway: { ...plan.gateway, replicas } } }, "lost-zone");
+    expect(
+      report.findings.filter(({ verdict }) => verdict === "not confirmed").map(({ statement }) => statement),
+    ).toEqual(["calls that found no replica"]);
+  });
+
   it("a rollout loses nothing and has more replicas alive than replicas and surge: Kubernetes does not count those that end", () => {
     const planned = prod({ load: { peakRps: 600 } });
     const { plan } = planned;
@@ -216,6 +225,12 @@ describe("beyond the plan", () => {
     // A ready replica serves its cold start after it was asked for.
     const asked = report.replicas.findIndex(({ alive, serving }) => alive > serving);
     expect((report.replicas[asked + 1]?.atS ?? 0) - (report.replicas[asked]?.atS ?? 0)).toBeCloseTo(5, 9);
+  });
+
+  it("refuses a gateway that nothing reaches", () => {
+    expect(() => simulated(dev({ load: { cacheableShare: 1, cacheHitRatio: 1 } }))).toThrow(
+      /^nginx answers every request from its cache \(load\.cacheableShare, load\.cacheHitRatio\): nothing to simulate$/,
+    );
   });
 
   it("refuses what would take hours, with the numbers", () => {
