@@ -11,6 +11,8 @@ import { type Calibration, calibrationSchema } from "../contract/calibration.ts"
 import type { Plan } from "../contract/plan.ts";
 import { plan, readInput } from "../infra/sizing/index.ts";
 import { firstJson, type Part, start } from "./machine.ts";
+import { writeSections } from "./page.ts";
+import { rows, spread } from "./tables.ts";
 import { registerUpstream } from "./targets.ts";
 
 export type Capacity = {
@@ -36,7 +38,11 @@ export async function measureCapacity(rounds: number, log: (line: string) => voi
   try {
     const { url = "" } = await firstJson(upstream);
     const file = join(directory, "calibration.json");
-    await withGateway(directory, url, (load) => load("--profile", "step", "--calibration", file));
+    // Arrivals as the plan assumes them, up to what the worker serves of clients that wait for each other's turn.
+    await withGateway(directory, url, async (load) => {
+      const { knee } = await load("--profile", "step");
+      await load("--profile", "step", "--rps", (knee?.throughput ?? 0).toFixed(0), "--calibration", file);
+    });
     const calibration = calibrationSchema.parse(JSON.parse(await readFile(file, "utf8")));
     log(`calibrated: ${calibration.rpsPerWorker.toFixed(0)} requests per CPU second`);
     const planned = planFor(calibration);
@@ -113,7 +119,44 @@ async function runLoad(options: readonly string[]): Promise<LoadReport> {
   return JSON.parse(await text(part.child.stdout ?? process.stdin));
 }
 
+/** Markdown. */
+export function capacitySection({ calibration, capacity, use, failedAtPeak }: Capacity): string {
+  const { machine } = calibration;
+  return `\`node bench/capacity.ts --write\`, ${machine.cores} cores (${machine.cpu}), Node ${machine.runtime}, one worker of the ${calibration.engine} engine on
+core 0. A gateway is loaded with arrivals at growing rates, which calibrates the plan of a small deployment; then freshly started ones
+get the planned peak, 70 % of what the worker is planned to serve, and a quarter more than all of it. Medians of
+${capacity.measured.length} rounds with the least and the greatest.
+
+${rows([
+  ["", "predicted", "measured", "measured ÷ predicted"],
+  [
+    "capacity, requests/s",
+    capacity.predicted.toFixed(0),
+    spread(capacity.measured, 0),
+    spread(
+      capacity.measured.map((one) => one / capacity.predicted),
+      2,
+    ),
+  ],
+  [
+    "use of its core at the planned peak",
+    use.predicted.toFixed(2),
+    spread(use.measured, 2),
+    spread(
+      use.measured.map((one) => one / use.predicted),
+      2,
+    ),
+  ],
+  ["failed at the planned peak, share", "0", spread(failedAtPeak, 4), ""],
+])}
+
+Clients that wait for an answer before they ask again get more from the same worker, since it then finds many requests at once; a
+calibration with arrivals at a rate (\`--rps\`) is the one that holds for users who do not wait for each other.`;
+}
+
 if (import.meta.main) {
-  const capacity = await measureCapacity(3, (line) => process.stderr.write(`${line}\n`));
-  process.stdout.write(`${JSON.stringify({ ...capacity, planned: undefined }, null, 2)}\n`);
+  const measured = await measureCapacity(3, (line) => process.stderr.write(`${line}\n`));
+  const section = capacitySection(measured);
+  process.stdout.write(`${section}\n${JSON.stringify(measured.calibration, null, 2)}\n`);
+  if (process.argv.includes("--write")) await writeSections({ "Predicted and measured": section });
 }

@@ -3,11 +3,10 @@
  * gateway costs besides. `--write` puts the tables into docs/performance.md. Takes about three minutes.
  */
 import { spawnSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pinned } from "./machine.ts";
+import { writeSections } from "./page.ts";
 import { measureProcesses, type Processes } from "./processes.ts";
 import { callTable, eventTable, processTable } from "./tables.ts";
 import { type Comparison, compare } from "./tools-call.ts";
@@ -37,48 +36,37 @@ function nginxVersion(): string {
   return /nginx\/(\S+)/.exec(stderr)?.[1] ?? "none";
 }
 
-function page(comparison: Comparison, processes: Processes | undefined): string {
+function sections(comparison: Comparison, processes: Processes | undefined): Record<string, string> {
   const how = pinned
     ? "The program under test runs on core 0, the load generator and the upstream on core 1."
     : "Nothing is pinned to a core on this machine.";
-  const rest =
-    processes === undefined
-      ? ""
-      : `
-## Start and memory
-
-A gateway as \`npm start\` runs it, with the embedded database and the example server over stdio. The first start creates the database.
-Each of the sessions was opened and left open after one call; a session is its token, so the gateway keeps a bounded number of
-opened tokens and the upstream sessions it holds for them, not the sessions.
-
-${processTable(processes)}
-`;
-  return `# Performance
-
-\`npm run bench -- --write\` wrote this page: ${plan.rounds} alternating rounds of ${plan.secondsPerRound} s in one run, Node ${process.version},
+  return {
+    "tools/call": `\`npm run bench -- --write\`: ${plan.rounds} alternating rounds of ${plan.secondsPerRound} s in one run, Node ${process.version},
 nginx ${nginxVersion()} with one worker, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}). ${how}
-Figures are medians with the least and the greatest round; ratios compare the rounds next to each other. Figures of one machine say
-little about another, the ratios carry over better.
-
-## tools/call
 
 A small answer (200 bytes) from a Node upstream over ${plan.connections} keep-alive connections; through the gateway with JWT
 authentication, admission, session and metrics on. "Of nginx" compares calls per second with the proxy on one core: there nginx
 waits for the upstream and the generator, which share the other core. "Per core" compares CPU time per call, so it is the harder one.
 
-${callTable(comparison)}
-
-## Events
-
-Each call is answered with 200 log messages as events of an SSE stream before the result; the gateway scans each, and keeps it for a
+${callTable(comparison)}`,
+    Events: `Each call is answered with 200 log messages as events of an SSE stream before the result; the gateway scans each, and keeps it for a
 client that resumes.
 
-${eventTable(comparison)}
-${rest}`;
+${eventTable(comparison)}`,
+    ...(processes === undefined
+      ? {}
+      : {
+          "Start and memory": `A gateway as \`npm start\` runs it, with the embedded database and the example server over stdio. The first start creates the database.
+Each of the sessions was opened and left open after one call; a session is its token, so the gateway keeps a bounded number of
+opened tokens and the upstream sessions it holds for them, not the sessions.
+
+${processTable(processes)}`,
+        }),
+  };
 }
 
 const comparison = await compare(plan, (line) => process.stderr.write(`${line}\n`));
 const processes = sessions > 0 ? await measureProcesses(sessions) : undefined;
-const result = page(comparison, processes);
-process.stdout.write(result);
-if (values.write) await writeFile(join(import.meta.dirname, "../docs/performance.md"), result);
+const measured = sections(comparison, processes);
+for (const [heading, text] of Object.entries(measured)) process.stdout.write(`## ${heading}\n\n${text}\n\n`);
+if (values.write) await writeSections(measured);

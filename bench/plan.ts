@@ -3,6 +3,8 @@
  * printing the same documents as JSON in the same run.
  */
 import { plan, readInput, type SizingInput } from "../infra/sizing/index.ts";
+import { writeSections } from "./page.ts";
+import { median, rows } from "./tables.ts";
 
 export type PlanCost = {
   readonly plans: number;
@@ -59,10 +61,6 @@ function deployments(): SizingInput[] {
   });
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
 /** Takes some seconds. */
 export function measurePlans(): PlanCost {
   const inputs = deployments();
@@ -97,4 +95,27 @@ export function measurePlans(): PlanCost {
   };
 }
 
-if (import.meta.main) process.stdout.write(`${JSON.stringify(measurePlans(), null, 2)}\n`);
+/** Markdown. */
+export function planSection(cost: PlanCost): string {
+  return `\`node bench/plan.ts --write\`: ${cost.plans} different deployments, ${cost.plans - cost.refused} accepted and ${cost.refused} refused with
+${cost.repairs} repairs together, medians of ${ROUNDS} rounds on one core.
+
+${rows([
+  ["", ""],
+  ["all of them, with repairs", `${cost.seconds.toFixed(1)} s`],
+  [
+    "an accepted plan with its provenance",
+    `${cost.acceptedMs.toFixed(2)} ms, ${cost.ofStringify.toFixed(2)} of printing it as JSON`,
+  ],
+  [
+    "a refused plan with its repairs",
+    `${cost.refusedMs[0].toFixed(1)} ms, the slowest ${cost.refusedMs[1].toFixed(0)} ms`,
+  ],
+])}`;
+}
+
+if (import.meta.main) {
+  const section = planSection(measurePlans());
+  process.stdout.write(`${section}\n`);
+  if (process.argv.includes("--write")) await writeSections({ "What a plan costs": section });
+}

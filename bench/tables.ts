@@ -2,13 +2,14 @@
 import type { Memory, Processes, Start } from "./processes.ts";
 import type { Comparison, Round } from "./tools-call.ts";
 
-function median(list: readonly number[]): number {
+export function median(list: readonly number[]): number {
   const sorted = [...list].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-function spread(list: readonly number[], digits: number): string {
+/** The median, and the least and the greatest. */
+export function spread(list: readonly number[], digits: number): string {
   if (list.length === 0) return "–";
   const round = (value: number) => value.toFixed(digits);
   return `${round(median(list))} (${round(Math.min(...list))}–${round(Math.max(...list))})`;
@@ -22,7 +23,8 @@ function ratios(values: readonly (number | undefined)[], bases: readonly (number
   });
 }
 
-function rows(lines: readonly (readonly string[])[]): string {
+/** The first line is the head. */
+export function rows(lines: readonly (readonly string[])[]): string {
   const [head = [], ...rest] = lines;
   return [head, head.map(() => "---"), ...rest].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

@@ -75,8 +75,8 @@ const OF_SCENARIO: Readonly<Record<ScenarioName, (subject: Subject) => readonly 
     const rate = 2 * plan.load.gatewayRps;
     const replicas = fewestSettled(plan, rate);
     const capacity = (replicas * model.workers) / model.cpuS;
-    // An engine that queues has no steady state beyond its capacity, and no plan says that it has.
-    if (model.admission === Number.POSITIVE_INFINITY && rate >= capacity) return [];
+    // An engine that queues has no steady state beyond its capacity, and no plan says that it has; nor has a database without room.
+    if (model.admission === Number.POSITIVE_INFINITY && (rate >= capacity || isDatabaseFull(plan, rate))) return [];
     const refused = boundedShed(model, rate / (replicas * model.workers));
     return [
       shedOf(subject, rate, replicas),
@@ -217,8 +217,17 @@ function always(name: ScenarioName, { plan, model, measured }: Subject): readonl
             measured.most(({ peaks }) => peaks.inFlight),
           ),
         ]),
-    ...(LASTING.includes(name) ? [little] : []),
+    ...(LASTING.includes(name) && !(name === "double" && isDatabaseFull(plan, 2 * plan.load.gatewayRps))
+      ? [little]
+      : []),
   ];
+}
+
+/** Beyond nine tenths of the server connections waits grow for as long as the load lasts, and pools fill up behind them. */
+function isDatabaseFull({ load, pgbouncer, database }: Plan, rate: number): boolean {
+  const busy = (load.dbConnectionsBusy * rate) / load.gatewayRps;
+  const servers = pgbouncer === null ? database.appConnections : pgbouncer.instances * pgbouncer.defaultPoolSize;
+  return busy >= 0.9 * servers;
 }
 
 /** Erlang-C at the pool of a worker and at an instance of PgBouncer. */

@@ -36,11 +36,12 @@ export function derivePlan(input: SizingInput, notes?: Map<string, Provenance>):
   const derive = new Derivation(input.given, notes);
   const load = planLoad(input, derive);
   const engine = planEngine(input, load, derive);
-  const workers = countWorkers(input, engine.kind, derive);
+  const cpu = derive.number("gateway.cpu", input.gateway.cpu, "cpu", ["input.gateway.cpu"]);
+  const workers = countWorkers(input, cpu, engine.kind, derive);
   const rpsPerWorker = serviceRate(input, derive);
   const replicas = planReplicas(input, load, workers * rpsPerWorker * TARGET_USE, derive);
   const memory = planMemory(input, load, replicas.min, workers, derive);
-  const sockets = planSockets(input, load, engine.kind, replicas.min, workers, derive);
+  const sockets = planSockets(input, cpu, load, engine.kind, replicas.min, workers, derive);
   const database = planPools(input, load, replicas, workers, derive);
   const postgresCpu = derive.number("postgres.cpu", input.database.postgres.cpu, "cpu", [
     "input.database.postgres.cpu",
@@ -55,9 +56,10 @@ export function derivePlan(input: SizingInput, notes?: Map<string, Provenance>):
     replicas,
     workers,
     rpsPerWorker,
+    cpu,
     ...memory,
     ...sockets,
-    nofile: gatewayDescriptors(memory.inFlightPerWorker, database, redis, mcp, input.mcp.servers, derive),
+    nofile: gatewayDescriptors(memory.inFlightPerWorker, { database, redis, mcp }, input.mcp.servers, derive),
   };
   const nginx = planNginx(input, load, gateway, outer.streamReadS, derive);
   const backup = planBackup(input, derive);

@@ -1,6 +1,8 @@
 /** Connections and descriptors, at the worst instant: a rollout while the most replicas run. */
 import type { Plan } from "../../../contract/plan.ts";
-import { serverConnections } from "../kernels/postgres.ts";
+import { poolerDescriptors } from "../kernels/database.ts";
+import { GATEWAY_DESCRIPTOR_TERMS, workerDescriptors } from "../kernels/gateway.ts";
+import { BACKEND_DESCRIPTORS, serverConnections } from "../kernels/postgres.ts";
 import { REDIS_DESCRIPTORS } from "../kernels/redis.ts";
 import { type BudgetRule, type Case, refuse, type Sides, warn } from "./rule.ts";
 
@@ -18,26 +20,72 @@ function ownConnections({ postgres }: Plan): number {
 const POOLER_CLIENTS = "PgBouncer documentation, max_client_conn";
 const POOL = "PgBouncer documentation, default_pool_size, reserve_pool_size, max_db_connections";
 
-const descriptorsOf: Readonly<Record<string, readonly [path: string, (plan: Plan) => number | undefined]>> = {
-  "a gateway worker": ["gateway.nofile", (plan) => plan.gateway.nofile],
-  PgBouncer: ["pgbouncer.nofile", (plan) => plan.pgbouncer?.nofile],
-  "a PostgreSQL backend": ["postgres.nofile", (plan) => plan.postgres.nofile],
-  Redis: ["redis.nofile", (plan) => plan.redis.nofile],
-  "an nginx worker": ["nginx.nofile", (plan) => plan.nginx.nofile],
+type Descriptors = {
+  readonly path: string;
+  /** What the others of the plan make it open at most, and the paths of those. */
+  readonly terms: readonly string[];
+  readonly need: (of: Case) => number;
+  readonly limit: (plan: Plan) => number | undefined;
 };
 
-const descriptors: readonly BudgetRule[] = Object.entries(descriptorsOf).map(([name, [path, of]]) =>
-  refuse({
-    id: "I11",
-    statement: `descriptors of ${name} ≤ hard limit of the cluster`,
-    unit: "descriptors",
-    source: "RLIMIT_NOFILE is per process (getrlimit(2))",
-    terms: [path, "kernel.nofileHard"],
-    sides: ({ plan }) => {
-      const needed = of(plan);
-      return needed === undefined ? undefined : [needed, plan.kernel.nofileHard];
-    },
-  }),
+const descriptorsOf: Readonly<Record<string, Descriptors>> = {
+  "a gateway worker": {
+    path: "gateway.nofile",
+    terms: GATEWAY_DESCRIPTOR_TERMS,
+    need: ({ input, plan }) => workerDescriptors(plan.gateway.inFlightPerWorker, plan, input.mcp.servers),
+    limit: (plan) => plan.gateway.nofile,
+  },
+  PgBouncer: {
+    path: "pgbouncer.nofile",
+    terms: ["pgbouncer.maxClientConn", "pgbouncer.defaultPoolSize", "pgbouncer.reservePoolSize", "pgbouncer.pools"],
+    need: ({ plan: { pgbouncer } }) => (pgbouncer === null ? 0 : poolerDescriptors(pgbouncer)),
+    limit: (plan) => plan.pgbouncer?.nofile,
+  },
+  "a PostgreSQL backend": {
+    path: "postgres.nofile",
+    terms: [],
+    need: () => BACKEND_DESCRIPTORS,
+    limit: (plan) => plan.postgres.nofile,
+  },
+  Redis: {
+    path: "redis.nofile",
+    terms: ["redis.maxclients"],
+    need: ({ plan }) => plan.redis.maxclients + REDIS_DESCRIPTORS,
+    limit: (plan) => plan.redis.nofile,
+  },
+  "an nginx worker": {
+    path: "nginx.nofile",
+    terms: ["nginx.workerConnections"],
+    need: ({ plan }) => plan.nginx.workerConnections,
+    limit: (plan) => plan.nginx.nofile,
+  },
+};
+
+const descriptors: readonly BudgetRule[] = Object.entries(descriptorsOf).flatMap(
+  ([name, { path, terms, need, limit }]) => [
+    refuse({
+      id: "I11",
+      statement: `descriptors that ${name} opens ≤ its limit`,
+      unit: "descriptors",
+      source: "RLIMIT_NOFILE is per process (getrlimit(2)); what is beyond it fails to open",
+      terms: [path, ...terms],
+      sides: (of) => {
+        const granted = limit(of.plan);
+        return granted === undefined ? undefined : [need(of), granted];
+      },
+    }),
+    refuse({
+      id: "I11",
+      statement: `descriptors of ${name} ≤ hard limit of the cluster`,
+      unit: "descriptors",
+      source: "RLIMIT_NOFILE is per process (getrlimit(2))",
+      terms: [path, "kernel.nofileHard"],
+      sides: ({ plan }) => {
+        const granted = limit(plan);
+        return granted === undefined ? undefined : [granted, plan.kernel.nofileHard];
+      },
+    }),
+  ],
 );
 
 export const connections: readonly BudgetRule[] = [
@@ -134,6 +182,23 @@ export const connections: readonly BudgetRule[] = [
       input.redis.ceiling === undefined ? undefined : [plan.redis.maxclients, input.redis.ceiling],
   }),
   ...descriptors,
+  refuse({
+    id: "I58",
+    statement: "connections of all clients and towards the gateway ≤ worker connections, one nginx of several lost",
+    unit: "connections",
+    source: "nginx documentation, worker_connections: connections to upstreams count too",
+    terms: [
+      "input.load.concurrentUsers",
+      "input.load.sseStreams",
+      "nginx.replicas",
+      "nginx.workerProcesses",
+      "nginx.workerConnections",
+    ],
+    sides: ({ input: { load }, plan: { nginx } }) => [
+      2 * (load.concurrentUsers + load.sseStreams),
+      Math.max(1, nginx.replicas - 1) * nginx.workerProcesses * nginx.workerConnections,
+    ],
+  }),
   refuse({
     id: "I12",
     statement: "sessions cleaned up at once ≤ pool of a worker",

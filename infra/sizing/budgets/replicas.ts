@@ -1,6 +1,7 @@
 /** What the cluster has to grant: replicas, evictions, processor shares, quota. */
 import { cpuTarget } from "../kernels/cluster.ts";
 import { reservedBy, sumOf } from "../kernels/cost.ts";
+import { up } from "../rounding.ts";
 import { type BudgetRule, refuse } from "./rule.ts";
 
 export const replicas: readonly BudgetRule[] = [
@@ -14,11 +15,30 @@ export const replicas: readonly BudgetRule[] = [
   }),
   refuse({
     id: "I34",
-    statement: "most replicas ≤ replicas at the worst instant of a rollout",
+    statement: "replicas that the autoscaler may run ≤ most replicas that everything else is planned for",
     unit: "replicas",
-    source: "Kubernetes documentation, rolling updates: the surge comes on top",
-    terms: ["gateway.replicas.max", "gateway.replicas.peak"],
-    sides: ({ plan: { gateway } }) => [gateway.replicas.max, gateway.replicas.peak],
+    source: "Kubernetes documentation, HorizontalPodAutoscaler",
+    terms: ["autoscaling.max", "gateway.replicas.max"],
+    sides: ({ plan }) => [plan.autoscaling.max, plan.gateway.replicas.max],
+  }),
+  refuse({
+    id: "I34",
+    statement: "fewest replicas that carry the load ≤ replicas that the autoscaler keeps",
+    unit: "replicas",
+    source: "Kubernetes documentation, HorizontalPodAutoscaler",
+    terms: ["gateway.replicas.min", "autoscaling.min"],
+    sides: ({ plan }) => [plan.gateway.replicas.min, plan.autoscaling.min],
+  }),
+  refuse({
+    id: "I34",
+    statement: "surge of a rollout, rounded up, ≤ replicas at the worst instant − most replicas",
+    unit: "replicas",
+    source: "Kubernetes documentation, rolling updates: maxSurge is rounded up",
+    terms: ["autoscaling.maxSurge", "gateway.replicas.max", "gateway.replicas.peak"],
+    sides: ({ plan: { autoscaling, gateway } }) => [
+      up(autoscaling.maxSurge * gateway.replicas.max),
+      gateway.replicas.peak - gateway.replicas.max,
+    ],
   }),
   refuse({
     id: "I34",
@@ -50,6 +70,14 @@ export const replicas: readonly BudgetRule[] = [
     source: "Kubernetes documentation: use is compared with the request; beyond it a busy node slows the pod first",
     terms: ["gateway.workers", "gateway.cpu", "gateway.cpuRequest", "autoscaling.enabled"],
     sides: ({ plan }) => (plan.autoscaling.enabled ? [cpuTarget(plan.gateway), 95] : undefined),
+  }),
+  refuse({
+    id: "I54",
+    statement: "CPU target of the autoscaler as it is set ≤ 95",
+    unit: "percent",
+    source: "Kubernetes documentation: use is compared with the request",
+    terms: ["autoscaling.targetCpuPercent", "autoscaling.enabled"],
+    sides: ({ plan: { autoscaling } }) => (autoscaling.enabled ? [autoscaling.targetCpuPercent, 95] : undefined),
   }),
   refuse({
     id: "I54",

@@ -78,10 +78,12 @@ export function planPooler(
     ["pgbouncer.databases", "pgbouncer.users", "pgbouncer.forcedUser"],
   );
   const busy = serversFor(load.dbConnectionsBusy, WAITING_SHARE, 1);
+  // Instances share no queue: split in two, a pool needs more than half.
+  const perInstance = serversFor(load.dbConnectionsBusy / instances, WAITING_SHARE, 1);
   const defaultPoolSize = derive.number(
     "pgbouncer.defaultPoolSize",
-    up(Math.max(busy, 2 * postgresCpu + 1) / instances),
-    "⌈max(smallest c with ErlangC(c, dbConnectionsBusy) ≤ 0.05, 2 · cpu + 1) ÷ instances⌉",
+    Math.max(perInstance, up(Math.max(busy, 2 * postgresCpu + 1) / instances)),
+    "max(c(dbConnectionsBusy ÷ instances), ⌈max(c(dbConnectionsBusy), 2 · cpu + 1) ÷ instances⌉), c(a) the fewest with ErlangC(c, a) ≤ 0.05",
     ["load.dbConnectionsBusy", "postgres.cpu", "pgbouncer.instances"],
   );
   const reservePoolSize = derive.number("pgbouncer.reservePoolSize", up(defaultPoolSize / 4), "⌈defaultPoolSize ÷ 4⌉", [
@@ -152,11 +154,19 @@ export function planPooler(
     ),
     nofile: derive.number(
       "pgbouncer.nofile",
-      maxClientConn + POOLER_DESCRIPTORS + servers + OTHER_DESCRIPTORS,
+      poolerDescriptors({ maxClientConn, defaultPoolSize, reservePoolSize, pools }),
       "maxClientConn + 12 + (defaultPoolSize + reservePoolSize) · pools + 40",
       ["pgbouncer.maxClientConn", "pgbouncer.defaultPoolSize", "pgbouncer.reservePoolSize", "pgbouncer.pools"],
     ),
   };
+}
+
+/** What an instance opens at most: clients, servers, its own. */
+export function poolerDescriptors(
+  pooler: Pick<Pooler, "maxClientConn" | "defaultPoolSize" | "reservePoolSize" | "pools">,
+): number {
+  const servers = (pooler.defaultPoolSize + pooler.reservePoolSize) * pooler.pools;
+  return pooler.maxClientConn + POOLER_DESCRIPTORS + servers + OTHER_DESCRIPTORS;
 }
 
 /** 21 of `1.21`. */

@@ -20,15 +20,20 @@ const LEAST_BACKLOG = 128;
 type Replicas = Plan["gateway"]["replicas"];
 
 /** Workers of a replica: one per core, or the documents' rule; at most 16. */
-export function countWorkers(input: SizingInput, engine: Plan["engine"]["kind"], derive: Derivation): number {
-  const { workers, workerRule, cpu } = input.gateway;
+export function countWorkers(
+  input: SizingInput,
+  cpu: number,
+  engine: Plan["engine"]["kind"],
+  derive: Derivation,
+): number {
+  const { workers, workerRule } = input.gateway;
   const auto =
     workerRule === "documents" && engine === "fastify" ? Math.min(down(2 * cpu + 1), 16) : clamp(down(cpu), 1, 16);
   return derive.number(
     "gateway.workers",
     workers === "auto" ? auto : workers,
     "workers; auto: one per core, 1 to 16 (documents' rule with fastify: min(2·cpu + 1, 16))",
-    ["input.gateway.workers", "input.gateway.workerRule", "input.gateway.cpu", "engine.kind"],
+    ["input.gateway.workers", "input.gateway.workerRule", "gateway.cpu", "engine.kind"],
   );
 }
 
@@ -166,17 +171,17 @@ export function planMemory(
   return { memoryMiB, workerBaseMiB, bytesPerRequest, inFlightPerWorker, maxOldSpaceMiB };
 }
 
-type Sockets = Pick<Plan["gateway"], "cpu" | "cpuRequest" | "threadPool" | "listeners" | "backlog">;
+type Sockets = Pick<Plan["gateway"], "cpuRequest" | "threadPool" | "listeners" | "backlog">;
 
 export function planSockets(
   input: SizingInput,
+  cpu: number,
   load: Plan["load"],
   engine: Plan["engine"]["kind"],
   min: number,
   workers: number,
   derive: Derivation,
 ): Sockets {
-  const cpu = derive.number("gateway.cpu", input.gateway.cpu, "cpu", ["input.gateway.cpu"]);
   const listeners = derive.number(
     "gateway.listeners",
     engine === "bounded" ? workers : 1,
@@ -185,7 +190,6 @@ export function planSockets(
   );
   const arrivals = powerOfTwo(load.gatewayRps / min / listeners);
   return {
-    cpu,
     cpuRequest: derive.number("gateway.cpuRequest", input.gateway.cpuRequest ?? cpu, "cpuRequest, else cpu", [
       "input.gateway.cpuRequest",
       "gateway.cpu",
@@ -206,35 +210,46 @@ export function planSockets(
   };
 }
 
+/** What `workerDescriptors` is made of. */
+export const GATEWAY_DESCRIPTOR_TERMS = [
+  "gateway.inFlightPerWorker",
+  "mcp.streamsPerWorker",
+  "database.poolPerWorker",
+  "database.overflow",
+  "redis.connectionsPerWorker",
+  "mcp.socketsPerOrigin",
+  "input.mcp.servers",
+  "mcp.sessionsPerWorker",
+] as const;
+
 /** Descriptors of one worker: RLIMIT_NOFILE counts per process, never per container. */
+export function workerDescriptors(
+  inFlightPerWorker: number,
+  { database, redis, mcp }: Pick<Plan, "database" | "redis" | "mcp">,
+  servers: number,
+): number {
+  return (
+    inFlightPerWorker +
+    mcp.streamsPerWorker +
+    database.poolPerWorker +
+    database.overflow +
+    redis.connectionsPerWorker +
+    mcp.socketsPerOrigin * servers +
+    mcp.sessionsPerWorker +
+    OTHER_DESCRIPTORS
+  );
+}
+
 export function gatewayDescriptors(
   inFlightPerWorker: number,
-  database: Plan["database"],
-  redis: Plan["redis"],
-  mcp: Plan["mcp"],
+  parts: Pick<Plan, "database" | "redis" | "mcp">,
   servers: number,
   derive: Derivation,
 ): number {
   return derive.number(
     "gateway.nofile",
-    inFlightPerWorker +
-      mcp.streamsPerWorker +
-      database.poolPerWorker +
-      database.overflow +
-      redis.connectionsPerWorker +
-      mcp.socketsPerOrigin * servers +
-      mcp.sessionsPerWorker +
-      OTHER_DESCRIPTORS,
+    workerDescriptors(inFlightPerWorker, parts, servers),
     "inFlightPerWorker + streamsPerWorker + pool + overflow + redis + socketsPerOrigin · servers + sessionsPerWorker + 64",
-    [
-      "gateway.inFlightPerWorker",
-      "mcp.streamsPerWorker",
-      "database.poolPerWorker",
-      "database.overflow",
-      "redis.connectionsPerWorker",
-      "mcp.socketsPerOrigin",
-      "input.mcp.servers",
-      "mcp.sessionsPerWorker",
-    ],
+    GATEWAY_DESCRIPTOR_TERMS,
   );
 }

@@ -11,7 +11,7 @@ const RESERVED = 3;
 /** Migrations 5, exporter 3, backup 2, administrators 5: all past the pooler. */
 const DIRECT = 15;
 /** max_files_per_process, and what is open besides. */
-const DESCRIPTORS = 1000 + 64;
+export const BACKEND_DESCRIPTORS = 1000 + 64;
 
 /** Server connections that the gateways can hold at the worst instant: the pooler's, or their own without one. */
 export function serverConnections(database: Plan["database"], pooler: Plan["pgbouncer"]): number {
@@ -35,15 +35,21 @@ export function planPostgres(
     DIRECT,
     "migrations 5, exporter 3, backup 2, administrators 5",
   );
+  // With less than it would take, I8 says whether what the service allows is enough.
+  const allowed = input.database.postgres.ceiling ?? Number.POSITIVE_INFINITY;
   const maxConnections = derive.number(
     "postgres.maxConnections",
+    Math.min(
+      allowed,
+      pooler === null
+        ? up(1.2 * database.appConnections) + 20
+        : up(1.1 * (serverConnections(database, pooler) + reservedConnections + directConnections)),
+    ),
+    "⌈1.1 · (instances · maxDbConnections + reserved + direct)⌉; without a pooler ⌈1.2 · appConnections⌉ + 20; at most the ceiling",
     pooler === null
-      ? up(1.2 * database.appConnections) + 20
-      : up(1.1 * (serverConnections(database, pooler) + reservedConnections + directConnections)),
-    "⌈1.1 · (instances · maxDbConnections + reserved + direct)⌉; without a pooler ⌈1.2 · appConnections⌉ + 20",
-    pooler === null
-      ? ["database.appConnections", "database.mode"]
+      ? ["database.appConnections", "database.mode", "input.database.postgres.ceiling"]
       : [
+          "input.database.postgres.ceiling",
           "pgbouncer.instances",
           "pgbouncer.maxDbConnections",
           "postgres.reservedConnections",
@@ -93,7 +99,7 @@ export function planPostgres(
       "⌈1.2 · (2 · maxWalSize + dataGiB)⌉",
       ["postgres.maxWalSizeMiB", "input.data.dataGiB"],
     ),
-    nofile: at("postgres.nofile", DESCRIPTORS, "max_files_per_process 1000, and 64"),
+    nofile: at("postgres.nofile", BACKEND_DESCRIPTORS, "max_files_per_process 1000, and 64"),
   };
 }
 

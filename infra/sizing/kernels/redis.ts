@@ -38,9 +38,10 @@ export function planRedis(input: SizingInput, peak: number, workers: number, der
   );
   const maxclients = derive.number(
     "redis.maxclients",
-    Math.max(LEAST_CLIENTS, up(1.2 * connections)),
-    "max(1000, ⌈1.2 · connections⌉)",
-    ["redis.connections"],
+    // With less than it would take, I10 says whether what the service allows is enough.
+    Math.min(redis.ceiling ?? Number.POSITIVE_INFINITY, Math.max(LEAST_CLIENTS, up(1.2 * connections))),
+    "max(1000, ⌈1.2 · connections⌉), at most the ceiling",
+    ["redis.connections", "input.redis.ceiling"],
   );
   const maxmemoryMiB = derive.number(
     "redis.maxmemoryMiB",

@@ -103,16 +103,31 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     42,
     41,
   ],
-  "I8 max_connections ≤ what the managed database allows": [prod, { database: { postgres: { ceiling: 40 } } }, 47, 40],
+  "I8 max_connections ≤ what the managed database allows": [
+    prod,
+    { database: { postgres: { ceiling: 46 } }, given: { "postgres.maxConnections": 47 } },
+    47,
+    46,
+  ],
   "I9 least pool ≤ default pool": [dev, given({ "pgbouncer.minPoolSize": 4 }), 4, 3],
   "I10 Redis connections at the worst instant ≤ maxclients": [prod, given({ "redis.maxclients": 153 }), 154, 153],
   "I10 maxclients ≤ hard limit of descriptors − 32": [
     dev,
-    { cluster: { nofileHard: 65_536 }, given: { "redis.maxclients": 65_505, "redis.nofile": 65_536 } },
+    { cluster: { nofileHard: 65_536 }, given: { "redis.maxclients": 65_505 } },
     65_505,
     65_504,
   ],
-  "I10 maxclients ≤ what the managed Redis allows": [prod, { redis: { ceiling: 500 } }, 1000, 500],
+  "I10 maxclients ≤ what the managed Redis allows": [
+    prod,
+    { redis: { ceiling: 500 }, given: { "redis.maxclients": 1000 } },
+    1000,
+    500,
+  ],
+  "I11 descriptors that a gateway worker opens ≤ its limit": [dev, given({ "gateway.nofile": 1920 }), 1921, 1920],
+  "I11 descriptors that PgBouncer opens ≤ its limit": [dev, given({ "pgbouncer.nofile": 63 }), 64, 63],
+  "I11 descriptors that a PostgreSQL backend opens ≤ its limit": [dev, given({ "postgres.nofile": 1063 }), 1064, 1063],
+  "I11 descriptors that Redis opens ≤ its limit": [dev, given({ "redis.nofile": 1031 }), 1032, 1031],
+  "I11 descriptors that an nginx worker opens ≤ its limit": [dev, given({ "nginx.nofile": 1023 }), 1024, 1023],
   "I11 descriptors of a gateway worker ≤ hard limit of the cluster": [
     dev,
     { cluster: { nofileHard: 4000 }, given: { "gateway.nofile": 4001 } },
@@ -142,6 +157,12 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     { cluster: { nofileHard: 2500 } },
     2560,
     2500,
+  ],
+  "I58 connections of all clients and towards the gateway ≤ worker connections, one nginx of several lost": [
+    prod,
+    given({ "nginx.workerConnections": 4249 }),
+    17_000,
+    16_996,
   ],
   "I12 sessions cleaned up at once ≤ pool of a worker": [dev, given({ "database.cleanupConcurrency": 3 }), 3, 2],
   "I13 named prepared statements in transaction mode ≤ those that PgBouncer tracks (1.21 or later)": [
@@ -237,7 +258,24 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     28_232,
   ],
   "I34 fewest replicas ≤ most replicas": [dev, given({ "gateway.replicas.min": 3, "gateway.replicas.max": 2 }), 3, 2],
-  "I34 most replicas ≤ replicas at the worst instant of a rollout": [dev, given({ "gateway.replicas.peak": 1 }), 2, 1],
+  "I34 replicas that the autoscaler may run ≤ most replicas that everything else is planned for": [
+    dev,
+    given({ "autoscaling.max": 3 }),
+    3,
+    2,
+  ],
+  "I34 fewest replicas that carry the load ≤ replicas that the autoscaler keeps": [
+    prod,
+    given({ "autoscaling.min": 10 }),
+    11,
+    10,
+  ],
+  "I34 surge of a rollout, rounded up, ≤ replicas at the worst instant − most replicas": [
+    prod,
+    given({ "gateway.replicas.peak": 17 }),
+    4,
+    3,
+  ],
   "I34 max(3, zones) ≤ fewest replicas in production": [
     prod,
     { gateway: { rpsPerWorker: 4000, haFloor: 2 }, load: { zones: 1 } },
@@ -256,6 +294,7 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     140,
     95,
   ],
+  "I54 CPU target of the autoscaler as it is set ≤ 95": [dev, given({ "autoscaling.targetCpuPercent": 96 }), 96, 95],
   "I54 CPU request of a replica ≤ its limit": [dev, { gateway: { cpuRequest: 2 } }, 2, 1],
   "I36 cpu of all tiers at the worst instant ≤ quota of the namespace": [dev, { cluster: { quota: { cpu: 6 } } }, 7, 6],
   "I36 memory of all tiers at the worst instant ≤ quota of the namespace": [
@@ -295,7 +334,10 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
 };
 
 /** Breaks that bring another with them by their nature, with the reason. */
-const companions: Readonly<Record<string, readonly string[]>> = {};
+const companions: Readonly<Record<string, readonly string[]>> = {
+  // Its descriptors are its clients and 32 more.
+  "I10 maxclients ≤ hard limit of descriptors − 32": ["I11 descriptors of Redis ≤ hard limit of the cluster"],
+};
 
 function documentOf(base: Raw, changes: Raw) {
   const reading = readInput(withChanges(base, changes));

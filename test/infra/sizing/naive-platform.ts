@@ -49,13 +49,19 @@ export function cluster(
   return [
     most("I34", "1 ≤ min", 1, min),
     most("I34", "min ≤ max", min, max),
-    // The worst instant cannot be better than the maximum.
-    most("I34", "max ≤ peak", max, peak),
+    most("I34", "autoscaler's max ≤ max", autoscaling.max, max),
+    most("I34", "min ≤ autoscaler's min", min, autoscaling.min),
+    most("I34", "⌈maxSurge·max⌉ ≤ peak − max", Math.ceil(autoscaling.maxSurge * max - 1e-9 * max), peak - max),
     ...(input.environment === "prod"
       ? [most("I34", "max(3, zones) ≤ min in prod", Math.max(3, disruption.zones), min)]
       : []),
     // The cores that workers can use are 70 % busy at the target, which is a percentage of the request; above 95 there is no such target.
-    ...(autoscaling.enabled ? [most("I54", "70·min(W, cpu) ÷ request ≤ 95", target, 95)] : []),
+    ...(autoscaling.enabled
+      ? [
+          most("I54", "70·min(W, cpu) ÷ request ≤ 95", target, 95),
+          most("I54", "target as set ≤ 95", autoscaling.targetCpuPercent, 95),
+        ]
+      : []),
     most("I54", "cpu request ≤ limit", gateway.cpuRequest, gateway.cpu),
     most("I35", "one eviction at min", 1, evictions),
     ...asked.flatMap(([what, sum, allowed]) =>

@@ -40,7 +40,8 @@ export function tableOf(input: SizingInput, engine: "fastify" | "bounded"): Expe
   const pooled = input.database.mode === "pgbouncer" ? poolerOf(input, busy, app) : {};
   const servers = pooled["pgbouncer.maxDbConnections"];
   const k = input.database.pgbouncer.instances;
-  const maxConnections = servers === undefined ? up(tenths(12, app)) + 20 : up(tenths(11, k * servers + 3 + 15));
+  const wanted = servers === undefined ? up(tenths(12, app)) + 20 : up(tenths(11, k * servers + 3 + 15));
+  const maxConnections = Math.min(wanted, input.database.postgres.ceiling ?? wanted);
   return {
     "load.gatewayRps": rate,
     "load.inFlight": requestsInFlight(input),
@@ -116,7 +117,8 @@ function poolerOf({ database }: SizingInput, busy: number, app: number): Record<
   const { instances: k, users, databases, forcedUser } = database.pgbouncer;
   const pools = databases * (forcedUser ? 1 : users + 1);
   const c = serversFor(busy, MAY_WAIT, 1);
-  const pool = up(Math.max(c, 2 * database.postgres.cpu + 1) / k);
+  // Instances share no queue, so each has to be enough for its part.
+  const pool = Math.max(serversFor(busy / k, MAY_WAIT, 1), up(Math.max(c, 2 * database.postgres.cpu + 1) / k));
   const reserve = up(pool / 4);
   const client = up(tenths(12, app) / Math.max(1, k - 1));
   return {
@@ -145,7 +147,8 @@ function postgresOf({ database }: SizingInput, maxConnections: number): Expected
 
 function redisOf(input: SizingInput, { W, peak }: Gateway): Expected {
   const connections = peak * W * input.redis.connectionsPerWorker + 10;
-  const maxclients = Math.max(1000, up(tenths(12, connections)));
+  const wanted = Math.max(1000, up(tenths(12, connections)));
+  const maxclients = Math.min(wanted, input.redis.ceiling ?? wanted);
   const maxmemory = up(1.5 * redisStateMiB(input));
   return {
     "redis.connections": connections,

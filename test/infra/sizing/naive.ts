@@ -26,7 +26,7 @@ export function inequalities(input: SizingInput, plan: Plan): readonly Inequalit
     ...capacity(input, plan),
     ...gatewayMemory(plan),
     ...connections(input, plan),
-    ...descriptors(plan),
+    ...descriptors(input, plan),
     ...timeouts(plan),
     ...lifetimes(input, plan),
     ...retries(plan),
@@ -154,8 +154,31 @@ function pooler(input: SizingInput, app: number, { pgbouncer }: Plan): readonly 
   ];
 }
 
-/** Descriptors are per process, never per container: each process's own need against the hard limit. */
-function descriptors({ gateway, pgbouncer, postgres, redis, nginx, kernel: k }: Plan): readonly Inequality[] {
-  const limits = [gateway.nofile, pgbouncer?.nofile ?? 0, postgres.nofile, redis.nofile, nginx.nofile];
-  return limits.map((limit) => most("I11", "nofile ≤ nofileHard", limit, k.nofileHard));
+/** Descriptors are per process, never per container: each process opens no more than it may, and may no more than the platform grants. */
+function descriptors(input: SizingInput, plan: Plan): readonly Inequality[] {
+  const { gateway, database, pgbouncer, postgres, redis, nginx, mcp, kernel: k } = plan;
+  const worker =
+    gateway.inFlightPerWorker +
+    mcp.streamsPerWorker +
+    (database.poolPerWorker + database.overflow) +
+    redis.connectionsPerWorker +
+    mcp.socketsPerOrigin * input.mcp.servers +
+    mcp.sessionsPerWorker +
+    64;
+  const pools = pgbouncer === null ? 0 : pgbouncer.pools * (pgbouncer.defaultPoolSize + pgbouncer.reservePoolSize);
+  const processes: readonly (readonly [number, number])[] = [
+    [worker, gateway.nofile],
+    ...(pgbouncer === null ? [] : [[pgbouncer.maxClientConn + 12 + pools + 40, pgbouncer.nofile] as const]),
+    [1064, postgres.nofile],
+    [redis.maxclients + 32, redis.nofile],
+    [nginx.workerConnections, nginx.nofile],
+  ];
+  const room = Math.max(1, nginx.replicas - 1) * nginx.workerProcesses * nginx.workerConnections;
+  return [
+    ...processes.flatMap(([need, limit]) => [
+      most("I11", "need ≤ nofile", need, limit),
+      most("I11", "nofile ≤ nofileHard", limit, k.nofileHard),
+    ]),
+    most("I58", "2·clients ≤ connections of nginx", 2 * (input.load.concurrentUsers + input.load.sseStreams), room),
+  ];
 }

@@ -1,12 +1,8 @@
 /** Golden vectors: the guides' own examples, and what the programs report at boot. */
 import { describe, expect, it } from "vitest";
-import * as documents from "../../../infra/sizing/documents.ts";
-import {
-  nodeDefaultHeapMiB,
-  pgbouncerExpectedDescriptors,
-  redisEffectiveClients,
-} from "../../../infra/sizing/oracles.ts";
+import * as documents from "./documents.ts";
 import { erlangC, serversFor } from "./naive-queueing.ts";
+import { nodeDefaultHeapMiB, pgbouncerExpectedDescriptors, redisEffectiveClients } from "./oracles.ts";
 
 describe("the guides' formulas give the guides' examples", () => {
   it.each([

@@ -31,7 +31,7 @@ describe("a rollout", () => {
     // 27 new pods and their surge of 7 at 8 connections; PgBouncer accepts 327 by then.
     expect(sides(planOf(prod), planOf(withLoad(6000)))).toEqual([
       ["I6", 272, 327, true],
-      ["I8", 52, 58, true],
+      ["I8", 56, 62, true],
       ["I10", 282, 1000, true],
     ]);
   });
@@ -39,7 +39,7 @@ describe("a rollout", () => {
   it("that shrinks meets its own limits with the pods of the plan before", () => {
     expect(sides(planOf(withLoad(6000)), planOf(prod)).map(([id, left, right]) => [id, left, right])).toEqual([
       ["I6", 272, 173],
-      ["I8", 52, 47],
+      ["I8", 56, 47],
       ["I10", 282, 1000],
     ]);
   });
@@ -101,9 +101,9 @@ describe("the next generation", () => {
     expect(next.accepted).toBe(false);
     expect(next.refusals.map(({ id, repairs }) => [id, repairs])).toEqual([
       ["I6", [{ input: "pgbouncer.maxClientConn", from: 173, to: 272 }]],
-      ["I8", [{ input: "postgres.maxConnections", from: 47, to: 52 }]],
+      ["I8", [{ input: "postgres.maxConnections", from: 47, to: 56 }]],
     ]);
-    const given = { "pgbouncer.maxClientConn": 272, "postgres.maxConnections": 52 };
+    const given = { "pgbouncer.maxClientConn": 272, "postgres.maxConnections": 56 };
     const repaired = readInput({ ...prod, given });
     if (!repaired.ok) throw new Error("the repair cannot be written");
     expect(withRollout(subjectOf("x", { ...prod, given }).document, repaired.input, before).accepted).toBe(true);
