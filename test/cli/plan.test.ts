@@ -113,7 +113,7 @@ describe("input that is not understood", () => {
 describe("wrong usage exits 1, since 2 means refused", () => {
   const cwd = folder({ dev });
   it.each([
-    [[], "--stack or --input is needed; stacks here: dev"],
+    [[], "--stack or --input is needed; stacks here: dev, prod"],
     [["-s", "../dev"], '--stack "../dev" is no name of a stack'],
     [["-s", "dev", "--input", "x"], "--stack and --input exclude each other"],
     [["-s", "dev", "--json", "--svg"], "--json and --svg exclude each other"],

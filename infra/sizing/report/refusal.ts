@@ -40,7 +40,7 @@ export function noRepair(refusal: Refusal): string {
   if (isRolloutBudget(refusal))
     return `No single number of this plan repairs it alone: pods of the plan before still need room for ${quantity(refusal.left, refusal.unit)}. Take two steps: first this plan with the limits of the plan before pinned, then without.`;
   if (refusal.id === "I5")
-    return "No input repairs it: measure with `mcp-stack load --calibration calibration.json` and plan with `--calibration calibration.json`.";
+    return "No input repairs it: measure with `mcp-stack load --serve --profile step --rps 8000 --calibration calibration.json` and plan with `--calibration calibration.json`.";
   return "No single input repairs it.";
 }
 

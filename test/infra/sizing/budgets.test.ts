@@ -1,6 +1,8 @@
 /** Every budget is broken by a case of its own, alone; the document of each says what does not hold and what would repair it. */
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { budgetRules, plan, readInput } from "../../../infra/sizing/index.ts";
+import { verdictText } from "../../../infra/sizing/report/index.ts";
 import { dev, prod, withChanges } from "./cases.ts";
 
 type Raw = { readonly [name: string]: unknown };
@@ -339,10 +341,12 @@ const companions: Readonly<Record<string, readonly string[]>> = {
   "I10 maxclients ≤ hard limit of descriptors − 32": ["I11 descriptors of Redis ≤ hard limit of the cluster"],
 };
 
-function documentOf(base: Raw, changes: Raw) {
+const ROOT = join(import.meta.dirname, "..", "..", "..");
+
+function subjectOf(base: Raw, changes: Raw) {
   const reading = readInput(withChanges(base, changes));
   if (!reading.ok) throw new Error(reading.problems.map(({ message }) => message).join("\n"));
-  return plan(reading.input);
+  return { input: reading.input, document: plan(reading.input) };
 }
 
 describe("budgets", () => {
@@ -353,7 +357,7 @@ describe("budgets", () => {
   });
 
   it.each(Object.entries(broken))("%s", (name, [base, changes, left, right]) => {
-    const document = documentOf(base, changes);
+    const { document } = subjectOf(base, changes);
     const found = [...document.refusals, ...document.warnings];
     expect(found.map(({ id, statement }) => `${id} ${statement}`).toSorted()).toEqual(
       [name, ...(companions[name] ?? [])].toSorted(),
@@ -363,8 +367,15 @@ describe("budgets", () => {
     expect(document.accepted).toBe(line?.severity === "warn");
   });
 
+  it("every refusal is a text that says what does not hold, why it matters and what repairs it", async () => {
+    const texts = Object.entries(broken).map(([name, [base, changes]]) =>
+      verdictText({ title: "the stack", ...subjectOf(base, changes) }).replace(/^[^\n]*\n/, `# ${name}\n`),
+    );
+    await expect(texts.join("\n\n")).toMatchFileSnapshot(join(ROOT, "test/golden/plan/budgets.txt"));
+  });
+
   it("without a pooler, the gateway's own connections count", () => {
-    const document = documentOf(prod, direct);
+    const { document } = subjectOf(prod, direct);
     expect(document.refusals).toEqual([]);
     expect(document.plan.pgbouncer).toBe(null);
     expect(document.budgets.filter(({ id }) => id === "I8").map(({ left, right }) => [left, right])).toEqual([

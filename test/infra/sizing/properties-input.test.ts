@@ -49,7 +49,7 @@ describe("what is legal", () => {
       fc.property(legalInputs, (raw) => {
         expect(problemsOf(raw)).toEqual([]);
       }),
-      { numRuns: 3000 },
+      TEN_THOUSAND,
     );
   });
 
@@ -65,7 +65,7 @@ describe("what is legal", () => {
         }, raw);
         expect(inputOf(rewritten)).toEqual(input);
       }),
-      { numRuns: 1000 },
+      TEN_THOUSAND,
     );
   });
 });
@@ -83,12 +83,12 @@ describe("what is not", () => {
         if (field === undefined || problem?.nearest === undefined) return;
         expect(problemsOf(withValue(raw, path, asWritten(field, problem.nearest)))).toEqual([]);
       }),
-      { numRuns: 3000 },
+      TEN_THOUSAND,
     );
   });
 
   it("is named: a key that nobody declared", () => {
-    fc.assert(fc.property(unknownKeys, expectNamed), { numRuns: 3000 });
+    fc.assert(fc.property(unknownKeys, expectNamed), TEN_THOUSAND);
   });
 
   it("is named wherever it stands: every mistake at once", () => {
@@ -117,7 +117,7 @@ describe("what is not", () => {
         const read = readInput(raw);
         if (!read.ok) expect(read.problems.every(isComplete)).toBe(true);
       }),
-      { numRuns: 5000 },
+      TEN_THOUSAND,
     );
   });
 

@@ -77,7 +77,7 @@ describe("provenance", () => {
         if (after === undefined || !isUsual(after)) return;
         expect(unexplained(inputOf(raw), after, `input.${path}`)).toEqual([]);
       }),
-      { numRuns: 5000 },
+      { numRuns: 10_000 },
     );
   });
 
