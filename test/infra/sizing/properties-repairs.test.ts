@@ -97,7 +97,7 @@ describe("the smallest repair", () => {
           );
         expect(wrongRepairs(input)).toEqual([]);
       }),
-      { numRuns: 5000 },
+      { numRuns: 8000 },
     );
   });
 });
