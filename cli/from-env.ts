@@ -1,6 +1,5 @@
 /** `--from-env file`: another gateway's file as sizing inputs, with the report of what each of its names means. */
 import { basename } from "node:path";
-import { text } from "node:stream/consumers";
 import type { PlanDocument } from "../contract/plan.ts";
 import {
   type EnvReport,
@@ -11,7 +10,7 @@ import {
   type Style,
 } from "../infra/from-env/index.ts";
 import type { Problem } from "../infra/sizing/index.ts";
-import { readText, type StackInput } from "./stack.ts";
+import { readStandardInput, readText, type StackInput } from "./stack.ts";
 
 export type EnvSource = StackInput & {
   readonly report: EnvReport;
@@ -22,7 +21,7 @@ export type EnvSource = StackInput & {
 /** `-` is standard input. Throws RangeError with the file's name where it cannot be read. */
 export async function readEnvFile(file: string): Promise<EnvSource> {
   const title = file === "-" ? "standard input" : basename(file);
-  const { input, report } = readDeployment(file === "-" ? await text(process.stdin) : await readText(file), title);
+  const { input, report } = readDeployment(file === "-" ? await readStandardInput() : await readText(file), title);
   const problems = report.problems.map(({ line, message }) => {
     const path = `${title}:${line}`;
     return { path, value: null, allowed: message, message: `${path}: ${message}` };

@@ -2,7 +2,6 @@
 import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { text } from "node:stream/consumers";
 import { parseDocument } from "yaml";
 import { nearestOf } from "../contract/nearest.ts";
 import { SIZING_KEY, sizingOf } from "../infra/config.ts";
@@ -70,7 +69,7 @@ async function readStackFile(name: string): Promise<StackInput> {
 async function readInputFile(input: string | undefined): Promise<StackInput> {
   if (input === undefined) throw new UsageError(`--stack or --input is needed; ${stacksText(foldersOfStacks())}`);
   const title = input === "-" ? "standard input" : basename(input);
-  const content = parse(input === "-" ? await text(process.stdin) : await readText(input), title);
+  const content = parse(input === "-" ? await readStandardInput() : await readText(input), title);
   return { title, raw: sizingOf(content) ?? content };
 }
 
@@ -106,6 +105,19 @@ export async function readText(file: string): Promise<string> {
   } catch (error) {
     throw new RangeError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** As much as a file may have; RangeError beyond. */
+export async function readStandardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk);
+    length += bytes.length;
+    if (length > MAX_BYTES) throw new RangeError(`standard input has more than ${MAX_BYTES} bytes`);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** YAML, and JSON as a part of it. RangeError with the place of the first mistake. */

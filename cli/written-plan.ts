@@ -4,9 +4,8 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PlanDocument } from "../contract/plan.ts";
 import { sizingOf } from "../infra/config.ts";
-import { readInput } from "../infra/sizing/index.ts";
+import { isWrittenPlan, readInput, readWrittenPlan, writePlan } from "../infra/sizing/index.ts";
 import { type Side, sideOf } from "../infra/sizing/report/index.ts";
-import { isWrittenPlan, readWrittenPlan, writePlan } from "../infra/sizing/written.ts";
 import { parse, readText, type Stack } from "./stack.ts";
 import { type NotUnderstood, readSubject } from "./subject.ts";
 

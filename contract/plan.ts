@@ -4,6 +4,9 @@
  */
 import { z } from "zod";
 
+/** Versions of PgBouncer that are known here. */
+export const POOLER_VERSIONS = ["1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25"] as const;
+
 const count = () => z.int().min(0);
 const atLeast = (least: number) => z.int().min(least);
 const mebibytes = () => z.number().min(0);
@@ -155,7 +158,7 @@ export const planSchema = z.strictObject({
     minWalSizeMiB: atLeast(1),
     maxWalSizeMiB: atLeast(1),
     randomPageCost: z.number().positive(),
-    effectiveIoConcurrency: count(),
+    effectiveIoConcurrency: count().max(1000),
     maxWorkerProcesses: atLeast(1),
     maxParallelWorkers: count(),
     maxParallelWorkersPerGather: count(),
@@ -307,8 +310,8 @@ export const provenanceSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("given"), from: z.array(z.string()), derived: scalar.optional() }),
   z.strictObject({ kind: z.literal("derived"), formula: z.string(), from: z.array(z.string()) }),
   z.strictObject({ kind: z.literal("default"), source: z.string() }),
-  z.strictObject({ kind: z.literal("assumed"), source: z.string() }),
-  z.strictObject({ kind: z.literal("measured"), on: z.string(), at: z.string(), by: z.string() }),
+  z.strictObject({ kind: z.literal("assumed"), source: z.string(), from: z.array(z.string()).optional() }),
+  z.strictObject({ kind: z.literal("measured"), on: z.string(), at: z.string(), by: z.string(), from: z.array(z.string()).optional() }),
 ]);
 
 /** What `mcp-stack plan --json` prints when the input could be read. */

@@ -5,22 +5,10 @@ declare const unit: unique symbol;
 type In<Unit extends string> = number & { readonly [unit]: Unit };
 
 export type MiB = In<"MiB">;
-export type GiB = In<"GiB">;
-export type KiB = In<"KiB">;
 export type Cores = In<"cores">;
-export type Seconds = In<"s">;
-export type Milliseconds = In<"ms">;
-export type PerSecond = In<"1/s">;
-export type Share = In<"share">;
 
 export const mib = (value: number): MiB => value as MiB;
-export const gib = (value: number): GiB => value as GiB;
-export const kib = (value: number): KiB => value as KiB;
 export const cores = (value: number): Cores => value as Cores;
-export const seconds = (value: number): Seconds => value as Seconds;
-export const milliseconds = (value: number): Milliseconds => value as Milliseconds;
-export const perSecond = (value: number): PerSecond => value as PerSecond;
-export const share = (value: number): Share => value as Share;
 
 const KIB = 1024;
 /** Bytes of each suffix; the decimal ones are Kubernetes' too (k = 1000). */

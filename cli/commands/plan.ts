@@ -1,6 +1,6 @@
 /** `mcp-stack plan`: proves a stack's sizing inputs and shows the plan, or what a change does to it. */
 import type { Plan, PlanDocument } from "../../contract/plan.ts";
-import { withRollout } from "../../infra/sizing/next-generation.ts";
+import { proveRollout, withRollout } from "../../infra/sizing/index.ts";
 import {
   coloured,
   compareMarkdown,
@@ -17,7 +17,6 @@ import {
   textReport,
   verdictText,
 } from "../../infra/sizing/report/index.ts";
-import { proveRollout } from "../../infra/sizing/rollout.ts";
 import { type Command, type OptionValues, readOptions, UsageError } from "../command.ts";
 import { envReportText, readEnvFile, withOrigins } from "../from-env.ts";
 import { readStack, type StackInput, stackOptions, withCalibration } from "../stack.ts";
@@ -105,7 +104,12 @@ async function showOrChange(source: StackInput, subject: Subject, values: Values
 function expectOneForm({ json, markdown, svg, explain: path, diff, write, "what-if": settings }: Values): void {
   const shown = [json && "--json", markdown && "--markdown", svg === "" && "--svg", path !== undefined && "--explain"];
   const changed = [settings !== undefined && "--what-if", diff !== undefined && "--diff", write && "--write"];
-  for (const names of [shown, changed, [path !== undefined && "--explain", write && "--write"]]) {
+  for (const names of [
+    shown,
+    changed,
+    [path !== undefined && "--explain", write && "--write"],
+    [path !== undefined && "--explain", diff !== undefined && "--diff"],
+  ]) {
     const [one, other] = names.filter((name) => typeof name === "string");
     if (one !== undefined && other !== undefined) throw new UsageError(`${one} and ${other} exclude each other`);
   }
@@ -142,9 +146,9 @@ async function showWhatIf(
 /** Prints the form that was asked for; the exit code is the verdict's. */
 async function report(subject: Subject, before: Side | undefined, values: Values): Promise<number> {
   const { document } = subject;
-  if (values.explain !== undefined) return explained(subject, values.explain);
   if (values.svg === "") process.stdout.write(svgReport(subject));
   else if (values.svg !== undefined) await writeText(values.svg, svgReport(subject));
+  if (values.explain !== undefined) return explained(subject, values.explain);
   const changes = before === undefined ? undefined : ([before, withWay(subject, before.plan)] as const);
   if (values.json === true) printJson(document);
   else if (values.markdown === true)

@@ -40,6 +40,7 @@ export function calibrationOf(report: LoadReport): Calibration {
       errorShare: total.failedShare,
     },
     rpsPerWorker: cpu.requestsPerCpuSecond,
+    ...(memory === undefined ? {} : bytesPerRequestOf(steps, memory.beforeMiB)),
     ...(bytesPerSession === undefined ? {} : { bytesPerSession }),
     ...(memory === undefined ? {} : { workerBaseMiB: perWorker(memory.beforeMiB, cpu) }),
     ...(coldStartS === undefined ? {} : { coldStartS }),
@@ -61,6 +62,18 @@ function calibratingStep(steps: readonly StepReport[]): StepReport | undefined {
     ({ failedShare, throughput }) => failedShare <= MAX_FAILED_SHARE && throughput >= NEAR_BEST * best,
   );
   return sound.toSorted((a, b) => b.throughput - a.throughput)[0];
+}
+
+/** Enough in flight that their memory outweighs a heap that grows with any load. */
+const MANY_IN_FLIGHT = 1000;
+const MIB = 1024 * 1024;
+
+/** Growth of resident memory by requests in flight, the heap's included: an upper bound. Nothing where there were too few. */
+function bytesPerRequestOf(steps: readonly StepReport[], beforeMiB: number): { readonly bytesPerRequest?: number } {
+  const bounds = steps.flatMap(({ maxInFlight, peakMiB }) =>
+    peakMiB === undefined || maxInFlight < MANY_IN_FLIGHT ? [] : [((peakMiB - beforeMiB) * MIB) / maxInFlight],
+  );
+  return bounds.length === 0 ? {} : { bytesPerRequest: Math.max(1, Math.round(Math.max(...bounds))) };
 }
 
 function perWorker(mib: number, { workers }: Cpu): number {

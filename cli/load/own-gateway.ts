@@ -24,6 +24,7 @@ const readyLine = z.object({ url: z.string(), mcpUrl: z.string(), token: z.strin
 type Ready = z.infer<typeof readyLine> & { readonly child: Child; readonly seconds: number };
 
 const READY_POLL_MS = 10;
+const READY_WITHIN_MS = 60_000;
 /** Settings that make another gateway; everything else of the environment is kept away, above all its database. */
 const PASSED_ON = ["PATH", "HTTP_SERVER", "LOG_LEVEL", "TZ"];
 
@@ -70,13 +71,23 @@ async function startGateway(directory: string, env: NodeJS.ProcessEnv, signal: A
   );
   try {
     const ready = readyLine.parse(JSON.parse(child.line));
-    while ((await fetch(`${ready.url}/ready`)).status !== 200) {
-      if (signal.aborted) throw new LoadFailure("interrupted while the gateway started");
-      await pause(READY_POLL_MS);
-    }
+    await untilReady(`${ready.url}/ready`, signal);
     return { ...ready, child, seconds: (performance.now() - began) / 1000 };
   } catch (error) {
     await child.stop();
     throw error;
+  }
+}
+
+/** Throws LoadFailure when it is not ready in time, is gone, or the test is interrupted. */
+async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_WITHIN_MS)]);
+  try {
+    while ((await fetch(url, { signal: limit })).status !== 200)
+      await pause(READY_POLL_MS, undefined, { signal: limit });
+  } catch (error) {
+    if (signal.aborted) throw new LoadFailure("interrupted while the gateway started");
+    const why = error instanceof Error ? error.message : String(error);
+    throw new LoadFailure(`the gateway was not ready within ${READY_WITHIN_MS / 1000} s: ${why}`);
   }
 }

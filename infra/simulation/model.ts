@@ -1,6 +1,7 @@
 /** A plan as the simulation sees it: capacities, mean times and limits, all in seconds and cores. */
+
 import type { Plan } from "../../contract/plan.ts";
-import { meanWait, type SizingInput, singleServerWait } from "../sizing/index.ts";
+import { coldStart, meanWait, type SizingInput, singleServerWait } from "../sizing/index.ts";
 import { type Spread, VARIANCE } from "./random.ts";
 
 export type Model = {
@@ -48,8 +49,6 @@ export type Pooler = {
   readonly queryWaitS: number;
 };
 
-/** A started replica until it is ready, where nothing measured it. */
-const COLD_START_S = 5;
 /** minReadySeconds of the Deployment: how long a replica has to be ready before the rollout goes on. */
 const MIN_READY_S = 10;
 
@@ -61,7 +60,7 @@ export function modelOf(input: SizingInput, plan: Plan, spread: Spread): Model {
   const { gateway, database, pgbouncer, postgres, load, timeouts } = plan;
   const { cacheableShare, cacheHitRatio, dbQueriesPerRequest, dbTxMs, dbCpuMs, meanLatencyMs } = input.load;
   // More workers than cores share them.
-  const coresPerWorker = gateway.workers > Math.ceil(gateway.cpu) ? gateway.cpu / gateway.workers : 1;
+  const coresPerWorker = Math.min(1, gateway.cpu / gateway.workers);
   const cpuS = 1 / (gateway.rpsPerWorker * coresPerWorker);
   const txS = dbTxMs / 1000;
   const pool = database.poolPerWorker + database.overflow;
@@ -89,7 +88,7 @@ export function modelOf(input: SizingInput, plan: Plan, spread: Spread): Model {
     pooler: pgbouncer === null ? null : poolerOf(pgbouncer),
     databaseServers,
     databaseSpeed: postgres.cpu / databaseServers,
-    coldStartS: input.gateway.coldStartS ?? input.calibration?.coldStartS ?? COLD_START_S,
+    coldStartS: coldStart(input, plan.engine.kind),
     preStopS: timeouts.preStopS,
     graceS: timeouts.graceS,
     minReadyS: MIN_READY_S,
@@ -115,7 +114,9 @@ function poolerOf(pgbouncer: NonNullable<Plan["pgbouncer"]>): Pooler {
 export function replicasAt(plan: Plan, rps: number, use = 0.7): number {
   const { min, max } = plan.gateway.replicas;
   if (!plan.autoscaling.enabled) return min;
-  const needed = Math.ceil(rps / (plan.gateway.workers * plan.gateway.rpsPerWorker * use) - 1e-9);
+  const needed = Math.ceil(
+    rps / (Math.min(plan.gateway.workers, plan.gateway.cpu) * plan.gateway.rpsPerWorker * use) - 1e-9,
+  );
   return Math.min(max, Math.max(min, needed));
 }
 

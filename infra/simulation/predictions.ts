@@ -1,6 +1,6 @@
 /** What the plan and the queueing theory say about a scenario, each with what the simulation measures of it. */
 import type { Plan } from "../../contract/plan.ts";
-import { boundedWorker, erlangC } from "../sizing/index.ts";
+import { boundedWorker, erlangC, TARGET_USE, WAITING_SHARE } from "../sizing/index.ts";
 import type { Measured } from "./measured.ts";
 import { type Model, replicasAt, steadyReplicas } from "./model.ts";
 import { burstShare, fewestSettled, lostReplicas, type ScenarioName } from "./scenarios.ts";
@@ -22,10 +22,6 @@ export type Prediction = {
 
 type Subject = { readonly plan: Plan; readonly model: Model; readonly measured: Measured };
 
-/** Share of a tier that the plan uses at most at its peak. */
-const TARGET_USE = 0.7;
-/** Share of the transactions that may wait, by which pools are sized. */
-const WAIT_SHARE = 0.05;
 /** Requests that may fail at the planned peak: the documents' target. */
 const FAILED_SHARE = 0.001;
 /** Room beyond the requests in flight that admission has to have (I1): how far the mean latency may be off. */
@@ -238,7 +234,7 @@ function waitsOf({ plan, model, measured }: Subject, perWorker: number): readonl
     ...less("transactions that wait for a connection of their worker (Erlang-C)", "share", atPool, (confidence) =>
       measured.poolWaits(confidence),
     ),
-    limit: WAIT_SHARE,
+    limit: WAITING_SHARE,
   };
   if (pooler === null) return [waits];
   const atPooler = erlangC(pooler.size, (plan.load.gatewayRps * transactions * txS) / pooler.instances);
@@ -246,7 +242,7 @@ function waitsOf({ plan, model, measured }: Subject, perWorker: number): readonl
     ...less("transactions that wait in PgBouncer (Erlang-C)", "share", atPooler, (confidence) =>
       measured.poolerWaits(confidence),
     ),
-    limit: WAIT_SHARE,
+    limit: WAITING_SHARE,
   };
   return [waits, pooled];
 }

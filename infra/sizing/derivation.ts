@@ -5,12 +5,16 @@
 import type { Provenance } from "../../contract/plan.ts";
 import type { Pins } from "./input.ts";
 
+/** What is derived and what is pinned. */
+export type Understated = ReadonlyMap<string, readonly [derived: number, pinned: number]>;
+
 export type Source = Exclude<Provenance, { readonly kind: "given" }>;
 
 export class Derivation {
   /** Undefined where nothing is pinned, as in most plans. */
   readonly #pins: ReadonlyMap<string, number | string | boolean> | undefined;
   readonly #notes: Map<string, Provenance> | undefined;
+  readonly #understated = new Map<string, readonly [derived: number, pinned: number]>();
 
   constructor(pins: Pins, notes?: Map<string, Provenance>) {
     const pinned = Object.entries(pins);
@@ -21,6 +25,21 @@ export class Derivation {
   /** `formula` reads like the one in the text books, with the names of `from`; the value is what it gives. */
   number(path: string, value: number, formula: string, from: readonly string[]): number {
     return this.#settle(path, value, "number", formula, from);
+  }
+
+  /**
+   * A number that others have to make room for. It may be pinned too, but a pin below what follows from the rest would switch a proof
+   * off, so it is remembered for a budget of its own (I59).
+   */
+  demand(path: string, value: number, formula: string, from: readonly string[]): number {
+    const settled = this.number(path, value, formula, from);
+    if (settled < value) this.#understated.set(path, [value, settled]);
+    return settled;
+  }
+
+  /** Demands that are pinned below what follows from the rest, by path. */
+  get understated(): Understated {
+    return this.#understated;
   }
 
   flag(path: string, value: boolean, formula: string, from: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 /** Puts the kernels together: inputs in, every number of the plan and every budget out. No repairs, no provenance unless asked for. */
 import type { Plan, Provenance } from "../../contract/plan.ts";
-import { type BudgetLine, checkBudgets } from "./budgets/index.ts";
+import { type BudgetLine, type Case, checkBudgets } from "./budgets/index.ts";
 import { Derivation } from "./derivation.ts";
 import type { SizingInput } from "./input.ts";
 import { planAutoscaling, planBackup, planDisruption, planKernel } from "./kernels/cluster.ts";
@@ -27,20 +27,24 @@ export type Evaluation = { readonly plan: Plan; readonly budgets: readonly Budge
 
 /** Deterministic; throws nothing for an input that `readInput` gave. `notes` collects where each number came from. */
 export function evaluate(input: SizingInput, notes?: Map<string, Provenance>): Evaluation {
-  const plan = derivePlan(input, notes);
-  return { plan, budgets: checkBudgets({ input, plan }) };
+  const { plan, ...rest } = deriveCase(input, notes);
+  return { plan, budgets: checkBudgets({ plan, ...rest }) };
 }
 
-/** The numbers alone. */
-export function derivePlan(input: SizingInput, notes?: Map<string, Provenance>): Plan {
+/** The numbers alone, as budgets take them. */
+export function deriveCase(input: SizingInput, notes?: Map<string, Provenance>): Case {
   const derive = new Derivation(input.given, notes);
+  return { input, plan: derivePlan(input, derive), understated: derive.understated };
+}
+
+function derivePlan(input: SizingInput, derive: Derivation): Plan {
   const load = planLoad(input, derive);
   const engine = planEngine(input, load, derive);
   const cpu = derive.number("gateway.cpu", input.gateway.cpu, "cpu", ["input.gateway.cpu"]);
   const workers = countWorkers(input, cpu, engine.kind, derive);
-  const rpsPerWorker = serviceRate(input, derive);
-  const replicas = planReplicas(input, load, workers * rpsPerWorker * TARGET_USE, derive);
-  const memory = planMemory(input, load, replicas.min, workers, derive);
+  const rpsPerWorker = serviceRate(input, engine.kind, derive);
+  const replicas = planReplicas(input, load, Math.min(workers, cpu) * rpsPerWorker * TARGET_USE, derive);
+  const memory = planMemory(input, load, engine.kind, { min: replicas.min, workers }, derive);
   const sockets = planSockets(input, cpu, load, engine.kind, replicas.min, workers, derive);
   const database = planPools(input, load, replicas, workers, derive);
   const postgresCpu = derive.number("postgres.cpu", input.database.postgres.cpu, "cpu", [
@@ -76,7 +80,7 @@ export function derivePlan(input: SizingInput, notes?: Map<string, Provenance>):
     caches: planCaches(input, derive),
     retries: planRetries(derive),
     timeouts: { ...outer, graceS },
-    probes: planProbes(input, derive),
+    probes: planProbes(input, engine.kind, derive),
     autoscaling: planAutoscaling(input, gateway, derive),
     disruption: planDisruption(input, derive),
     shutdown,

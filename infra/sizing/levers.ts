@@ -47,7 +47,7 @@ function rootsOf(terms: readonly string[], origin: Origin): Set<string> {
     if (path.startsWith("input.") || path.startsWith("given.")) roots.add(path);
     else {
       const note = origin.get(path);
-      if (note !== undefined && "from" in note) queue.push(...note.from);
+      if (note !== undefined && "from" in note) queue.push(...(note.from ?? []));
     }
   }
   return roots;

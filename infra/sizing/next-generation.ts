@@ -40,7 +40,7 @@ function repairsOf(broken: Budget, { plan, refusals }: PlanDocument, input: Sizi
     .map(({ repair }) => repair);
 }
 
-function trialsOf({ id, left, unit }: Budget, plan: Plan, input: SizingInput): Trial[] {
+function trialsOf({ id, statement, left, unit }: Budget, plan: Plan, input: SizingInput): Trial[] {
   const pin = (path: string, from: number, to: number): Trial => ({
     repair: { input: path, from, to },
     input: { ...input, given: { ...input.given, [path]: to } },
@@ -53,6 +53,10 @@ function trialsOf({ id, left, unit }: Budget, plan: Plan, input: SizingInput): T
         : [pin("pgbouncer.maxClientConn", pgbouncer.maxClientConn, up(left / Math.max(1, pgbouncer.instances - 1)))];
     case "I8":
       return [pin("postgres.maxConnections", postgres.maxConnections, up(left))];
+    case "I44":
+      return statement.includes("postgres")
+        ? [pin("postgres.volumeGiB", postgres.volumeGiB, left)]
+        : [pin("backup.volumeGiB", plan.backup.volumeGiB, left)];
     case "I10":
       return [pin("redis.maxclients", redis.maxclients, up(left))];
     default:

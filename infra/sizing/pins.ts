@@ -1,7 +1,7 @@
 /** Pinned numbers: any number of the plan, by its path, checked against the plan's own schema. */
 import { z } from "zod";
 import { nearestOf } from "../../contract/nearest.ts";
-import { planSchema } from "../../contract/plan.ts";
+import { POOLER_VERSIONS, planSchema } from "../../contract/plan.ts";
 import type { Pins } from "./input.ts";
 import { shown } from "./leaf.ts";
 import type { Problem } from "./problem.ts";
@@ -35,16 +35,38 @@ export function pinRange(
   return { min: [0, step].find(accepts) ?? 1, max: accepts(GREATEST) ? GREATEST : 1, step };
 }
 
+/** What decides whether a part of the plan is there at all. */
+export type Variant = { readonly mode: unknown; readonly hasPrices: boolean };
+
 /** Paths may be written dotted or nested; findings are added to `problems`. */
-export function readPins(raw: unknown, isDirect: boolean, problems: Problem[]): Pins {
+export function readPins(raw: unknown, variant: Variant, problems: Problem[]): Pins {
   const pins: Record<string, number | string | boolean> = {};
   if (raw === undefined || raw === null) return pins;
-  for (const [path, value] of flatten(raw, "", 0)) {
-    const problem = problemWith(path, value, isDirect);
+  const entries = new Map(flatten(raw, "", 0));
+  const isThere = { ...variant, mode: entries.get("database.mode") ?? variant.mode };
+  for (const [path, written] of entries) {
+    const value = path === VERSION && typeof written === "number" ? String(written) : written;
+    const problem = problemWith(path, value, isThere) ?? contradiction(path, value, entries);
     if (problem !== undefined) problems.push(problem);
     else if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") pins[path] = value;
   }
   return pins;
+}
+
+/** YAML reads 1.25 as a number. */
+const VERSION = "pgbouncer.version";
+
+/** Kubernetes takes one of the two. */
+function contradiction(path: string, value: unknown, entries: ReadonlyMap<string, unknown>): Problem | undefined {
+  if (path !== "disruption.minAvailable" || !entries.has("disruption.maxUnavailable")) return undefined;
+  const allowed = "one of disruption.minAvailable and disruption.maxUnavailable";
+  const at = `given.${path}`;
+  return {
+    path: at,
+    value,
+    allowed,
+    message: `${at} and given.disruption.maxUnavailable exclude each other; allowed: ${allowed}`,
+  };
 }
 
 /** Deeper than the plan is nothing that could be legal. */
@@ -57,7 +79,7 @@ function flatten(raw: unknown, prefix: string, depth: number): [string, unknown]
   );
 }
 
-function problemWith(path: string, value: unknown, isDirect: boolean): Problem | undefined {
+function problemWith(path: string, value: unknown, { mode, hasPrices }: Variant): Problem | undefined {
   const at = `given.${path}`.slice(0, 200);
   const leaf = planLeaves.get(path);
   if (leaf === undefined) {
@@ -65,13 +87,17 @@ function problemWith(path: string, value: unknown, isDirect: boolean): Problem |
     const allowed = "paths of the plan, as mcp-stack plan --json prints them";
     return { path: at, value, allowed, nearest, message: `${at} is no number of the plan; nearest: given.${nearest}` };
   }
-  if (isDirect && path.startsWith("pgbouncer.")) {
+  if (mode === "direct" && path.startsWith("pgbouncer.")) {
     const allowed = "only where database.mode is pgbouncer";
     return { path: at, value, allowed, message: `${at} is pinned, but database.mode is direct; allowed: ${allowed}` };
   }
-  const parsed = z.safeParse(leaf, value);
+  if (!hasPrices && path.startsWith("cost.")) {
+    const allowed = "only where there are prices";
+    return { path: at, value, allowed, message: `${at} is pinned, but there are no prices; allowed: ${allowed}` };
+  }
+  const parsed = z.safeParse(path === VERSION ? z.enum(POOLER_VERSIONS) : leaf, value);
   if (parsed.success) return undefined;
-  const allowed = allowedBy(leaf);
+  const allowed = allowedBy(path === VERSION ? z.enum(POOLER_VERSIONS) : leaf);
   return { path: at, value, allowed, message: `${at}: ${shown(value)} cannot be pinned; allowed: ${allowed}` };
 }
 

@@ -20,7 +20,7 @@ export function readInput(raw: unknown): InputReading {
   const group = isRecord(raw) ? raw : {};
   const calibration = readCalibration(group.calibration, problems);
   const mode = isRecord(group.database) ? group.database.mode : undefined;
-  const given = readPins(group.given, mode === "direct", problems);
+  const given = readPins(group.given, { mode, hasPrices: group.prices !== undefined }, problems);
   if (!parsed.success || problems.length > 0) return { ok: false, problems: inOrder(problems) };
   return { ok: true, input: complete(parsed.data, given, calibration) };
 }
@@ -87,7 +87,9 @@ function problemsOf(issue: z.core.$ZodIssue, raw: unknown): Problem[] {
   if (value === undefined)
     return [{ path, value, allowed, message: `${path} is missing: ${field.description}; allowed: ${allowed}` }];
   const nearest = issue.code === "custom" ? issue.params?.nearest : undefined;
-  const instead = typeof nearest === "string" ? `; nearest: ${nearest}` : "";
+  // In YAML 1.20 without quotes is the number 1.2.
+  const written = field.kind === "version" ? JSON.stringify(nearest) : nearest;
+  const instead = typeof nearest === "string" ? `; nearest: ${written}` : "";
   const message = `${path}: ${issue.message}; allowed: ${allowed}${instead}`;
   return [{ path, value, allowed, message, ...(typeof nearest === "string" ? { nearest } : {}) }];
 }

@@ -4,7 +4,7 @@
  */
 import type { Repair } from "../../contract/plan.ts";
 import { type BudgetLine, type BudgetRule, checkBudget } from "./budgets/index.ts";
-import { derivePlan, type Evaluation, evaluate } from "./evaluate.ts";
+import { deriveCase, type Evaluation, evaluate } from "./evaluate.ts";
 import type { SizingInput } from "./input.ts";
 import { type Lever, leversOf, type Origin, type Scalar } from "./levers.ts";
 
@@ -31,7 +31,7 @@ function distance({ from, to }: Repair): number {
 function nearestValue(lever: Lever, rule: BudgetRule, before: ReadonlySet<BudgetRule>): Scalar | undefined {
   const holdsWith = (value: Scalar): boolean => {
     const input = lever.change(value);
-    return checkBudget(rule, { input, plan: derivePlan(input) })?.holds ?? true;
+    return checkBudget(rule, deriveCase(input))?.holds ?? true;
   };
   const repairs = (value: Scalar): boolean => {
     const { budgets } = evaluate(lever.change(value));

@@ -68,6 +68,7 @@ function linesOf(generations: Generations, quota: Quota): Line[] {
     ...poolerLines(generations),
     postgresLine(generations),
     redisLine(generations),
+    ...volumeLines(generations),
     ...quotaLines(generations, quota),
   ];
 }
@@ -126,6 +127,18 @@ function redisLine({ before, after }: Generations): Line {
     left: (mix) => mix.before * ofPod(before) + mix.after * ofPod(after) + Math.max(others(before), others(after)),
     right: after.redis.maxclients,
   };
+}
+
+/** A volume grows, and never shrinks. */
+function volumeLines({ before, after }: Generations): Line[] {
+  return (["postgres", "backup"] as const).map((tier) => ({
+    id: "I44",
+    statement: `volume of ${tier} that there is ${DURING} ≤ volume that is planned`,
+    unit: "GiB",
+    source: "Kubernetes documentation, PersistentVolumeClaim: a claim cannot be made smaller",
+    left: () => before[tier].volumeGiB,
+    right: after[tier].volumeGiB,
+  }));
 }
 
 const QUOTA_PARTS = [

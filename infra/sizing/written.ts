@@ -33,5 +33,5 @@ export function readWrittenPlan(content: unknown, name: string): WrittenPlan {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const place = issue === undefined ? "" : `: ${issue.path.map(String).join(".")}: ${issue.message}`;
-  throw new RangeError(`${name} is no plan of this version${place}; write it again with --write`);
+  throw new RangeError(`${name} is no plan of this version${place}; move it away and write it again with --write`);
 }

@@ -117,6 +117,8 @@ describe("the written plan", () => {
       ["I6", false],
       ["I8", false],
       ["I10", true],
+      ["I44", true],
+      ["I44", true],
     ]);
     expect((await run(cwd, ["-s", "prod", "--write"])).status).toBe(2);
   });

@@ -1,13 +1,20 @@
 /** Can it carry the load: workers, memory, database processor. */
-import { LEAST_HEAP_MIB, MEMORY_SHARE, PRIMARY_MIB, TARGET_USE } from "../kernels/gateway.ts";
+import type { Plan } from "../../../contract/plan.ts";
+import { calibrationFor, LEAST_HEAP_MIB, MEMORY_SHARE, PRIMARY_MIB, TARGET_USE } from "../kernels/gateway.ts";
 import { type BudgetRule, type Case, refuse, warn } from "./rule.ts";
 
 const MIB = 1024 * 1024;
 const REPLICA = "gateway.workers";
+const MOST = ["gateway.replicas.max", "gateway.replicas.min", "autoscaling.enabled"];
 
 function heapNeed({ plan: { gateway } }: Case): number {
   const requests = (gateway.inFlightPerWorker * gateway.bytesPerRequest) / MIB;
   return gateway.workers * (gateway.maxOldSpaceMiB + gateway.workerBaseMiB + requests) + PRIMARY_MIB;
+}
+
+/** What runs at most: without the autoscaler the fewest are all there are. */
+function mostReplicas({ gateway, autoscaling }: Plan): number {
+  return autoscaling.enabled ? gateway.replicas.max : gateway.replicas.min;
 }
 
 export const capacity: readonly BudgetRule[] = [
@@ -27,21 +34,21 @@ export const capacity: readonly BudgetRule[] = [
     statement: "1.2 · requests in flight at the peak ≤ most replicas · workers · in flight per worker",
     unit: "requests in flight",
     source: "Little's law; a fifth in reserve",
-    terms: ["load.inFlight", "gateway.replicas.max", REPLICA, "gateway.inFlightPerWorker"],
-    sides: ({ plan: { load, gateway } }) => [
-      1.2 * load.inFlight,
-      gateway.replicas.max * gateway.workers * gateway.inFlightPerWorker,
+    terms: ["load.inFlight", ...MOST, REPLICA, "gateway.inFlightPerWorker"],
+    sides: ({ plan }) => [
+      1.2 * plan.load.inFlight,
+      mostReplicas(plan) * plan.gateway.workers * plan.gateway.inFlightPerWorker,
     ],
   }),
   refuse({
     id: "I1",
-    statement: "requests per second at the peak ≤ most replicas · workers · service rate · 0.7",
+    statement: "requests per second at the peak ≤ most replicas · workers with a core · service rate · 0.7",
     unit: "requests/s",
     source: "queueing theory: beyond 70 % use waits grow without bound",
-    terms: ["load.gatewayRps", "gateway.replicas.max", REPLICA, "gateway.rpsPerWorker"],
-    sides: ({ plan: { load, gateway } }) => [
-      load.gatewayRps,
-      gateway.replicas.max * gateway.workers * gateway.rpsPerWorker * TARGET_USE,
+    terms: ["load.gatewayRps", ...MOST, REPLICA, "gateway.cpu", "gateway.rpsPerWorker"],
+    sides: ({ plan }) => [
+      plan.load.gatewayRps,
+      mostReplicas(plan) * Math.min(plan.gateway.workers, plan.gateway.cpu) * plan.gateway.rpsPerWorker * TARGET_USE,
     ],
   }),
   refuse({
@@ -82,12 +89,10 @@ export const capacity: readonly BudgetRule[] = [
     unit: "requests/s per worker",
     source: "a production plan does not rest on a guess",
     terms: ["gateway.rpsPerWorker", "engine.kind", "input.calibration"],
-    sides: ({ input: { environment, calibration }, plan }) => {
-      if (environment === "dev") return undefined;
-      // What another engine does says nothing about this one.
-      const isOfEngine = calibration?.engine === plan.engine.kind;
-      return [plan.gateway.rpsPerWorker, isOfEngine ? calibration.rpsPerWorker : 0];
-    },
+    sides: ({ input, plan }) =>
+      input.environment === "dev"
+        ? undefined
+        : [plan.gateway.rpsPerWorker, calibrationFor(input, plan.engine.kind)?.rpsPerWorker ?? 0],
   }),
   refuse({
     id: "I51",
@@ -127,6 +132,17 @@ export const capacity: readonly BudgetRule[] = [
     source: "a key without room would evict another client's session",
     terms: ["mcp.keys", "mcp.maxPerKey", "mcp.sessionsPerWorker"],
     sides: ({ plan: { mcp } }) => [mcp.keys * mcp.maxPerKey, mcp.sessionsPerWorker],
+  }),
+  refuse({
+    id: "I53",
+    statement: "sessions of all workers at the worst instant ≤ upstream sessions of the whole deployment",
+    unit: "sessions",
+    source: "mcp.maxTotalSessions: what the upstreams are asked to bear",
+    terms: ["gateway.replicas.peak", REPLICA, "mcp.sessionsPerWorker", "input.mcp.maxTotalSessions"],
+    sides: ({ input, plan: { gateway, mcp } }) => [
+      gateway.replicas.peak * gateway.workers * mcp.sessionsPerWorker,
+      input.mcp.maxTotalSessions,
+    ],
   }),
   warn({
     id: "I53",
@@ -174,10 +190,20 @@ export const capacity: readonly BudgetRule[] = [
     statement: "requests at the peak of a burst ≤ 0.7 · what nginx passes on, one instance of several lost",
     unit: "requests/s",
     source: "queueing theory: beyond 70 % use waits grow without bound",
-    terms: ["input.load.peakRps", "input.load.burst", "nginx.replicas", "nginx.cpu", "input.nginx.rpsPerCore"],
+    terms: [
+      "input.load.peakRps",
+      "input.load.burst",
+      "nginx.replicas",
+      "nginx.cpu",
+      "nginx.workerProcesses",
+      "input.nginx.rpsPerCore",
+    ],
     sides: ({ input, plan: { nginx } }) => [
       input.load.peakRps * input.load.burst,
-      TARGET_USE * Math.max(1, nginx.replicas - 1) * nginx.cpu * input.nginx.rpsPerCore,
+      TARGET_USE *
+        Math.max(1, nginx.replicas - 1) *
+        Math.min(nginx.cpu, nginx.workerProcesses) *
+        input.nginx.rpsPerCore,
     ],
   }),
 ];

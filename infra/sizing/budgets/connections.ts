@@ -1,6 +1,6 @@
 /** Connections and descriptors, at the worst instant: a rollout while the most replicas run. */
 import type { Plan } from "../../../contract/plan.ts";
-import { poolerDescriptors } from "../kernels/database.ts";
+import { minorOf, poolerDescriptors } from "../kernels/database.ts";
 import { GATEWAY_DESCRIPTOR_TERMS, workerDescriptors } from "../kernels/gateway.ts";
 import { BACKEND_DESCRIPTORS, serverConnections } from "../kernels/postgres.ts";
 import { REDIS_DESCRIPTORS } from "../kernels/redis.ts";
@@ -216,7 +216,7 @@ export const connections: readonly BudgetRule[] = [
     sides: pooled((pooler, { input }) => [
       input.database.pgbouncer.preparedStatements ? 1 : 0,
       // An older one does not know the setting.
-      Number(pooler.version.split(".")[1]) >= 21 ? pooler.maxPreparedStatements : 0,
+      minorOf(pooler.version) >= 21 ? pooler.maxPreparedStatements : 0,
     ]),
   }),
   warn({

@@ -3,6 +3,7 @@ import type { Budget } from "../../../contract/plan.ts";
 import { capacity } from "./capacity.ts";
 import { connections } from "./connections.ts";
 import { data } from "./data.ts";
+import { demands } from "./demands.ts";
 import { kernel } from "./kernel.ts";
 import { replicas } from "./replicas.ts";
 import type { BudgetRule, Case } from "./rule.ts";
@@ -19,6 +20,7 @@ export const budgetRules: readonly BudgetRule[] = [
   ...replicas,
   ...data,
   ...security,
+  ...demands,
 ];
 
 /** A rule with its numbers. */

@@ -1,8 +1,9 @@
 /** What a budget is: an inequality with a number, and the terms it is made of. */
 import type { Plan, Severity } from "../../../contract/plan.ts";
+import type { Understated } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 
-export type Case = { readonly input: SizingInput; readonly plan: Plan };
+export type Case = { readonly input: SizingInput; readonly plan: Plan; readonly understated: Understated };
 
 /** `left ≤ right`, or `left < right` where strict; undefined where it does not apply. */
 export type Sides = readonly [left: number, right: number] | undefined;

@@ -143,8 +143,8 @@ export const timeouts: readonly BudgetRule[] = [
       "probes.startup.periodS",
       "probes.startup.failureThreshold",
     ],
-    sides: ({ input, plan: { probes } }) => [
-      3 * coldStart(input),
+    sides: ({ input, plan: { probes, engine } }) => [
+      3 * coldStart(input, engine.kind),
       probes.startup.periodS * probes.startup.failureThreshold,
     ],
   }),

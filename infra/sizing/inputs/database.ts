@@ -1,4 +1,5 @@
 /** PostgreSQL and the pooler in front of it. */
+import { POOLER_VERSIONS } from "../../../contract/plan.ts";
 import { choice, cpu, flag, memory, optionalWhole, version, whole } from "../field.ts";
 import { DOCUMENTS, OURS } from "./sources.ts";
 
@@ -46,7 +47,7 @@ export const database = {
       fallback: true,
       source: OURS,
     }),
-    version: version(["1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25"], {
+    version: version(POOLER_VERSIONS, {
       description: "Version that runs",
       fallback: "1.25",
       source: OURS,

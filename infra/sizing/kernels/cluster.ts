@@ -50,7 +50,7 @@ export function planDisruption(input: SizingInput, derive: Derivation): Plan["di
         : derive.standard("disruption.maxUnavailable", 1, "this project: every drain can go on"),
     minAvailable:
       typeof minAvailable === "number" ? derive.standard("disruption.minAvailable", minAvailable, "pinned") : null,
-    zones: derive.number("disruption.zones", input.load.zones, "zones", ["input.load.zones"]),
+    zones: derive.demand("disruption.zones", input.load.zones, "zones", ["input.load.zones"]),
   };
 }
 

@@ -34,7 +34,7 @@ export function planPools(
     mode: derive.word("database.mode", input.database.mode, "mode", ["input.database.mode"]),
     poolPerWorker,
     overflow,
-    appConnections: derive.number(
+    appConnections: derive.demand(
       "database.appConnections",
       replicas.peak * workers * (poolPerWorker + overflow),
       "peak · workers · (poolPerWorker + overflow)",
@@ -71,7 +71,7 @@ export function planPooler(
   const forcedUser = derive.flag("pgbouncer.forcedUser", pgbouncer.forcedUser, "forcedUser", [
     "input.database.pgbouncer.forcedUser",
   ]);
-  const pools = derive.number(
+  const pools = derive.demand(
     "pgbouncer.pools",
     databases * (forcedUser ? 1 : users + 1),
     "databases · (users + 1); one per database with a forced user",

@@ -2,7 +2,7 @@
 import type { Plan } from "../../../contract/plan.ts";
 import type { Derivation, Source } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
-import { clamp, down, powerOfTwo, up } from "../rounding.ts";
+import { clamp, down, powerOfTwo, tidy, up } from "../rounding.ts";
 
 const MIB = 1024 * 1024;
 /** Share of a worker's capacity that the peak may use. */
@@ -38,12 +38,26 @@ export function countWorkers(
 }
 
 /** Requests per second of a worker: as given, as measured, or the documents' guess. */
-export function serviceRate({ gateway, calibration }: SizingInput, derive: Derivation): number {
+export function serviceRate(input: SizingInput, engine: Plan["engine"]["kind"], derive: Derivation): number {
+  const { gateway } = input;
+  const calibration = calibrationFor(input, engine);
   const path = "gateway.rpsPerWorker";
   if (gateway.rpsPerWorker !== undefined)
     return derive.number(path, gateway.rpsPerWorker, "as given", [`input.${path}`]);
   if (calibration !== undefined) return derive.constant(path, calibration.rpsPerWorker, measured(calibration));
-  return derive.constant(path, 150, { kind: "assumed", source: "nobody measured it; the documents say 100 to 1000" });
+  return derive.constant(path, 150, {
+    kind: "assumed",
+    source: "the documents say 100 to 1000",
+    from: ["engine.kind", "input.calibration"],
+  });
+}
+
+/** The calibration, where it is one of this engine: what another one does says nothing about it. */
+export function calibrationFor(
+  { calibration }: Pick<SizingInput, "calibration">,
+  engine: Plan["engine"]["kind"],
+): SizingInput["calibration"] {
+  return calibration?.engine === engine ? calibration : undefined;
 }
 
 export function measured(calibration: NonNullable<SizingInput["calibration"]>): Source {
@@ -53,11 +67,12 @@ export function measured(calibration: NonNullable<SizingInput["calibration"]>): 
     on: `${machine.cpu}, ${machine.cores} cores, Node ${machine.runtime}`,
     at: measuredAt,
     by: `load test ${load.profile} of version ${version}`,
+    from: ["engine.kind", "input.calibration"],
   };
 }
 
 /**
- * needed = ⌈λ ÷ (W·rate·0.7)⌉; the fewest carry the average of the peak hour, and with zones the loss of one; the most a quarter more
+ * needed = ⌈λ ÷ (min(W, cores)·rate·0.7)⌉, since two workers on one core cannot use two; the fewest carry the average of the peak hour, and with zones the loss of one; the most a quarter more
  * than needed; the peak adds the surge of a rollout (Kubernetes rounds it up).
  */
 export function planReplicas(input: SizingInput, load: Plan["load"], perReplica: number, derive: Derivation): Replicas {
@@ -66,8 +81,8 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
   const needed = derive.number(
     "gateway.replicas.needed",
     Math.max(1, up(load.gatewayRps / perReplica)),
-    "⌈gatewayRps ÷ (workers · rpsPerWorker · 0.7)⌉",
-    ["load.gatewayRps", "gateway.workers", "gateway.rpsPerWorker"],
+    "⌈gatewayRps ÷ (min(workers, cpu) · rpsPerWorker · 0.7)⌉",
+    ["load.gatewayRps", "gateway.workers", "gateway.cpu", "gateway.rpsPerWorker"],
   );
   // A cache that answers everything leaves no arrivals to take a share of.
   const average = load.gatewayRps === 0 ? 0 : load.averageRps / load.gatewayRps;
@@ -78,7 +93,7 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
   const min = derive.number(
     "gateway.replicas.min",
     fewest,
-    "max(haFloor, ⌈averageRps ÷ (workers · rpsPerWorker · 0.7)⌉, zones > 1: ⌈needed · averageRps ÷ gatewayRps · zones ÷ (zones − 1)⌉); for the peak without HPA",
+    "max(haFloor, ⌈averageRps ÷ (min(workers, cpu) · rpsPerWorker · 0.7)⌉, zones > 1: ⌈needed · averageRps ÷ gatewayRps · zones ÷ (zones − 1)⌉); for the peak without HPA",
     [
       "input.gateway.haFloor",
       "input.gateway.hpa",
@@ -86,6 +101,7 @@ export function planReplicas(input: SizingInput, load: Plan["load"], perReplica:
       "load.gatewayRps",
       "load.averageRps",
       "gateway.workers",
+      "gateway.cpu",
       "gateway.rpsPerWorker",
       "gateway.replicas.needed",
     ],
@@ -115,20 +131,30 @@ type Memory = Pick<
 export function planMemory(
   input: SizingInput,
   load: Plan["load"],
-  min: number,
-  workers: number,
+  engine: Plan["engine"]["kind"],
+  { min, workers }: { readonly min: number; readonly workers: number },
   derive: Derivation,
 ): Memory {
-  const { gateway, calibration } = input;
+  const { gateway } = input;
+  const calibration = calibrationFor(input, engine);
+  const sessions = input.load.statefulSessions / (min * workers);
   const memoryMiB = derive.number("gateway.memoryMiB", gateway.memory, "memory", ["input.gateway.memory"]);
   const workerBaseMiB =
     gateway.workerBaseMiB === undefined && calibration?.workerBaseMiB === undefined
       ? derive.standard("gateway.workerBaseMiB", 148, "measured on Node 26: 100 resident, 48 young generation")
       : derive.number(
           "gateway.workerBaseMiB",
-          gateway.workerBaseMiB ?? (calibration?.workerBaseMiB ?? 0) + 48,
-          "as given; calibration: idle worker + 48 of young generation",
-          ["input.gateway.workerBaseMiB", "input.calibration"],
+          gateway.workerBaseMiB ??
+            (calibration?.workerBaseMiB ?? 0) + 48 + tidy((sessions * (calibration?.bytesPerSession ?? 0)) / MIB),
+          "as given; calibration: idle worker + 48 of young generation + statefulSessions ÷ (min · workers) · bytesPerSession",
+          [
+            "input.gateway.workerBaseMiB",
+            "input.calibration",
+            "engine.kind",
+            "input.load.statefulSessions",
+            "gateway.replicas.min",
+            "gateway.workers",
+          ],
         );
   const bytesPerRequest =
     gateway.bytesPerRequest === undefined && calibration?.bytesPerRequest === undefined
@@ -137,7 +163,7 @@ export function planMemory(
           "gateway.bytesPerRequest",
           gateway.bytesPerRequest ?? calibration?.bytesPerRequest ?? 0,
           "as given; as measured",
-          ["input.gateway.bytesPerRequest", "input.calibration"],
+          ["input.gateway.bytesPerRequest", "input.calibration", "engine.kind"],
         );
   const requestMiB = bytesPerRequest / MIB;
   const perWorker = (MEMORY_SHARE * memoryMiB - PRIMARY_MIB) / workers - workerBaseMiB;

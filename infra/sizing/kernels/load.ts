@@ -8,7 +8,7 @@ import { tidy } from "../rounding.ts";
 /** λ = peak · burst · (1 − cacheable · hit); L = λ · latency (Little); L_db = λ · queries · transaction. */
 export function planLoad({ load }: SizingInput, derive: Derivation): Plan["load"] {
   const missed = 1 - load.cacheableShare * load.cacheHitRatio;
-  const gatewayRps = derive.number(
+  const gatewayRps = derive.demand(
     "load.gatewayRps",
     tidy(load.peakRps * load.burst * missed),
     "peakRps · burst · (1 − cacheableShare · cacheHitRatio)",
@@ -17,23 +17,23 @@ export function planLoad({ load }: SizingInput, derive: Derivation): Plan["load"
   const queries = gatewayRps * load.dbQueriesPerRequest;
   return {
     gatewayRps,
-    averageRps: derive.number("load.averageRps", tidy(gatewayRps / load.burst), "gatewayRps ÷ burst", [
+    averageRps: derive.demand("load.averageRps", tidy(gatewayRps / load.burst), "gatewayRps ÷ burst", [
       "load.gatewayRps",
       "input.load.burst",
     ]),
-    inFlight: derive.number(
+    inFlight: derive.demand(
       "load.inFlight",
       tidy(inFlight(gatewayRps, load.meanLatencyMs / 1000)),
       "gatewayRps · meanLatencyMs (Little)",
       ["load.gatewayRps", "input.load.meanLatencyMs"],
     ),
-    dbConnectionsBusy: derive.number(
+    dbConnectionsBusy: derive.demand(
       "load.dbConnectionsBusy",
       tidy(inFlight(queries, load.dbTxMs / 1000)),
       "gatewayRps · dbQueriesPerRequest · dbTxMs (Little)",
       ["load.gatewayRps", "input.load.dbQueriesPerRequest", "input.load.dbTxMs"],
     ),
-    dbCores: derive.number(
+    dbCores: derive.demand(
       "load.dbCores",
       tidy(inFlight(queries, load.dbCpuMs / 1000)),
       "gatewayRps · dbQueriesPerRequest · dbCpuMs",

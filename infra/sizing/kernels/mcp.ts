@@ -20,7 +20,7 @@ export function planMcp(
       ["input.mcp.maxTotalSessions", "gateway.replicas.peak", "gateway.workers"],
     ),
     maxPerKey: derive.number("mcp.maxPerKey", mcp.maxPerKey, "maxPerKey", ["input.mcp.maxPerKey"]),
-    keys: derive.number(
+    keys: derive.demand(
       "mcp.keys",
       mcp.servers * mcp.identities * mcp.transports,
       "servers · identities · transports",

@@ -30,7 +30,7 @@ export function planRedis(input: SizingInput, peak: number, workers: number, der
     "connectionsPerWorker",
     ["input.redis.connectionsPerWorker"],
   );
-  const connections = derive.number(
+  const connections = derive.demand(
     "redis.connections",
     peak * workers * connectionsPerWorker + OTHER_CLIENTS,
     "peak · workers · connectionsPerWorker + 10",

@@ -7,6 +7,7 @@ import type { Derivation } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
 import { DOCUMENTS, OURS } from "../inputs/sources.ts";
 import { up } from "../rounding.ts";
+import { calibrationFor } from "./gateway.ts";
 
 type Timeouts = Plan["timeouts"];
 type Fixed = Exclude<keyof Timeouts, Outer | "toolS" | "graceS" | "dbQueryS">;
@@ -139,7 +140,7 @@ export function planShutdown(
 }
 
 /** Startup allows three times the cold start; liveness is more patient than readiness, since it kills. */
-export function planProbes(input: SizingInput, derive: Derivation): Plan["probes"] {
+export function planProbes(input: SizingInput, engine: Plan["engine"]["kind"], derive: Derivation): Plan["probes"] {
   const at = (path: string, value: number, source: string) => derive.standard(path, value, source);
   const startupPeriodS = at("probes.startup.periodS", 5, DOCUMENTS);
   return {
@@ -147,9 +148,9 @@ export function planProbes(input: SizingInput, derive: Derivation): Plan["probes
       periodS: startupPeriodS,
       failureThreshold: derive.number(
         "probes.startup.failureThreshold",
-        Math.max(12, up((3 * coldStart(input)) / startupPeriodS)),
+        Math.max(12, up((3 * coldStart(input, engine)) / startupPeriodS)),
         "max(12, ⌈3 · coldStartS ÷ periodS⌉)",
-        ["input.gateway.coldStartS", "input.calibration", "probes.startup.periodS"],
+        ["input.gateway.coldStartS", "input.calibration", "engine.kind", "probes.startup.periodS"],
       ),
     },
     readiness: {
@@ -164,6 +165,6 @@ export function planProbes(input: SizingInput, derive: Derivation): Plan["probes
 }
 
 /** Seconds from the start of a replica until it is ready: as given, as measured, else 5. */
-export function coldStart({ gateway, calibration }: SizingInput): number {
-  return gateway.coldStartS ?? calibration?.coldStartS ?? 5;
+export function coldStart(input: Pick<SizingInput, "gateway" | "calibration">, engine: Plan["engine"]["kind"]): number {
+  return input.gateway.coldStartS ?? calibrationFor(input, engine)?.coldStartS ?? 5;
 }

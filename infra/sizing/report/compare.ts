@@ -62,7 +62,7 @@ function memoryGiB(plan: Plan): number {
 
 /** Share of the service rate of all workers that the peak leaves free when the most replicas run. */
 function headroomAtMost({ load, gateway }: Plan): number {
-  return 1 - load.gatewayRps / (gateway.replicas.max * gateway.workers * gateway.rpsPerWorker);
+  return 1 - load.gatewayRps / (gateway.replicas.max * Math.min(gateway.workers, gateway.cpu) * gateway.rpsPerWorker);
 }
 
 /** The figures that a reader asks for first, the same ones each time. */

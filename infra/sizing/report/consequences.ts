@@ -49,6 +49,7 @@ const consequences: Readonly<Record<string, string>> = {
   I56: "Redis is out of processor time at the peak: every session and limit waits for it.",
   I57: "nginx is out of processor time at the peak: connections wait before the gateway ever sees them.",
   I58: "nginx runs out of worker connections and closes those of clients (worker_connections are not enough).",
+  I59: "A demand that is pinned below what follows from the rest hides what does not hold.",
 };
 
 /** Undefined for a number that this version does not know. */

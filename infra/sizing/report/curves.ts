@@ -20,7 +20,7 @@ export type Fleet = {
 export function fleetOf({ document: { plan }, input }: Pick<Subject, "document" | "input">): Fleet {
   const { gateway, autoscaling } = plan;
   const latencySeconds = input.load.meanLatencyMs / 1000;
-  const byProcessor = gateway.workers * gateway.rpsPerWorker;
+  const byProcessor = Math.min(gateway.workers, gateway.cpu) * gateway.rpsPerWorker;
   const byRequests = (gateway.workers * gateway.inFlightPerWorker) / latencySeconds;
   // The autoscaler compares with the request; a share of the cores that workers can use is meant.
   const use = (autoscaling.targetCpuPercent * gateway.cpuRequest) / 100 / Math.min(gateway.workers, gateway.cpu);

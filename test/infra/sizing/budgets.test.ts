@@ -28,7 +28,7 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     1296,
     1288,
   ],
-  "I1 requests per second at the peak ≤ most replicas · workers · service rate · 0.7": [
+  "I1 requests per second at the peak ≤ most replicas · workers with a core · service rate · 0.7": [
     dev,
     given({ "gateway.rpsPerWorker": 50, "gateway.replicas.max": 2, "gateway.replicas.peak": 3 }),
     72,
@@ -56,6 +56,12 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     { mcp: { identities: 200 } },
     2000,
     1666,
+  ],
+  "I53 sessions of all workers at the worst instant ≤ upstream sessions of the whole deployment": [
+    dev,
+    given({ "mcp.sessionsPerWorker": 1667 }),
+    5001,
+    5000,
   ],
   "I53 stateful sessions ≤ fewest replicas · workers · sessions per worker": [
     dev,
@@ -331,6 +337,61 @@ const broken: Readonly<Record<string, readonly [base: Raw, changes: Raw, left: n
     given({ "caches.jwtTtlS": 31 }),
     31,
     30,
+  ],
+  "I59 load.gatewayRps as it follows from the rest ≤ load.gatewayRps as it is pinned": [
+    dev,
+    given({ "load.gatewayRps": 71 }),
+    72,
+    71,
+  ],
+  "I59 load.averageRps as it follows from the rest ≤ load.averageRps as it is pinned": [
+    dev,
+    given({ "load.averageRps": 47 }),
+    48,
+    47,
+  ],
+  "I59 load.inFlight as it follows from the rest ≤ load.inFlight as it is pinned": [
+    dev,
+    given({ "load.inFlight": 10 }),
+    10.8,
+    10,
+  ],
+  "I59 load.dbConnectionsBusy as it follows from the rest ≤ load.dbConnectionsBusy as it is pinned": [
+    dev,
+    given({ "load.dbConnectionsBusy": 0.17 }),
+    0.18,
+    0.17,
+  ],
+  "I59 load.dbCores as it follows from the rest ≤ load.dbCores as it is pinned": [
+    dev,
+    given({ "load.dbCores": 0.03 }),
+    0.036,
+    0.03,
+  ],
+  "I59 database.appConnections as it follows from the rest ≤ database.appConnections as it is pinned": [
+    dev,
+    given({ "database.appConnections": 5 }),
+    6,
+    5,
+  ],
+  "I59 redis.connections as it follows from the rest ≤ redis.connections as it is pinned": [
+    dev,
+    given({ "redis.connections": 15 }),
+    16,
+    15,
+  ],
+  "I59 mcp.keys as it follows from the rest ≤ mcp.keys as it is pinned": [dev, given({ "mcp.keys": 99 }), 100, 99],
+  "I59 pgbouncer.pools as it follows from the rest ≤ pgbouncer.pools as it is pinned": [
+    dev,
+    { database: { pgbouncer: { databases: 2 } }, given: { "pgbouncer.pools": 1 } },
+    2,
+    1,
+  ],
+  "I59 disruption.zones as it follows from the rest ≤ disruption.zones as it is pinned": [
+    prod,
+    given({ "disruption.zones": 2 }),
+    3,
+    2,
   ],
   "I50 1 ≤ audit trails in production": [prod, { security: { auditTrail: false } }, 1, 0],
 };

@@ -72,12 +72,15 @@ function workersOf({ gateway }: SizingInput, engine: "fastify" | "bounded"): num
 }
 
 function gatewayOf(input: SizingInput, engine: "fastify" | "bounded", rate: number): Gateway {
-  const { load, gateway, calibration } = input;
+  const { load, gateway } = input;
   const W = workersOf(input, engine);
+  // What another engine was measured to do is no rate of this one; a worker without a core of its own serves no more than its share.
+  const calibration = input.calibration?.engine === engine ? input.calibration : undefined;
+  const cores = Math.min(W, gateway.cpu);
   // Where nobody gave or measured a rate, the guides' 100 and the examples' 150 are all there is.
   const rpw = gateway.rpsPerWorker ?? calibration?.rpsPerWorker ?? 150;
-  const needed = up(rate / (W * rpw * TARGET_USE));
-  const average = up(rate / load.burst / (W * rpw * TARGET_USE));
+  const needed = up(rate / (cores * rpw * TARGET_USE));
+  const average = up(rate / load.burst / (cores * rpw * TARGET_USE));
   const lostZone = load.zones > 1 ? up(((needed / load.burst) * load.zones) / (load.zones - 1)) : 0;
   const min = Math.max(gateway.haFloor, average, lostZone);
   const max = Math.max(min + 1, up(1.25 * needed));
@@ -88,9 +91,12 @@ function gatewayOf(input: SizingInput, engine: "fastify" | "bounded", rate: numb
 
 function namesOf(input: SizingInput, g: Gateway, engine: string, rate: number): Expected {
   const { cpu, memory } = input.gateway;
-  const bytes = input.gateway.bytesPerRequest ?? input.calibration?.bytesPerRequest ?? 65_536;
+  const calibration = input.calibration?.engine === engine ? input.calibration : undefined;
+  const perSession = calibration?.workerBaseMiB === undefined ? 0 : (calibration.bytesPerSession ?? 0);
+  const sessions = ((input.load.statefulSessions / (g.min * g.W)) * perSession) / 1024 / 1024;
+  const bytes = input.gateway.bytesPerRequest ?? calibration?.bytesPerRequest ?? 65_536;
   // An idle worker as a load test sees it has no young generation yet: 48 of the 148.
-  const base = input.gateway.workerBaseMiB ?? (input.calibration?.workerBaseMiB ?? 100) + 48;
+  const base = input.gateway.workerBaseMiB ?? (calibration?.workerBaseMiB ?? 100) + 48 + sessions;
   const listeners = engine === "bounded" ? g.W : 1;
   const old = down((0.9 * memory - 60) / g.W - base - (g.B * bytes) / 1024 / 1024);
   return {

@@ -30,10 +30,14 @@ export function timeouts({ timeouts: t, pgbouncer }: Plan): readonly Inequality[
 
 export function lifetimes(
   input: SizingInput,
-  { timeouts: t, pgbouncer, database, probes }: Plan,
+  { timeouts: t, pgbouncer, database, probes, engine }: Plan,
 ): readonly Inequality[] {
   const { liveness, readiness, startup } = probes;
-  const coldStart = input.gateway.coldStartS ?? input.calibration?.coldStartS ?? 5;
+  // A start of another engine is no start of this one.
+  const coldStart =
+    input.gateway.coldStartS ??
+    (input.calibration?.engine === engine.kind ? input.calibration.coldStartS : undefined) ??
+    5;
   const pooled =
     pgbouncer === null
       ? []

@@ -34,7 +34,33 @@ export function inequalities(input: SizingInput, plan: Plan): readonly Inequalit
     ...cluster(input, plan),
     ...data(input, plan),
     ...security(input, plan),
+    ...demands(input, plan),
   ];
+}
+
+/** Demands may be pinned, but not below what follows from everything else; a pinned part counts in what follows. */
+function demands(input: SizingInput, { gateway, database, redis, pgbouncer }: Plan): readonly Inequality[] {
+  const { load } = input;
+  const { peakRps, burst, cacheableShare, cacheHitRatio } = load;
+  const rate = arrivals(input);
+  const queries = (rate * load.dbQueriesPerRequest) / 1000;
+  const pools = pgbouncer === null ? 0 : pgbouncer.databases * (pgbouncer.forcedUser ? 1 : pgbouncer.users + 1);
+  const derived: Readonly<Record<string, number>> = {
+    "load.gatewayRps": peakRps * burst * (1 - cacheableShare * cacheHitRatio),
+    "load.averageRps": rate / burst,
+    "load.inFlight": (rate * load.meanLatencyMs) / 1000,
+    "load.dbConnectionsBusy": queries * load.dbTxMs,
+    "load.dbCores": queries * load.dbCpuMs,
+    "database.appConnections": gateway.replicas.peak * gateway.workers * (database.poolPerWorker + database.overflow),
+    "redis.connections": gateway.replicas.peak * gateway.workers * redis.connectionsPerWorker + 10,
+    "pgbouncer.pools": pools,
+    "mcp.keys": input.mcp.servers * input.mcp.identities * input.mcp.transports,
+    "disruption.zones": load.zones,
+  };
+  return Object.entries(derived).flatMap(([path, need]) => {
+    const pin = input.given[path];
+    return typeof pin === "number" ? [most("I59", `${path} ≤ its pin`, need, pin)] : [];
+  });
 }
 
 /** What does not hold. `severity` leaves the other kind out. */
@@ -46,8 +72,10 @@ export function violations(input: SizingInput, plan: Plan, severity?: "refuse" |
 
 function capacity(input: SizingInput, plan: Plan): readonly Inequality[] {
   const { load } = input;
-  const { gateway, postgres, pgbouncer, timeouts: t } = plan;
-  const { min, max, peak } = gateway.replicas;
+  const { gateway, postgres, pgbouncer, autoscaling, timeouts: t } = plan;
+  const { min, peak } = gateway.replicas;
+  // Without an autoscaler nothing runs more than the fewest.
+  const max = autoscaling.enabled ? gateway.replicas.max : min;
   const inFlight = requestsInFlight(input);
   const admitted = gateway.workers * gateway.inFlightPerWorker;
   // Without a pooler the workers' own connections are what drains the admitted requests.
@@ -59,7 +87,12 @@ function capacity(input: SizingInput, plan: Plan): readonly Inequality[] {
     most("I1", "1.2·L ÷ burst ≤ R_min·W·B", (1.2 * inFlight) / load.burst, min * admitted),
     most("I1", "1.2·L ≤ R_max·W·B", 1.2 * inFlight, max * admitted),
     // Beyond 70 % use waits grow without bound (queueing theory); the target that needed replicas are counted with.
-    most("I1", "λ ≤ R_max·W·rpw·0.7", arrivals(input), max * gateway.workers * gateway.rpsPerWorker * 0.7),
+    most(
+      "I1",
+      "λ ≤ R_max·W·rpw·0.7",
+      arrivals(input),
+      max * Math.min(gateway.workers, gateway.cpu) * gateway.rpsPerWorker * 0.7,
+    ),
     warn(most("I4", "W ≤ ⌈cpu⌉", gateway.workers, Math.ceil(gateway.cpu))),
     ...measured(input, plan),
     most("I51", "λ·q·dbCpu ≤ 0.7·pgCpu", cores, 0.7 * postgres.cpu),
@@ -85,7 +118,7 @@ function singleThreads(input: SizingInput, { pgbouncer, nginx }: Plan): readonly
   const left = (instances: number): number => (instances > 1 ? instances - 1 : 1);
   const rate = arrivals(input);
   const pooled = 0.7 * left(pgbouncer?.instances ?? 1) * database.pgbouncer.txPerSecond;
-  const passed = 0.7 * left(nginx.replicas) * nginx.cpu * input.nginx.rpsPerCore;
+  const passed = 0.7 * left(nginx.replicas) * Math.min(nginx.cpu, nginx.workerProcesses) * input.nginx.rpsPerCore;
   return [
     ...(pgbouncer === null ? [] : [most("I55", "λ·q ≤ 0.7·poolers", rate * load.dbQueriesPerRequest, pooled)]),
     most("I56", "λ·commands ≤ 0.7·Redis", rate * redis.commandsPerRequest, 0.7 * redis.commandsPerSecond),
@@ -98,6 +131,12 @@ function upstreamSessions(input: SizingInput, { gateway, mcp }: Plan): readonly 
   const places = gateway.replicas.min * gateway.workers * mcp.sessionsPerWorker;
   return [
     most("I53", "keys·maxPerKey ≤ sessions of a worker", mcp.keys * mcp.maxPerKey, mcp.sessionsPerWorker),
+    most(
+      "I53",
+      "all workers' sessions ≤ total",
+      gateway.replicas.peak * gateway.workers * mcp.sessionsPerWorker,
+      input.mcp.maxTotalSessions,
+    ),
     warn(most("I53", "stateful sessions ≤ places at the minimum", input.load.statefulSessions, places)),
   ];
 }

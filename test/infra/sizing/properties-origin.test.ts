@@ -44,8 +44,7 @@ function ancestorsOf(path: string, notes: ReadonlyMap<string, Provenance>): Read
   const queue = [path];
   for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
     const note = notes.get(at);
-    const from =
-      note === undefined ? [] : note.kind === "measured" ? ["input.calibration"] : "from" in note ? note.from : [];
+    const from = note === undefined || !("from" in note) ? [] : (note.from ?? []);
     for (const one of from)
       if (!found.has(one)) {
         found.add(one);

@@ -91,10 +91,10 @@ describe("the smallest repair", () => {
   it("does so wherever plans are refused, ten thousand repairs over", () => {
     fc.assert(
       fc.property(fc.oneof(pinnedInputs, plausibleInputs.map(inputOf)), (input) => {
-          console.log(
-            "R",
-            plan(input).refusals.reduce((a, b) => a + b.repairs.length, 0),
-          );
+        console.log(
+          "R",
+          plan(input).refusals.reduce((a, b) => a + b.repairs.length, 0),
+        );
         expect(wrongRepairs(input)).toEqual([]);
       }),
       { numRuns: 8000 },

@@ -133,7 +133,7 @@ describe("readInput", () => {
     [
       "a version that YAML made a number",
       { database: { pgbouncer: { version: 1.2 } } },
-      'database.pgbouncer.version: "1.2" is none of them; allowed: "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25"; nearest: 1.20',
+      'database.pgbouncer.version: "1.2" is none of them; allowed: "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25"; nearest: "1.20"',
     ],
     [
       "a group that is none",

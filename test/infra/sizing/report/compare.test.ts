@@ -122,7 +122,7 @@ describe("written plan", () => {
     const { document } = subjectOf("stack dev", dev);
     const { redis: _, ...plan } = document.plan;
     expect(() => readWrittenPlan({ input: dev, plan, budgets: [] }, "plans/dev.json")).toThrow(
-      /^plans\/dev\.json is no plan of this version: plan\.redis: .*; write it again with --write$/,
+      /^plans\/dev\.json is no plan of this version: plan\.redis: .*; move it away and write it again with --write$/,
     );
   });
 });

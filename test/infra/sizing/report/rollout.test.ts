@@ -15,7 +15,9 @@ const planOf = (raw: Parameters<typeof subjectOf>[1]): Plan => {
 };
 const withLoad = (peakRps: number) => ({ ...prod, load: { ...Object(prod.load), peakRps } });
 const sides = (before: Plan, after: Plan) =>
-  proveRollout(before, after).map(({ id, left, right, holds }) => [id, left, right, holds]);
+  proveRollout(before, after)
+    .filter(({ id }) => id !== "I44")
+    .map(({ id, left, right, holds }) => [id, left, right, holds]);
 
 describe("a rollout", () => {
   it("of the same plan is its own worst instant", () => {
@@ -92,6 +94,29 @@ describe("a rollout", () => {
   });
 });
 
+describe("a volume", () => {
+  const withData = (dataGiB: number) => ({ ...dev, data: { dataGiB } });
+
+  it("grows, and is refused to shrink with the pin that keeps it", () => {
+    const volumes = (before: Plan, after: Plan) =>
+      proveRollout(before, after).flatMap(({ id, left, right, holds }) => (id === "I44" ? [[left, right, holds]] : []));
+    const [small, large] = [planOf(withData(1)), planOf(withData(500))];
+    expect(volumes(small, large)).toEqual([
+      [11, 610, true],
+      [5, 2400, true],
+    ]);
+    expect(volumes(large, small)).toEqual([
+      [610, 11, false],
+      [2400, 5, false],
+    ]);
+    const { document, input } = subjectOf("stack dev", withData(1));
+    expect(withRollout(document, input, large).refusals.map(({ id, repairs }) => [id, repairs])).toEqual([
+      ["I44", [{ input: "postgres.volumeGiB", from: 11, to: 610 }]],
+      ["I44", [{ input: "backup.volumeGiB", from: 5, to: 2400 }]],
+    ]);
+  });
+});
+
 describe("the next generation", () => {
   it("is refused with the pin that keeps room for the pods before, which repairs it", () => {
     const before = planOf(withLoad(6000));
@@ -113,7 +138,7 @@ describe("the next generation", () => {
     const { document, input } = subjectOf("stack prod", withLoad(6000));
     const next = withRollout(document, input, planOf(prod));
     expect([next.accepted, next.refusals]).toEqual([true, []]);
-    expect(next.budgets.filter(isRolloutBudget).map(({ id }) => id)).toEqual(["I6", "I8", "I10"]);
+    expect(next.budgets.filter(isRolloutBudget).map(({ id }) => id)).toEqual(["I6", "I8", "I10", "I44", "I44"]);
     expect(document.budgets.some(isRolloutBudget)).toBe(false);
   });
 });
