@@ -246,6 +246,15 @@ describe("calibration", () => {
     });
   });
 
+  it("bounds the memory of a request where many were in flight", async () => {
+    const { report } = await run({ seconds: 1 });
+    const withMany = (maxInFlight: number) =>
+      calibrationOf({ ...report, steps: report.steps.map((step) => ({ ...step, maxInFlight, peakMiB: 300 })) });
+    // 200 MiB more than before the test.
+    expect(withMany(2000).bytesPerRequest).toBe(104_858);
+    expect(withMany(999).bytesPerRequest).toBeUndefined();
+  });
+
   it("says so where the worker was far from full use", async () => {
     const { report } = await run({ seconds: 1 });
     expect(caveatOf(report)).toBeUndefined();

@@ -166,6 +166,26 @@ describe("readInput", () => {
       "given.pgbouncer.maxClientConn is pinned, but database.mode is direct; allowed: only where database.mode is pgbouncer",
     ],
     [
+      "a pin of a pooler that is pinned away",
+      { given: { "database.mode": "direct", "pgbouncer.maxClientConn": 10 } },
+      "given.pgbouncer.maxClientConn is pinned, but database.mode is direct; allowed: only where database.mode is pgbouncer",
+    ],
+    [
+      "a pin of a cost without prices",
+      { given: { "cost.monthlyAtMin": 10 } },
+      "given.cost.monthlyAtMin is pinned, but there are no prices; allowed: only where there are prices",
+    ],
+    [
+      "a version that is not known",
+      { given: { "pgbouncer.version": "2.0" } },
+      'given.pgbouncer.version: "2.0" cannot be pinned; allowed: 1.18, 1.19, 1.20, 1.21, 1.22, 1.23, 1.24, 1.25',
+    ],
+    [
+      "two forms of a disruption budget at once",
+      { given: { "disruption.minAvailable": 1, "disruption.maxUnavailable": 1 } },
+      "given.disruption.minAvailable and given.disruption.maxUnavailable exclude each other; allowed: one of disruption.minAvailable and disruption.maxUnavailable",
+    ],
+    [
       "half a calibration",
       { calibration: { rpsPerWorker: 10 } },
       "calibration.measuredAt: Invalid input: expected string, received undefined; a calibration is what mcp-stack load --calibration writes",
@@ -183,6 +203,11 @@ describe("readInput", () => {
     const nested = readInput(withChanges(dev, { given: { postgres: { maxConnections: 100 } } }));
     expect(dotted.ok && dotted.input.given).toEqual({ "postgres.maxConnections": 100 });
     expect(nested).toEqual(dotted);
+  });
+
+  it("reads a pinned version that YAML made a number", () => {
+    const reading = readInput(withChanges(dev, { given: { "pgbouncer.version": 1.21 } }));
+    expect(reading.ok && reading.input.given).toEqual({ "pgbouncer.version": "1.21" });
   });
 
   it("takes names of the prototype for what they are: unknown", () => {
