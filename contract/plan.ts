@@ -311,7 +311,13 @@ export const provenanceSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("derived"), formula: z.string(), from: z.array(z.string()) }),
   z.strictObject({ kind: z.literal("default"), source: z.string() }),
   z.strictObject({ kind: z.literal("assumed"), source: z.string(), from: z.array(z.string()).optional() }),
-  z.strictObject({ kind: z.literal("measured"), on: z.string(), at: z.string(), by: z.string(), from: z.array(z.string()).optional() }),
+  z.strictObject({
+    kind: z.literal("measured"),
+    on: z.string(),
+    at: z.string(),
+    by: z.string(),
+    from: z.array(z.string()).optional(),
+  }),
 ]);
 
 /** What `mcp-stack plan --json` prints when the input could be read. */
