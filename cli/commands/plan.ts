@@ -19,6 +19,7 @@ import {
 } from "../../infra/sizing/report/index.ts";
 import { type Command, type OptionValues, readOptions, UsageError } from "../command.ts";
 import { envReportText, readEnvFile, withOrigins } from "../from-env.ts";
+import { printJson } from "../print.ts";
 import { readStack, type StackInput, stackOptions, withCalibration } from "../stack.ts";
 import { type NotUnderstood, readSubject } from "../subject.ts";
 import { applyWhatIf } from "../what-if.ts";
@@ -185,10 +186,6 @@ async function write({ stack, raw }: StackInput, isAccepted: boolean, document: 
   if (stack === undefined) return;
   if (isAccepted) process.stderr.write(`${await keepPlan(stack, raw, document)} was written.\n`);
   else process.stderr.write("mcp-stack: a refused plan is not written\n");
-}
-
-function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** `… | head` reads no further; that is no failure, and the exit code stays the verdict's. */

@@ -3,6 +3,7 @@ import { nearestOf } from "../../contract/nearest.ts";
 import { reportText, type ScenarioName, scenarioNames, simulate } from "../../infra/simulation/index.ts";
 import { problemsReport } from "../../infra/sizing/report/index.ts";
 import { type Command, readOptions, UsageError } from "../command.ts";
+import { printJson } from "../print.ts";
 import { readStack, stackOptions } from "../stack.ts";
 import { readSubject } from "../subject.ts";
 
@@ -85,8 +86,4 @@ function readWhole(option: string, text: string | undefined, { fallback, least, 
 
 function refusedText(ids: readonly string[]): string {
   return `mcp-stack: the plan is refused (${ids.join(", ")}) and simulated as it stands; mcp-stack plan says what would repair it\n`;
-}
-
-function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

@@ -3,6 +3,7 @@ import type { PlanDocument, Provenance, Refusal } from "../../contract/plan.ts";
 import { type BudgetLine, budgetOf } from "./budgets/index.ts";
 import { evaluate } from "./evaluate.ts";
 import { inputFields, type SizingInput } from "./input.ts";
+import { measurementOf } from "./kernels/gateway.ts";
 import { findRepairs } from "./repairs.ts";
 
 /**
@@ -39,13 +40,5 @@ function noteInputs(input: SizingInput, notes: Map<string, Provenance>): void {
       });
   }
   const { calibration } = input;
-  if (calibration !== undefined) {
-    const { machine, load } = calibration;
-    notes.set("input.calibration", {
-      kind: "measured",
-      on: `${machine.cpu}, ${machine.cores} cores, Node ${machine.runtime}`,
-      at: calibration.measuredAt,
-      by: `load test ${load.profile} of version ${calibration.version}`,
-    });
-  }
+  if (calibration !== undefined) notes.set("input.calibration", measurementOf(calibration));
 }

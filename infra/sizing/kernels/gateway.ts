@@ -1,4 +1,5 @@
 /** Replicas, workers and memory of the gateway. */
+import type { Calibration } from "../../../contract/calibration.ts";
 import type { Plan } from "../../../contract/plan.ts";
 import type { Derivation, Source } from "../derivation.ts";
 import type { SizingInput } from "../input.ts";
@@ -18,6 +19,7 @@ const OTHER_DESCRIPTORS = 64;
 const LEAST_BACKLOG = 128;
 
 type Replicas = Plan["gateway"]["replicas"];
+type Measurement = Extract<Source, { readonly kind: "measured" }>;
 
 /** Workers of a replica: one per core, or the documents' rule; at most 16. */
 export function countWorkers(
@@ -44,7 +46,11 @@ export function serviceRate(input: SizingInput, engine: Plan["engine"]["kind"], 
   const path = "gateway.rpsPerWorker";
   if (gateway.rpsPerWorker !== undefined)
     return derive.number(path, gateway.rpsPerWorker, "as given", [`input.${path}`]);
-  if (calibration !== undefined) return derive.constant(path, calibration.rpsPerWorker, measured(calibration));
+  if (calibration !== undefined)
+    return derive.constant(path, calibration.rpsPerWorker, {
+      ...measurementOf(calibration),
+      from: ["engine.kind", "input.calibration"],
+    });
   return derive.constant(path, 150, {
     kind: "assumed",
     source: "the documents say 100 to 1000",
@@ -60,20 +66,20 @@ export function calibrationFor(
   return calibration?.engine === engine ? calibration : undefined;
 }
 
-export function measured(calibration: NonNullable<SizingInput["calibration"]>): Source {
-  const { machine, measuredAt, load, version } = calibration;
+/** What a calibration is worth as an origin: where, when and by what it was measured. */
+export function measurementOf({ machine, measuredAt, load, version }: Calibration): Measurement {
   return {
     kind: "measured",
     on: `${machine.cpu}, ${machine.cores} cores, Node ${machine.runtime}`,
     at: measuredAt,
     by: `load test ${load.profile} of version ${version}`,
-    from: ["engine.kind", "input.calibration"],
   };
 }
 
 /**
- * needed = ⌈λ ÷ (min(W, cores)·rate·0.7)⌉, since two workers on one core cannot use two; the fewest carry the average of the peak hour, and with zones the loss of one; the most a quarter more
- * than needed; the peak adds the surge of a rollout (Kubernetes rounds it up).
+ * needed = ⌈λ ÷ (min(W, cores)·rate·0.7)⌉, since two workers on one core cannot use two; the fewest carry the average of the peak
+ * hour, and with zones the loss of one; the most a quarter more than needed; the peak adds the surge of a rollout (Kubernetes rounds
+ * it up).
  */
 export function planReplicas(input: SizingInput, load: Plan["load"], perReplica: number, derive: Derivation): Replicas {
   const { haFloor, hpa, maxSurge } = input.gateway;

@@ -1,5 +1,6 @@
 /** What other documents of the tests are made from: the two worked examples, a load test, and a way to change a few values. */
 import { type Raw, withValue } from "./arbitraries.ts";
+import { dev, prod } from "./cases.ts";
 
 /** A load test as it may stand beside a deployment. */
 export function measured(rpsPerWorker: number, more: Raw = {}): Raw {
@@ -17,37 +18,19 @@ export function measured(rpsPerWorker: number, more: Raw = {}): Raw {
 /** The small worked example: one gateway, one of everything. */
 export const small: Raw = {
   environment: "dev",
-  load: {
-    peakRps: 50,
-    meanLatencyMs: 150,
-    dbQueriesPerRequest: 0.5,
-    dbTxMs: 5,
-    concurrentUsers: 20,
-    sseStreams: 10,
-    statefulSessions: 10,
-  },
+  load: dev.load,
   gateway: { cpu: 1, memory: "512Mi", rpsPerWorker: 150 },
-  database: { postgres: { cpu: 1, memory: "1Gi" } },
-  nginx: { replicas: 1 },
+  database: dev.database,
+  nginx: dev.nginx,
 };
 
 /** The large one: three zones, two poolers, a rate that a load test found. */
 export const large: Raw = {
   environment: "prod",
-  load: {
-    peakRps: 3000,
-    meanLatencyMs: 250,
-    dbQueriesPerRequest: 0.4,
-    dbTxMs: 5,
-    dbCpuMs: 1,
-    concurrentUsers: 6500,
-    sseStreams: 2000,
-    statefulSessions: 10_000,
-    zones: 3,
-  },
+  load: prod.load,
   gateway: { engine: "bounded", cpu: 4, memory: "4096Mi", haFloor: 3 },
-  database: { pgbouncer: { instances: 2 }, postgres: { cpu: 8, memory: "32Gi" } },
-  nginx: { replicas: 3, cpu: 2 },
+  database: prod.database,
+  nginx: prod.nginx,
   calibration: measured(150),
 };
 

@@ -1,6 +1,7 @@
 /** Inputs that the reports are shown with: the two worked examples of the sizing rules, and one that is refused. */
 import { plan, readInput } from "../../../../infra/sizing/index.ts";
 import type { Subject } from "../../../../infra/sizing/report/index.ts";
+import { prod as worked } from "../cases.ts";
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -13,20 +14,10 @@ export const dev: Raw = {
 
 export const prod: Raw = {
   environment: "prod",
-  load: {
-    peakRps: 3000,
-    meanLatencyMs: 250,
-    dbQueriesPerRequest: 0.4,
-    dbTxMs: 5,
-    dbCpuMs: 1,
-    zones: 3,
-    concurrentUsers: 6500,
-    sseStreams: 2000,
-    statefulSessions: 10_000,
-  },
+  load: worked.load,
   gateway: { engine: "bounded", cpu: 4, memory: "4Gi" },
-  database: { postgres: { cpu: 8, memory: "32Gi" }, pgbouncer: { instances: 2 } },
-  nginx: { replicas: 3, cpu: 2 },
+  database: worked.database,
+  nginx: worked.nginx,
   prices: { cpuMonth: 20, memoryGiBMonth: 3, storageGiBMonth: 0.1 },
   calibration: {
     measuredAt: "2026-11-20T09:30:00Z",
