@@ -6,9 +6,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { errors, Fault } from "../../contract/errors.ts";
+import type { SettingValue } from "../../contract/setting-values.ts";
 import { type SettingName, type Settings, settingNames, settingOf } from "../../contract/settings.ts";
 import { judgeUnknown, settingNamed } from "./names.ts";
-import { encodeValue, parseValue, redactValue, type SettingValue } from "./values.ts";
+import { parseValue, redactValue } from "./values.ts";
 
 /** Where each value came from: `default`, `environment`, `command line` or `<file>:<line>`, with the alias that was used. */
 export type Provenance = Readonly<Record<SettingName, string>>;
@@ -132,14 +133,4 @@ function readFound(name: SettingName, hit: Found, directory: string, findings: F
   const value = shown === "(hidden)" || declaration.secret === true ? shown : JSON.stringify(shown.slice(0, 200));
   findings.problems.push(`${hit.as} is ${value}, it has to be ${parsed.problem} (${hit.place})`);
   return undefined;
-}
-
-/** Environment text that loadSettings reads back as the same values. Undefined values are left out. */
-export function encodeSettings(values: Partial<Settings>): Record<string, string> {
-  const text: Record<string, string> = {};
-  for (const name of settingNames) {
-    const value = values[name];
-    if (value !== undefined) text[name] = encodeValue(value);
-  }
-  return text;
 }
