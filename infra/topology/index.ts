@@ -1,5 +1,6 @@
-/** The door of the topology: rendered files, who may talk to whom, and the rules over it. */
+/** The door of the topology: what runs, rendered files, who may talk to whom, and the rules over it. */
 
+export { type Deployment, deploymentSchema } from "./deployment.ts";
 export {
   type Edge,
   isTier,
@@ -18,6 +19,7 @@ export type * from "./files/place.ts";
 export { renderPostgresql } from "./files/postgresql.ts";
 export { renderRedis } from "./files/redis.ts";
 export { PlaceError } from "./files/writing.ts";
+export type * from "./model.ts";
 export {
   type ClosedHalf,
   checkNetworkPolicies,
@@ -26,3 +28,4 @@ export {
   type Policy,
   type RuleOutcome,
 } from "./rules.ts";
+export { resolveText, type SecretEncoding, secretMarker, secretsIn } from "./secret-text.ts";

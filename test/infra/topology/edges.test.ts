@@ -17,12 +17,14 @@ const bare: Surroundings = {
   ports: {
     nginx: 8080,
     nginxStatus: null,
-    gateway: 4444,
+    gateways: [4444],
     pgbouncer: 6432,
     postgres: 5432,
     redis: 6379,
-    exporter: 9187,
   },
+  managed: { postgres: false, redis: false },
+  exporters: [],
+  isScraped: true,
   upstreamPorts: [443],
   identityProviderPort: null,
   traceCollectorPort: null,
@@ -30,6 +32,14 @@ const bare: Surroundings = {
 };
 const complete: Surroundings = {
   ports: { ...bare.ports, nginxStatus: 8081 },
+  managed: { postgres: false, redis: false },
+  exporters: [
+    { of: "postgres", port: 9187 },
+    { of: "pgbouncer", port: 9127 },
+    { of: "redis", port: 9121 },
+    { of: "nginx", port: 9113 },
+  ],
+  isScraped: true,
   upstreamPorts: [443, 8000],
   identityProviderPort: 443,
   traceCollectorPort: 4318,

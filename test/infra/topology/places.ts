@@ -15,7 +15,7 @@ export const nginxPlace: NginxPlace = {
     { address: "::", port: 8080 },
   ],
   status: { address: "0.0.0.0", port: 8081 },
-  gateway: { host: "gateway.mcp.svc.cluster.local", port: 4444 },
+  gateways: [{ host: "gateway.mcp.svc.cluster.local", port: 4444 }],
   resolvers: [{ address: "10.96.0.10", port: 53 }],
   trustedProxies: ["10.0.0.0/8", "fd00::/8"],
   directories: { cache: "/var/cache/nginx", temporary: "/tmp/nginx" },
@@ -24,6 +24,7 @@ export const nginxPlace: NginxPlace = {
   limits: { requestsPerSecond: 100, burst: 50, connections: 200 },
   maxBodyBytes: 1_048_576,
   isCompressing: true,
+  compressors: { brotli: null, zstd: null },
   credentialDigest: {
     modulePath: "/usr/lib/nginx/modules/ngx_http_js_module.so",
     scriptPath: "/etc/nginx/credential.js",
