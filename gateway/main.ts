@@ -97,6 +97,7 @@ async function start(
   observe.store(store);
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
+    redisCaFile: settings.REDIS_CA_FILE,
     redisPrefix: settings.CACHE_PREFIX,
     repository: store.sharedState,
     singleProcess: isEmbedded && settings.REDIS_URL === undefined,
