@@ -58,7 +58,7 @@ describe("stack files", () => {
     expect(reading).toEqual({
       ok: false,
       problems: [
-        "sizing.load.peakRps is 0; allowed: 0.001 to 10000000 requests/s; the nearest is 0.001",
+        "sizing.load.peakRps: 0 is out of range; allowed: a number from 0.001 to 10000000 (requests/s); nearest: 0.001",
         'deployment.redis.networks.0 is "10.0.0.0": a network as 10.0.0.0/8 or fd00::/8',
         'deployment.docker.bind is "localhost": an IPv4 or IPv6 address',
       ],
