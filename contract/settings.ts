@@ -525,3 +525,19 @@ export function isSettingName(name: string): name is SettingName {
 export function settingOf(name: SettingName): SettingDeclaration {
   return settings[name];
 }
+
+/** Settings whose value is never shown; each can be given as a file too. */
+export type SecretName = {
+  [Name in SettingName]: (typeof settings)[Name] extends { readonly secret: true } ? Name : never;
+}[SettingName];
+
+export const secretNames: readonly SecretName[] = settingNames.filter(isSecretName);
+
+export function isSecretName(name: SettingName): name is SecretName {
+  return settingOf(name).secret === true;
+}
+
+/** The variable that holds the absolute path of a file with the secret instead of the secret itself. */
+export function secretFileName<Name extends SecretName>(name: Name): `${Name}_FILE` {
+  return `${name}_FILE`;
+}
