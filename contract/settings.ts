@@ -29,7 +29,7 @@ export type SettingDeclaration = Common &
     | ({ readonly type: "string"; readonly default: string | null; readonly pattern?: string } & Bounds)
     | { readonly type: "path"; readonly default: string | null }
     | { readonly type: "url"; readonly default: string | null; readonly schemes: readonly string[] }
-    | ({ readonly type: "secret"; readonly default: null; readonly secret: true } & Bounds)
+    | ({ readonly type: "secret"; readonly default: null; readonly secret: true; readonly pattern?: string } & Bounds)
     /** `id:base64(32 bytes),…`, the first key encrypts and all decrypt; or one passphrase of 32 characters or more. */
     | { readonly type: "keyring"; readonly default: null; readonly secret: true }
     /** Letter case does not matter; `synonyms` are other words for an allowed value. */
@@ -253,6 +253,17 @@ export const settings = {
     max: 254,
     room: "auth",
     description: "The caller with this email is an administrator.",
+  },
+  METRICS_TOKEN: {
+    type: "secret",
+    default: null,
+    computed: "none: only administrators read the metrics",
+    secret: true,
+    min: 32,
+    pattern: "^[A-Za-z0-9._~+/-]+=*$",
+    room: "auth",
+    description:
+      "Bearer token for `GET /metrics` and nothing else, at least 32 bytes, so that what collects metrics is no administrator.",
   },
   AUTH_ENCRYPTION_SECRET: {
     type: "keyring",

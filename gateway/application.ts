@@ -110,7 +110,7 @@ export function createApplication(parts: ApplicationParts): Application {
   }
 
   function permitted({ route }: Matched, principal: Principal): Principal {
-    if (route.permission !== undefined) basicRequirement(principal, route.permission);
+    basicRequirement(principal, route.permission);
     return principal;
   }
 

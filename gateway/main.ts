@@ -158,6 +158,7 @@ async function start(
     audience: settings.JWT_AUDIENCE,
     issuer: settings.JWT_ISSUER,
     required: settings.AUTH_REQUIRED,
+    metricsToken: settings.METRICS_TOKEN,
     adminEmail: settings.PLATFORM_ADMIN_EMAIL,
     anonymousIsAdmin: isLoopback(settings.HOST),
     now: Date.now,

@@ -33,7 +33,9 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
     case "keyring":
       return fc.uint8Array({ minLength: 32, maxLength: 32 }).map((key) => `k1:${Buffer.from(key).toString("base64")}`);
     case "secret":
-      return text.map((value) => value.padEnd(32, "x"));
+      return declaration.pattern === undefined
+        ? text.map((value) => value.padEnd(32, "x"))
+        : fc.base64String({ minLength: 32, maxLength: 60 });
     case "string":
       return declaration.pattern === undefined
         ? text

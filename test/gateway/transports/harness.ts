@@ -420,6 +420,7 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
       audience: "a",
       issuer: "i",
       required: false,
+      metricsToken: undefined,
       adminEmail: "admin@example.com",
       anonymousIsAdmin: true,
       now: Date.now,
