@@ -118,8 +118,8 @@ export const metrics = {
   mcp_build_info: {
     type: "gauge",
     unit: "1",
-    labels: ["version", "node"],
-    help: "Always 1; the labels say what runs.",
+    labels: ["version", "node", "settings"],
+    help: "Always 1; the labels say what runs, and `settings` is the same in replicas with the same settings.",
   },
   process_cpu_seconds_total: {
     type: "counter",

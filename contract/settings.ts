@@ -10,6 +10,8 @@ type Common = {
   readonly aliases?: readonly string[];
   /** Never shown. Of a URL, the password and the query are not. */
   readonly secret?: true;
+  /** Replicas of one deployment may differ in it: where a process listens and what lies on its machine. */
+  readonly perProcess?: true;
   /** What stands in for a default that is only known at the start (`default: null`). */
   readonly computed?: string;
 };
@@ -50,6 +52,7 @@ export const settings = {
   HOST: {
     type: "string",
     default: "127.0.0.1",
+    perProcess: true,
     room: "engine",
     description: "Address to listen on; `0.0.0.0` or `::` for all.",
   },
@@ -58,6 +61,7 @@ export const settings = {
     default: 4444,
     min: 0,
     max: 65535,
+    perProcess: true,
     room: "engine",
     description: "Port to listen on; 0 takes a free one.",
   },
@@ -135,6 +139,7 @@ export const settings = {
   DATA_DIR: {
     type: "path",
     default: ".data",
+    perProcess: true,
     room: "main",
     description: "Directory of the embedded database and of generated secrets; relative to the working directory.",
   },

@@ -7,7 +7,9 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Fault, fault } from "../contract/errors.ts";
+import { encodeSettings, settingsFingerprint } from "../contract/setting-values.ts";
 import { createAuth } from "./auth/index.ts";
+import { cacheIdentities } from "./cache-identity.ts";
 import { watchCatalogue } from "./catalogue.ts";
 import { observedState, openSharedState, stateAnswers } from "./coordination/index.ts";
 import { declare } from "./declare-upstreams.ts";
@@ -79,7 +81,8 @@ async function start(
   });
   const secrets = await ensureSecrets(dataDir, settings);
   const metrics = createMetrics();
-  teardown.add("process metrics", collectProcessMetrics(metrics, VERSION));
+  const fingerprint = settingsFingerprint(encodeSettings(settings));
+  teardown.add("process metrics", collectProcessMetrics(metrics, VERSION, fingerprint));
   const hostStarting = startStdioHost({
     dataDir,
     maxChildren: settings.STDIO_MAX_CHILDREN,
@@ -176,6 +179,12 @@ async function start(
     federation,
     metrics,
     observe,
+    fingerprint,
+    identityOf: cacheIdentities({
+      secret: secrets.jwtSecret,
+      build: `${VERSION}-${fingerprint}`,
+      catalogueVersion: () => catalogue.version,
+    }),
   });
   teardown.add("engine", () => engine.close());
   const [address] = await engine.listen();

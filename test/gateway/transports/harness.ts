@@ -431,7 +431,8 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
     webSockets,
     maxBodyBytes: 1_000_000,
     log: transports.log,
-    plain: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    own: {},
     counters: { http: () => undefined, error: () => undefined },
     accessLog: false,
   });
