@@ -494,6 +494,15 @@ export const settings = {
     room: "engine",
     description: "How long requests that are running may take to end when the gateway stops.",
   },
+  PLAN_FILE: {
+    type: "path",
+    default: null,
+    computed: "none",
+    perProcess: true,
+    room: "main",
+    description:
+      "The plan this gateway was deployed with, as `mcp-stack plan --json` prints it; its limits stand beside the load among the metrics.",
+  },
   LOG_LEVEL: {
     type: "enum",
     default: "info",

@@ -13,6 +13,7 @@ import { cacheIdentities } from "./cache-identity.ts";
 import { watchCatalogue } from "./catalogue.ts";
 import { observedState, openSharedState, stateAnswers } from "./coordination/index.ts";
 import { declare } from "./declare-upstreams.ts";
+import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import type { ServerEngine } from "./engine/index.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import { firstRunText, type Ready } from "./first-run.ts";
@@ -167,6 +168,7 @@ async function start(
     now: Date.now,
     count: observe.auth,
   });
+  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { engine, drain } = startEngine({
     settings,
     log,
@@ -179,6 +181,7 @@ async function start(
     federation,
     metrics,
     observe,
+    planned: plan === undefined ? undefined : showPlan(plan, metrics),
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,

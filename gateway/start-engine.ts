@@ -3,7 +3,7 @@ import { asFault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import { createAdmission } from "./admission/index.ts";
+import { createAdmission, type PlannedLoad } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -37,6 +37,7 @@ type EngineInput = {
   readonly federation: Federation;
   readonly metrics: Metrics;
   readonly observe: ReturnType<typeof measures>;
+  readonly planned: PlannedLoad | undefined;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
@@ -46,7 +47,11 @@ type EngineInput = {
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
 export function startEngine(input: EngineInput): { engine: ServerEngine; drain(): void } {
   const { settings, log, teardown, sessions, observe } = input;
-  const admission = createAdmission({ maxInFlight: settings.MAX_IN_FLIGHT, maxStreams: settings.MAX_STREAMS });
+  const admission = createAdmission({
+    maxInFlight: settings.MAX_IN_FLIGHT,
+    maxStreams: settings.MAX_STREAMS,
+    planned: input.planned,
+  });
   observe.admission(() => admission.gauges());
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());

@@ -108,7 +108,12 @@ describe("settingsFingerprint", () => {
   );
 
   it("leaves out secrets, what is a process's own, and names that are no settings", () => {
-    expect(settingNames.filter((name) => settingOf(name).perProcess === true)).toEqual(["HOST", "PORT", "DATA_DIR"]);
+    expect(settingNames.filter((name) => settingOf(name).perProcess === true)).toEqual([
+      "HOST",
+      "PORT",
+      "DATA_DIR",
+      "PLAN_FILE",
+    ]);
     expect(settingsFingerprint({ JWT_SECRET_KEY_FILE: "/x", UV_THREADPOOL_SIZE: "8" })).toBe(settingsFingerprint({}));
   });
 });

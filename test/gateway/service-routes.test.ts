@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { settingsFingerprint } from "../../contract/setting-values.ts";
 import { type Gateway, rest, send, startGateway } from "../harness/index.ts";
+import { plans } from "../infra/topology/plans.ts";
 
 const METRICS_TOKEN = "scraper-0123456789abcdef0123456789";
 const ENV = { TOOL_TIMEOUT: "45", MAX_STREAMS: "7" };
@@ -13,11 +14,14 @@ let gateway: Gateway;
 let open: Gateway;
 
 beforeAll(async () => {
-  const token = join(mkdtempSync(join(tmpdir(), "metrics-token-")), "token");
+  const directory = mkdtempSync(join(tmpdir(), "service-routes-"));
+  const token = join(directory, "token");
+  const plan = join(directory, "plan.json");
+  writeFileSync(plan, JSON.stringify(plans.dev));
   writeFileSync(token, `${METRICS_TOKEN}\n`, { mode: 0o600 });
   [gateway, open] = await Promise.all([
-    startGateway({ env: { ...ENV, METRICS_TOKEN_FILE: token } }),
-    startGateway({ env: { AUTH_REQUIRED: "false" } }),
+    startGateway({ env: { ...ENV, METRICS_TOKEN_FILE: token, PLAN_FILE: plan } }),
+    startGateway({ env: { AUTH_REQUIRED: "false", PLAN_FILE: "/nonexistent/plan.json" } }),
   ]);
 }, 120_000);
 afterAll(async () => {
@@ -158,5 +162,31 @@ describe("the settings in force", () => {
     expect((await get("/metrics")).text).toContain(`settings="${expected}"} 1\n`);
     const other = settingsFingerprint({ AUTH_REQUIRED: "false", MCP_EXAMPLE_SERVER: "false" });
     expect((await get("/version", {}, open)).json().settingsFingerprint).toBe(other);
+  });
+});
+
+describe("PLAN_FILE", () => {
+  const planned = async (of: Gateway) =>
+    (await get("/metrics", of.headers, of)).text.split("\n").filter((line) => line.startsWith("mcp_plan_"));
+
+  it("stands beside the load, which is counted where it exceeds the plan", async () => {
+    const { gateway: tier, mcp, database } = plans.dev;
+    expect(await planned(gateway)).toEqual([
+      `mcp_plan_limit{limit="replicas_max"} ${tier.replicas.max}`,
+      `mcp_plan_limit{limit="pool_per_worker"} ${database.poolPerWorker}`,
+      `mcp_plan_limit{limit="in_flight_per_worker"} ${tier.inFlightPerWorker}`,
+      `mcp_plan_limit{limit="streams_per_worker"} ${mcp.streamsPerWorker}`,
+      'mcp_plan_exceeded_total{limit="in_flight_per_worker"} 0',
+      'mcp_plan_exceeded_total{limit="streams_per_worker"} 0',
+    ]);
+  });
+
+  it("is missed with a warning, and nothing else", async () => {
+    expect(await planned(open)).toEqual([]);
+    const line = open
+      .stderr()
+      .split("\n")
+      .find((text) => text.includes("/nonexistent/plan.json"));
+    expect(JSON.parse(line ?? "{}")).toMatchObject({ level: "warn", setting: "PLAN_FILE" });
   });
 });
