@@ -10,7 +10,7 @@ type Common = {
   readonly aliases?: readonly string[];
   /** Never shown. Of a URL, the password and the query are not. */
   readonly secret?: true;
-  /** Replicas of one deployment may differ in it: where a process listens and what lies on its machine. */
+  /** Replicas of one deployment may differ in it; in paths they may anyway. */
   readonly perProcess?: true;
   /** What stands in for a default that is only known at the start (`default: null`). */
   readonly computed?: string;
@@ -139,7 +139,6 @@ export const settings = {
   DATA_DIR: {
     type: "path",
     default: ".data",
-    perProcess: true,
     room: "main",
     description: "Directory of the embedded database and of generated secrets; relative to the working directory.",
   },
@@ -566,7 +565,6 @@ export const settings = {
     type: "path",
     default: null,
     computed: "none",
-    perProcess: true,
     room: "main",
     description:
       "The plan this gateway was deployed with, as `mcp-stack plan --json` prints it; its limits stand beside the load among the metrics.",
