@@ -1,8 +1,8 @@
-/** Text of one setting to its value and back. A problem says what is allowed and never repeats the value. */
+/** Text of one setting to its value. A problem says what is allowed and never repeats the value. */
 import { resolve } from "node:path";
+import type { SettingValue } from "../../contract/setting-values.ts";
 import type { SettingDeclaration } from "../../contract/settings.ts";
 
-export type SettingValue = string | number | boolean | readonly string[];
 export type Parsed = { readonly value: SettingValue } | { readonly problem: string };
 
 const NUMBER = /^[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?$/i;
@@ -149,17 +149,10 @@ function parseText(declaration: Extract<SettingDeclaration, { type: "string" | "
   const bytes = Buffer.byteLength(text);
   if (bytes < (declaration.min ?? 1) || bytes > (declaration.max ?? 65_536))
     return { problem: `text${allowedRange({ min: declaration.min ?? 1, max: declaration.max ?? 65_536 })} bytes` };
-  const pattern = declaration.type === "string" ? declaration.pattern : undefined;
+  const { pattern } = declaration;
   return pattern === undefined || new RegExp(pattern, "u").test(text)
     ? { value: text }
     : { problem: `text like ${pattern}` };
-}
-
-/** Text that parseValue reads back as the same value. */
-export function encodeValue(value: SettingValue): string {
-  if (typeof value !== "object") return String(value);
-  const isPlain = value.every((part) => part !== "" && part === part.trim() && !/[,[]/.test(part));
-  return isPlain && value.length > 0 ? value.join(",") : JSON.stringify(value);
 }
 
 /** How a value may be shown: nothing of a secret; of a secret URL, where it points. */

@@ -1,11 +1,10 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import { Fault } from "../../../contract/errors.ts";
-import { type SettingName, type Settings, settingNames, settingOf } from "../../../contract/settings.ts";
-import { encodeSettings, loadSettings, printSettings, redacted } from "../../../gateway/settings/index.ts";
+import { type Settings, settingNames } from "../../../contract/settings.ts";
+import { loadSettings, printSettings, redacted } from "../../../gateway/settings/index.ts";
 
 function load(env: Readonly<Record<string, string>>, cli: Readonly<Record<string, string>> = {}) {
   return loadSettings({ env, cli, envFile: false, directory: "/srv" });
@@ -174,57 +173,6 @@ describe("loadSettings", () => {
   it("refuses a file that was named and cannot be read", () => {
     expect(() => loadSettings({ env: {}, envFile: "/nonexistent/.env" })).toThrow(
       /\/nonexistent\/\.env cannot be read/,
-    );
-  });
-});
-
-/** Any value that the setting may have. */
-function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
-  const declaration = settingOf(name);
-  const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }).filter((value) => !value.includes("\0"));
-  switch (declaration.type) {
-    case "integer":
-    case "bytes":
-      return fc.integer({ min: declaration.min ?? 0, max: declaration.max ?? 1e9 });
-    case "number":
-    case "duration":
-      return fc
-        .double({ min: declaration.min ?? 0, max: declaration.max ?? 1e9, noNaN: true })
-        .map((value) => value + 0);
-    case "boolean":
-      return fc.boolean();
-    case "enum":
-      return fc.constantFrom(...declaration.allowed);
-    case "list":
-      return fc.array(
-        fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0")),
-        { maxLength: 4 },
-      );
-    case "url":
-      return fc.constantFrom(...declaration.schemes).map((scheme) => `${scheme}://user:pass@host:1234/name`);
-    case "path":
-      return fc.constantFrom("/a", "/a b/c", "/ü");
-    case "keyring":
-      return fc.uint8Array({ minLength: 32, maxLength: 32 }).map((key) => `k1:${Buffer.from(key).toString("base64")}`);
-    case "secret":
-      return text.map((value) => value.padEnd(32, "x"));
-    case "string":
-      return declaration.pattern === undefined
-        ? text
-            .map((value) => value.padEnd(declaration.min ?? 1, "x"))
-            .filter((value) => Buffer.byteLength(value) <= (declaration.max ?? 1e9))
-        : fc.constantFrom("__", "-", ".");
-  }
-}
-
-describe("encodeSettings", () => {
-  it("writes what loadSettings reads back identically", () => {
-    const arbitrary = fc.record(Object.fromEntries(settingNames.map((name) => [name, valueOfSetting(name)])));
-    fc.assert(
-      fc.property(arbitrary, (values) => {
-        const { settings } = loadSettings({ env: encodeSettings(values as Partial<Settings>), envFile: false });
-        expect(settings).toEqual(values);
-      }),
     );
   });
 });
