@@ -1,0 +1,2 @@
+/** The door of the rules: judges of Kubernetes objects as plain data, without Pulumi, without a cluster, without reading anything. */
+export { type Finding, objectOf, printFinding, type Rule } from "./finding.ts";
