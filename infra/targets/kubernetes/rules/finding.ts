@@ -16,6 +16,9 @@ export type Finding = {
   readonly why: string;
 };
 
+/** One thing that must not be so, before its rule and its object are added; `why` only where it differs from the rule's own. */
+export type Offence = Pick<Finding, "field" | "value" | "allowed"> & { readonly why?: string };
+
 /** A judge: pure, and silent about objects that it does not know. */
 export type Rule<Context> = (manifests: readonly Manifest[], context: Context) => readonly Finding[];
 
