@@ -2,5 +2,7 @@
 export { type Finding, objectOf, printFinding, type Rule } from "./finding.ts";
 export { type Replacement, replacements } from "./oracle.ts";
 export { type PodSecurityContext, restricted } from "./pod-security.ts";
+export type { ReferenceContext } from "./reference-check.ts";
+export { references } from "./references.ts";
 export { schema } from "./schema.ts";
 export { safeSysctls } from "./sysctls.ts";

@@ -63,9 +63,11 @@ function isSame(a: Manifest, b: Manifest): boolean {
 function isHeir(heir: Manifest, old: Manifest): boolean {
   if (heir.kind !== old.kind) return false;
   if (heir.metadata.name === old.metadata.name) return true;
-  const named = ["app.kubernetes.io/name", "app.kubernetes.io/component", "app.kubernetes.io/instance"];
-  const label = (one: Manifest, key: string) => textAt(one, "metadata", "labels", key);
-  return label(old, named[0] ?? "") !== undefined && named.every((key) => label(heir, key) === label(old, key));
+  const label = (one: Manifest, key: string) => textAt(one, "metadata", "labels", `app.kubernetes.io/${key}`);
+  return (
+    label(old, "name") !== undefined &&
+    ["name", "component", "instance"].every((key) => label(heir, key) === label(old, key))
+  );
 }
 
 function goneBy(old: Manifest, heir: Manifest | undefined): Omit<Replacement, "holdsData"> {
