@@ -23,6 +23,8 @@ const bare: Surroundings = {
     redis: 6379,
   },
   managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
   exporters: [],
   isScraped: true,
   upstreamPorts: [443],
@@ -33,6 +35,8 @@ const bare: Surroundings = {
 const complete: Surroundings = {
   ports: { ...bare.ports, nginxStatus: 8081 },
   managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
   exporters: [
     { of: "postgres", port: 9187 },
     { of: "pgbouncer", port: 9127 },
@@ -109,7 +113,7 @@ describe("edges", () => {
       "migrations → postgres TCP 5432",
       "backup → postgres TCP 5432",
       "prometheus → gateway TCP 4444",
-      ...["nginx", "gateway", "migrations", "backup", "exporter"].flatMap((tier) => [
+      ...["nginx", "gateway", "migrations", "backup"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
       ]),
