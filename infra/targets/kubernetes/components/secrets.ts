@@ -12,7 +12,9 @@ export function secretValues(
   given: (key: string) => pulumi.Output<string>,
   parent: pulumi.Resource,
 ): SecretValues {
-  return Object.fromEntries(declarations.map((declaration) => [declaration.name, valueFor(declaration, given, parent)]));
+  return Object.fromEntries(
+    declarations.map((declaration) => [declaration.name, valueFor(declaration, given, parent)]),
+  );
 }
 
 function valueFor(

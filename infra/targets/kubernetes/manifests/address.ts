@@ -33,6 +33,11 @@ export function outsideBlocks({ deployment }: Site): readonly Tree[] {
   ];
 }
 
+/** Everything but metadata: where a cluster's API is, inside or outside its networks, is each cluster's own. */
+export function anyBlocks(): readonly Tree[] {
+  return EVERYTHING.map((cidr) => block(cidr, METADATA));
+}
+
 /** Of the networks that are to be let in, those that are nothing but link-local. */
 export function linkLocalAmong(networks: readonly string[]): readonly string[] {
   return networks.filter((network) => METADATA.some((denied) => contains(denied, network)));

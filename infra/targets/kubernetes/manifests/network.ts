@@ -1,7 +1,7 @@
 /** Network policies: nothing in, nothing out, then both halves of every edge. They are additive, so nothing else is open. */
 import { isTier, type Party, type Policy, type Protocol, type Tier } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
-import { block, hostNetwork, outsideBlocks } from "./address.ts";
+import { anyBlocks, block, hostNetwork, outsideBlocks } from "./address.ts";
 import { commonLabels, metadataOf, type Site, type Tree, tierLabels, tierSelector } from "./site.ts";
 
 /** Every pod of the namespace, both ways. */
@@ -91,10 +91,15 @@ function peersOf(site: Site, party: Party): readonly Tree[] {
     case "identity-provider":
     case "object-store":
       return outsideBlocks(site);
+    case "kubernetes-api":
+      return anyBlocks();
+    case "postgres-operator":
+      // Wherever it was installed; in another namespace than ours.
+      return [{ namespaceSelector: {}, podSelector: { matchLabels: { "app.kubernetes.io/name": "cloudnative-pg" } } }];
     case "managed-postgres":
       return postgres.variant === "external" ? postgres.networks.map((cidr) => block(cidr)) : [];
     case "managed-redis":
-      return redis.variant === "external" ? redis.networks.map((cidr) => block(cidr)) : [];
+      return redis.variant === "self-contained" ? [] : redis.networks.map((cidr) => block(cidr));
   }
 }
 
