@@ -1,11 +1,11 @@
 /** What a cluster would refuse, or take and never run, is found before anything is registered. */
 import type { Manifest } from "./manifest.ts";
-import { type Site, TargetError } from "./manifests/index.ts";
+import { type Site, TargetError, tierLabels } from "./manifests/index.ts";
 import { type Finding, printFinding, references, restricted, schema } from "./rules/index.ts";
 
 /** Everything that the rules find in a stack's objects. */
 export function findingsOf(site: Site, manifests: readonly Manifest[]): readonly Finding[] {
-  const beyond = { external: externalObjects(site), externalPods: [] };
+  const beyond = { external: externalObjects(site), externalPods: externalPods(site) };
   return [
     ...schema(manifests),
     ...restricted(manifests, { kubernetesMinor: site.minor }),
@@ -23,4 +23,15 @@ export function preflight(site: Site, manifests: readonly Manifest[]): void {
 export function externalObjects({ deployment }: Site): readonly string[] {
   const { edge } = deployment.kubernetes;
   return edge.kind === "ingress" ? [`Secret/${edge.tlsSecretName}`] : [];
+}
+
+/** What the operator starts with the labels that its objects tell it to. */
+function externalPods(
+  site: Site,
+): readonly { readonly namespace: string; readonly labels: Readonly<Record<string, string>> }[] {
+  if (site.deployment.postgres.variant !== "cloudnativepg") return [];
+  return (["postgres", "pgbouncer"] as const).map((tier) => ({
+    namespace: site.namespace,
+    labels: tierLabels(site, tier),
+  }));
 }

@@ -1,11 +1,12 @@
 /** The door of the manifests: every object of a stack as plain data, without Pulumi, without a cluster. */
-import { type Deployment, isTier, type Tier, type Topology, type Workload } from "../../../topology/index.ts";
+import type { Deployment, Tier, Topology, Workload } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
 import { autoscaler, disruptionBudget } from "./autoscaling.ts";
 import { edge } from "./edge.ts";
 import { fileObjects } from "./files.ts";
 import { namespace, serviceAccounts } from "./namespace.ts";
 import { connectedTiers, denyAll, tierPolicy } from "./network.ts";
+import { operated } from "./operator.ts";
 import { priorityClasses } from "./priority.ts";
 import { namespaceLimits } from "./quota.ts";
 import { checkSite } from "./refusal.ts";
@@ -17,7 +18,7 @@ import { controller } from "./workload.ts";
 export type { Manifest, Metadata } from "../manifest.ts";
 export { policiesOf } from "./network.ts";
 export { refusalsOf, TargetError } from "./refusal.ts";
-export { type Part, type Site, siteOf } from "./site.ts";
+export { type Part, type Site, siteOf, tierLabels } from "./site.ts";
 
 /**
  * Every object, in the order of their start. Throws TargetError with every problem where the topology asks for what a cluster cannot
@@ -45,21 +46,24 @@ function foundation(site: Site): Part {
   };
 }
 
-/** Tiers that run here, and tiers that others run under our policies. */
+/** What an operator runs for us first, then our own in the order of their start: a tier is where its last workload is. */
 function tiersOf(site: Site): readonly Tier[] {
-  return [...new Set([...site.topology.workloads.map(({ tier }) => tier), ...connectedTiers(site)].filter(isTier))];
+  const own = [...new Set(site.topology.workloads.map(({ tier }) => tier).toReversed())].toReversed();
+  return [...connectedTiers(site).filter((tier) => !own.includes(tier)), ...own];
 }
 
 function tierPart(site: Site, tier: Tier): Part {
+  const workloads = site.topology.workloads.filter((workload) => workload.tier === tier);
+  const { postgres, pgbouncer } = operated(site);
   return {
     name: tier,
     manifests: [
       ...serviceAccounts(site).flatMap((account) => (account.tier === tier ? [account.manifest] : [])),
       ...(connectedTiers(site).includes(tier) ? [tierPolicy(site, tier)] : []),
       ...claims(site, tier),
-      ...site.topology.workloads
-        .filter((workload) => workload.tier === tier)
-        .flatMap((workload) => workloadObjects(site, workload)),
+      ...workloads.flatMap((workload) => workloadObjects(site, workload)),
+      ...(tier === "postgres" ? postgres : []),
+      ...(tier === "pgbouncer" ? pgbouncer : []),
     ],
   };
 }

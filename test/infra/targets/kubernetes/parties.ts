@@ -5,6 +5,7 @@ import {
   type Edge,
   type Endpoint,
   endpointOf,
+  type Finding,
   type NetworkContext,
   podsOf,
 } from "../../../../infra/targets/kubernetes/rules/index.ts";
@@ -13,9 +14,19 @@ import { isTier, type Party } from "../../../../infra/topology/index.ts";
 /** Three parties are one place: the Internet, and the networks that the configuration lets in. */
 const OUTSIDE: readonly Party[] = ["upstreams", "identity-provider", "object-store"];
 const PUBLIC = ["198.51.100.7", "2001:db8::7"];
+const TIERS: readonly string[] = [
+  "nginx",
+  "gateway",
+  "pgbouncer",
+  "postgres",
+  "redis",
+  "migrations",
+  "backup",
+  "exporter",
+];
 const API = ["172.31.255.1", "fd12::1"];
 /** Where nobody should get through: a private network, other pods by address. */
-const NOBODY = ["192.168.7.7", "10.244.3.3", "100.64.0.9", "fd99::9", "169.254.7.7"];
+const NOBODY = ["192.168.7.7", "10.244.3.3", "100.64.0.9", "fd99::9"];
 
 export function networkContextOf(site: Site, manifests: readonly Manifest[]): NetworkContext {
   const names = [...new Set(site.topology.edges.flatMap(({ from, to }) => [from, to]))];
@@ -23,8 +34,20 @@ export function networkContextOf(site: Site, manifests: readonly Manifest[]): Ne
     ...names.filter((name) => !OUTSIDE.includes(name)).map((name) => [name, placesOf(site, manifests, name)] as const),
     ["outside", [...PUBLIC, ...site.deployment.upstreams.networks.map(firstOf)].map(addressEnd)],
     ["nobody", NOBODY.map(addressEnd)],
+    ["link-local", ["169.254.7.7", "fe80::7"].map(addressEnd)],
+    ["dns-cache", [addressEnd(site.deployment.kubernetes.dns.nodeLocal)]],
   ]);
   return { parties, edges: edgesOf(site, Object.keys(parties)) };
+}
+
+/** What others' pods may do among themselves is theirs: an end of every connection is ours. */
+export function ofOurs(findings: readonly Finding[]): readonly Finding[] {
+  const isOurs = (end: string) => TIERS.includes(end.split(" ")[0] ?? "");
+  return findings.filter(({ rule, field }) => {
+    if (rule !== "network/closed" && rule !== "network/metadata") return true;
+    const [from = "", to = ""] = field.split(" → ");
+    return isOurs(from) || isOurs(to);
+  });
 }
 
 function placesOf(site: Site, manifests: readonly Manifest[], party: Party): readonly Endpoint[] {
@@ -48,7 +71,7 @@ function placesOf(site: Site, manifests: readonly Manifest[], party: Party): rea
     case "trace-collector":
       return [podEnd(kubernetes.monitoring.namespace, {})];
     case "dns":
-      return [podEnd("kube-system", { "k8s-app": "kube-dns" }), addressEnd(kubernetes.dns.nodeLocal)];
+      return [podEnd("kube-system", { "k8s-app": "kube-dns" })];
     case "postgres-operator":
       return [podEnd("cnpg-system", { "app.kubernetes.io/name": "cloudnative-pg" })];
     case "kubernetes-api":
@@ -74,7 +97,8 @@ function edgesOf({ topology, deployment }: Site, names: readonly string[]): read
   const api = edges.filter(({ to }) => to === "kubernetes-api").flatMap((edge) => beside(edge, ["outside", "nobody"]));
   const within = names.filter((name) => ["dns", "prometheus", "postgres-operator"].includes(name));
   const ingress = deployment.kubernetes.edge.kind === "none" ? edges.filter(({ from }) => from === "ingress") : [];
-  return [...edges, ...api, ...ingress.flatMap((edge) => within.map((from) => ({ ...edge, from })))];
+  const cache = edges.filter(({ to }) => to === "dns").flatMap((edge) => beside(edge, ["dns-cache"]));
+  return [...edges, ...cache, ...api, ...ingress.flatMap((edge) => within.map((from) => ({ ...edge, from })))];
 }
 
 function beside(edge: Edge, names: readonly string[]): readonly Edge[] {
