@@ -4,7 +4,7 @@ import type { Deployment, Topology } from "../../topology/index.ts";
 import { providerOf } from "./components/provider.ts";
 import { secretValues } from "./components/secrets.ts";
 import { Tier } from "./components/tier.ts";
-import { kubernetesParts, type Site, siteOf } from "./manifests/index.ts";
+import { kubernetesParts, type Site, siteOf, startOrder } from "./manifests/index.ts";
 import { preflight } from "./preflight.ts";
 
 export { kubernetesManifests } from "./manifests/index.ts";
@@ -50,6 +50,7 @@ function registerAll(site: Site, parts: ReturnType<typeof kubernetesParts>, opti
   const root = new pulumi.ComponentResource("mcp:kubernetes:Stack", site.topology.stack);
   const provider = providerOf(site, options.kubeconfig, root);
   const values = secretValues(site.topology.secrets, options.given, root);
+  const order = startOrder(site);
   const ground: pulumi.Resource[] = [];
   const started = new Map<string, pulumi.Resource>();
   for (const part of parts) {
@@ -60,6 +61,7 @@ function registerAll(site: Site, parts: ReturnType<typeof kubernetesParts>, opti
         values,
         ground,
         started,
+        order,
         isProtected: options.isProtected ?? site.isProduction,
       },
       { parent: root, providers: { kubernetes: provider } },

@@ -13,8 +13,10 @@ export type TierArgs = {
   readonly values: SecretValues;
   /** What every object here needs: the namespace, and what bounds it. */
   readonly ground: readonly pulumi.Resource[];
-  /** By name of the workload or of what an operator runs in its place: what starts pods, of the tiers before. */
+  /** By name: what starts pods, of the tiers before. */
   readonly started: ReadonlyMap<string, pulumi.Resource>;
+  /** Name → names of what comes before it. */
+  readonly order: ReadonlyMap<string, readonly string[]>;
   /** What is kept cannot be deleted by an update or `pulumi destroy`. */
   readonly isProtected: boolean;
 };
@@ -32,6 +34,8 @@ const FOLLOWING = [
 ];
 /** Kinds that wait for a pod themselves: a pod that waited for them would wait for ever. */
 const BOUND_LATE = ["PersistentVolumeClaim"];
+/** Kinds that hold data. */
+const KEPT = ["PersistentVolumeClaim", "Cluster"];
 
 export class Tier extends pulumi.ComponentResource {
   readonly objects: readonly pulumi.CustomResource[];
@@ -78,13 +82,14 @@ function contentOf(manifest: Manifest, values: SecretValues): Readonly<Record<st
 
 function optionsOf(
   manifest: Manifest,
-  { workloads, ground, started: before, isProtected }: TierArgs,
+  { workloads, ground, started: before, order, isProtected }: TierArgs,
   made: ReadonlyMap<Manifest, pulumi.Resource>,
   started: ReadonlyMap<string, pulumi.Resource>,
 ): pulumi.CustomResourceOptions {
   const isPart = (kinds: readonly string[]) => kinds.includes(manifest.kind);
-  if (isPart(BOUND_LATE)) return { dependsOn: [...ground], protect: isProtected };
-  if (isPart(FOLLOWING)) return { dependsOn: [...ground, ...started.values(), ...before.values()] };
+  const kept = isPart(KEPT) ? { protect: isProtected } : {};
+  if (isPart(BOUND_LATE)) return { dependsOn: [...ground], ...kept };
+  if (isPart(FOLLOWING)) return { dependsOn: [...ground, ...(started.size > 0 ? started : before).values()] };
   if (!isPart(STARTING)) {
     const namespace = [...made].filter(
       ([one]) => one.kind === "Namespace" && manifest.metadata.namespace !== undefined,
@@ -93,10 +98,11 @@ function optionsOf(
   }
   const workload = workloads.find(({ name }) => name === logicalName(manifest));
   const beside = [...made].filter(([one]) => !isStarted(one) && !BOUND_LATE.includes(one.kind));
-  const after = (workload?.after ?? []).flatMap((name) => started.get(name) ?? before.get(name) ?? []);
+  const after = (order.get(logicalName(manifest)) ?? []).flatMap((name) => started.get(name) ?? before.get(name) ?? []);
   const limit = workload === undefined ? undefined : `${awaitSeconds(workload)}s`;
   return {
     dependsOn: [...new Set([...ground, ...beside.map(([, resource]) => resource), ...after])],
+    ...kept,
     ...(limit === undefined ? {} : { customTimeouts: { create: limit, update: limit, delete: limit } }),
   };
 }

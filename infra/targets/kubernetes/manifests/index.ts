@@ -17,6 +17,7 @@ import { controller } from "./workload.ts";
 
 export type { Manifest, Metadata } from "../manifest.ts";
 export { policiesOf } from "./network.ts";
+export { startOrder } from "./order.ts";
 export { refusalsOf, TargetError } from "./refusal.ts";
 export { type Part, type Site, siteOf, tierLabels } from "./site.ts";
 
