@@ -89,6 +89,9 @@ describe("edges", () => {
       "exporter → nginx TCP 8081",
       "prometheus → gateway TCP 4444",
       "prometheus → exporter TCP 9187",
+      "prometheus → exporter TCP 9127",
+      "prometheus → exporter TCP 9121",
+      "prometheus → exporter TCP 9113",
       ...["nginx", "gateway", "pgbouncer", "migrations", "backup", "exporter"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
@@ -105,10 +108,7 @@ describe("edges", () => {
       "gateway → upstreams TCP 443",
       "migrations → postgres TCP 5432",
       "backup → postgres TCP 5432",
-      "exporter → postgres TCP 5432",
-      "exporter → redis TCP 6379",
       "prometheus → gateway TCP 4444",
-      "prometheus → exporter TCP 9187",
       ...["nginx", "gateway", "migrations", "backup", "exporter"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,

@@ -1,4 +1,5 @@
 /** The build context of the gateway's image: what is in it, that it suffices to run, and when its hash changes. */
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
