@@ -59,7 +59,7 @@ export function containerArguments(container: DockerContainer, known: Known): do
     stopTimeout: container.stop.graceS,
     // Without it the provider kills.
     destroyGraceSeconds: container.stop.graceS,
-    ...restart(container.restart),
+    restart: container.restart,
     start: container.role !== "schedule",
     mustRun: isService,
     attach: container.deadlineS !== null,
@@ -109,11 +109,6 @@ function duration(seconds: number): string {
   const s = `${Math.round((seconds - h * 3600 - m * 60) * 1000) / 1000}s`;
   if (h > 0) return `${h}h${m}m${s}`;
   return m > 0 ? `${m}m${s}` : s;
-}
-
-function restart(policy: DockerContainer["restart"]): Partial<docker.ContainerArgs> {
-  if (typeof policy === "string") return { restart: policy };
-  return { restart: "on-failure", maxRetryCount: policy.onFailure };
 }
 
 /** With who prepared its files: a container whose files were written anew starts anew. */

@@ -62,8 +62,9 @@ function namesOf(topology: Topology, workload: string): readonly string[] {
   return containerNames(topology, found);
 }
 
+/** A job is tried once: whoever waits for a container that the engine starts again is told of its first end, and not how it ended. */
 function roleOf({ shape }: Workload): Pick<DockerContainer, "role" | "restart" | "deadlineS"> {
-  if (shape.kind === "job") return { role: "job", restart: { onFailure: shape.retries }, deadlineS: shape.deadlineS };
+  if (shape.kind === "job") return { role: "job", restart: "no", deadlineS: shape.deadlineS };
   if (shape.kind === "schedule") return { role: "schedule", restart: "no", deadlineS: null };
   return { role: "service", restart: "unless-stopped", deadlineS: null };
 }

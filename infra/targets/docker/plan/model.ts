@@ -67,8 +67,7 @@ export type DockerContainer = {
   readonly sysctls: Readonly<Record<string, string>>;
   readonly health: DockerHealth | null;
   readonly stop: { readonly signal: string; readonly graceS: number };
-  /** on-failure: so many times. */
-  readonly restart: "unless-stopped" | "no" | { readonly onFailure: number };
+  readonly restart: "unless-stopped" | "no";
   /** Whether it runs until its end before anything that comes after it starts, and how long at most. */
   readonly deadlineS: number | null;
   readonly labels: Labels;
