@@ -10,6 +10,8 @@ export type SharedStateOptions = {
   readonly redisUrl?: string | undefined;
   /** Put before every Redis key and channel; default `mcps:`. */
   readonly redisPrefix?: string | undefined;
+  /** Longest time of one Redis command, ms; default 2000. */
+  readonly redisCommandTimeoutMs?: number | undefined;
   readonly repository?: SharedStateRepository | undefined;
   /** True when no other worker or replica serves this gateway's clients. */
   readonly singleProcess: boolean;
@@ -22,7 +24,12 @@ export type SharedStateOptions = {
 export function openSharedState(options: SharedStateOptions): SharedState {
   const { redisUrl, repository, singleProcess, log } = options;
   if (redisUrl !== undefined && redisUrl !== "")
-    return redisState({ url: redisUrl, prefix: options.redisPrefix ?? "mcps:", log });
+    return redisState({
+      url: redisUrl,
+      prefix: options.redisPrefix ?? "mcps:",
+      commandTimeoutMs: options.redisCommandTimeoutMs,
+      log,
+    });
   if (singleProcess)
     return memoryState(options.maxEntries === undefined ? { log } : { log, maxEntries: options.maxEntries });
   if (repository === undefined)

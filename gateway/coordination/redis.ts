@@ -16,7 +16,7 @@ export type RedisStateOptions = {
   readonly prefix: string;
   readonly log: Log;
   /** Longest time of one command; default 2000. */
-  readonly commandTimeoutMs?: number;
+  readonly commandTimeoutMs?: number | undefined;
   /** Longest time to open a connection; default 2000. */
   readonly connectTimeoutMs?: number;
   /** Longest pause between two attempts to connect; default 2000. */
