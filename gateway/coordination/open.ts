@@ -13,6 +13,8 @@ export type SharedStateOptions = {
   readonly redisCaFile?: string | undefined;
   /** Put before every Redis key and channel; default `mcps:`. */
   readonly redisPrefix?: string | undefined;
+  /** Longest time of one Redis command, ms; default 2000. */
+  readonly redisCommandTimeoutMs?: number | undefined;
   readonly repository?: SharedStateRepository | undefined;
   /** True when no other worker or replica serves this gateway's clients. */
   readonly singleProcess: boolean;
@@ -26,7 +28,8 @@ export function openSharedState(options: SharedStateOptions): SharedState {
   const { redisUrl, redisCaFile, repository, singleProcess, log } = options;
   if (redisUrl !== undefined && redisUrl !== "") {
     const authorities = redisCaFile === undefined ? undefined : readAuthorities(redisCaFile, redisUrl);
-    return redisState({ url: redisUrl, authorities, prefix: options.redisPrefix ?? "mcps:", log });
+    const prefix = options.redisPrefix ?? "mcps:";
+    return redisState({ url: redisUrl, authorities, prefix, commandTimeoutMs: options.redisCommandTimeoutMs, log });
   }
   if (singleProcess)
     return memoryState(options.maxEntries === undefined ? { log } : { log, maxEntries: options.maxEntries });

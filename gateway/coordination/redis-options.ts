@@ -5,7 +5,7 @@ import { scripts } from "./redis-scripts.ts";
 
 export type RedisTimes = {
   /** Longest time of one command; default 2000. */
-  readonly commandTimeoutMs?: number;
+  readonly commandTimeoutMs?: number | undefined;
   /** Longest time to open a connection; default 2000. */
   readonly connectTimeoutMs?: number;
   /** Longest pause between two attempts to connect; default 2000. */
@@ -14,7 +14,7 @@ export type RedisTimes = {
   readonly healthIntervalMs?: number;
 };
 
-export type ConnectionOptions = Required<RedisTimes> & {
+export type ConnectionOptions = { readonly [Name in keyof RedisTimes]-?: number } & {
   readonly url: RedisUrl;
   /** PEM of the authorities to trust; the well-known ones by default. */
   readonly authorities: string | undefined;

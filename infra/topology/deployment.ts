@@ -87,13 +87,13 @@ const images = z
           .describe("Path of ngx_http_zstd_filter_module.so"),
       })
       .prefault({}),
-    pgbouncer: plain("docker.io/edoburu/pgbouncer:v1.25.0-p0", 70, "postgres of Alpine"),
-    postgres: plain("docker.io/library/postgres:18", 999, "postgres of Debian's image"),
+    pgbouncer: plain("docker.io/edoburu/pgbouncer:v1.25.1-p0", 70, "postgres of Alpine"),
+    postgres: plain("docker.io/library/postgres:18.1", 999, "postgres of Debian's image"),
     redis: z
       .strictObject({
-        reference: reference().default("docker.io/library/redis:8.2"),
+        reference: reference().default("docker.io/library/redis:8.2.1"),
         uid: uid(999, "redis"),
-        version: versionText("8.2", "Redis"),
+        version: versionText("8.2.1", "Redis"),
       })
       .prefault({}),
     node: reference().default("docker.io/library/node:26-slim").describe("What the gateway's image is built on"),
@@ -113,6 +113,7 @@ const exporter = (usual: string, usualPort: number) =>
 const exporters = z
   .strictObject({
     postgres: exporter("quay.io/prometheuscommunity/postgres-exporter:v0.18.1", 9187),
+    pgbouncer: exporter("quay.io/prometheuscommunity/pgbouncer-exporter:v0.11.0", 9127),
     redis: exporter("docker.io/oliver006/redis_exporter:v1.80.1", 9121),
     nginx: exporter("docker.io/nginx/nginx-prometheus-exporter:1.5.1", 9113),
   })
@@ -158,9 +159,19 @@ const redis = z
     z.strictObject({ variant: z.literal("self-contained") }),
     z.strictObject({
       variant: z.literal("external").describe("A managed Redis; its URL is a secret of the stack"),
-      host: host(),
       port: port().default(6379),
       networks: z.array(network()).min(1).describe("Where it is, for the network policies"),
+    }),
+    z.strictObject({
+      variant: z.literal("sentinel").describe("A Redis that Sentinels watch; its URL is a secret of the stack"),
+      sentinelPort: port().default(26_379),
+      port: port().default(6379),
+      networks: z.array(network()).min(1).describe("Where Sentinels and Redis are, for the network policies"),
+    }),
+    z.strictObject({
+      variant: z.literal("cluster").describe("A Redis Cluster; its URL is a secret of the stack"),
+      port: port().default(6379),
+      networks: z.array(network()).min(1).describe("Where its nodes are, for the network policies"),
     }),
   ])
   .prefault({ variant: "self-contained" })
@@ -227,16 +238,17 @@ const kubernetes = z
       .strictObject({
         address: z
           .string()
-          .refine((value) => isIP(value) !== 0)
+          .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
           .default("10.96.0.10")
           .describe("The cluster's name server"),
         nodeLocal: z
           .string()
-          .refine((value) => isIP(value) !== 0)
+          .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
           .default("169.254.20.10")
           .describe("NodeLocal DNSCache"),
       })
       .prefault({}),
+    apiPort: port().default(6443).describe("Of the cluster's API, which instances of CloudNativePG ask"),
     podNetworks: z.array(network()).min(1).default(["10.244.0.0/16"]).describe("Addresses of pods"),
     serviceNetworks: z.array(network()).min(1).default(["10.96.0.0/12"]).describe("Addresses of Services"),
     storageClass: name().optional().describe("The cluster's default class when left out"),
@@ -295,7 +307,7 @@ const docker = z
       .describe("Docker's endpoint; DOCKER_HOST or the usual socket when left out"),
     bind: z
       .string()
-      .refine((value) => isIP(value) !== 0)
+      .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
       .default("127.0.0.1")
       .describe("Address of the published ports"),
     ports: z

@@ -56,6 +56,10 @@ export type Workload = {
   /** SHA-256 over everything that a running process has read at its start: another one means that it has to start again. */
   readonly checksum: string;
   readonly ports: readonly Port[];
+  /** Whether its host name stands for one address in front of all replicas, or for the addresses of all that are ready. */
+  readonly addressing: "shared" | "each";
+  /** Makes the process read its files again without dropping anybody; null: it has to start again. */
+  readonly reload: "SIGHUP" | null;
   readonly resources: Resources;
   /** Name to value; each allowed by the cluster that the plan knows. */
   readonly sysctls: Readonly<Record<string, string>>;
@@ -100,6 +104,8 @@ export type File = {
   /** May hold markers of secrets (`resolveText`); then `isSecret`. */
   readonly text: string;
   readonly isSecret: boolean;
+  /** The process reads it again when it changes, so that it is no reason to start again. */
+  readonly isReread: boolean;
 };
 
 export type Port = { readonly name: string; readonly port: number };

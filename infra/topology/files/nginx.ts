@@ -184,8 +184,10 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
     directive("keepalive_requests", nginx.keepaliveRequests),
     directive("keepalive_timeout", duration(timeouts.nginxUpstreamKeepaliveS)),
     // A name that is looked up once is a balancer of its own, which moves only new connections to new replicas.
-    ...(isNamed && !follows ? [directive("keepalive_time", duration(timeouts.nginxUpstreamKeepaliveS))] : []),
+    ...(follows ? [] : [directive("keepalive_time", duration(timeouts.nginxUpstreamKeepaliveS))]),
   ];
+  // Of several, one that does not answer is asked again after one period of its probe; a single one is always asked.
+  const failing = addresses.length === 1 ? [] : [`fail_timeout=${duration(probes.readiness.periodS)}`];
   return block("upstream gateway", [
     directive("zone", "gateway", "256k"),
     directive("least_conn"),
@@ -196,7 +198,7 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
           directive("resolver_timeout", duration(timeouts.readinessS)),
           ...addresses.map((address) => directive("server", address, "resolve")),
         ]
-      : addresses.map((address) => directive("server", address, `fail_timeout=${duration(probes.readiness.periodS)}`))),
+      : addresses.map((address) => directive("server", address, ...failing))),
     ...(nginx.keepalivePerWorker === 0 ? [] : kept),
   ]);
 }

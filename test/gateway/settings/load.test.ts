@@ -145,6 +145,8 @@ describe("loadSettings", () => {
   it("leaves alone what a desktop, a cluster or another program puts into the environment", () => {
     const env = {
       PATH: "/bin",
+      NODE_OPTIONS: "--max-old-space-size=251",
+      UV_THREADPOOL_SIZE: "4",
       SESSION_MANAGER: "x",
       MCP_TIMEOUT: "1",
       HTTP_PROXY: "http://proxy:3128",

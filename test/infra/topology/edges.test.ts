@@ -23,6 +23,8 @@ const bare: Surroundings = {
     redis: 6379,
   },
   managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
   exporters: [],
   isScraped: true,
   upstreamPorts: [443],
@@ -33,6 +35,8 @@ const bare: Surroundings = {
 const complete: Surroundings = {
   ports: { ...bare.ports, nginxStatus: 8081 },
   managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
   exporters: [
     { of: "postgres", port: 9187 },
     { of: "pgbouncer", port: 9127 },
@@ -89,6 +93,9 @@ describe("edges", () => {
       "exporter → nginx TCP 8081",
       "prometheus → gateway TCP 4444",
       "prometheus → exporter TCP 9187",
+      "prometheus → exporter TCP 9127",
+      "prometheus → exporter TCP 9121",
+      "prometheus → exporter TCP 9113",
       ...["nginx", "gateway", "pgbouncer", "migrations", "backup", "exporter"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
@@ -105,11 +112,8 @@ describe("edges", () => {
       "gateway → upstreams TCP 443",
       "migrations → postgres TCP 5432",
       "backup → postgres TCP 5432",
-      "exporter → postgres TCP 5432",
-      "exporter → redis TCP 6379",
       "prometheus → gateway TCP 4444",
-      "prometheus → exporter TCP 9187",
-      ...["nginx", "gateway", "migrations", "backup", "exporter"].flatMap((tier) => [
+      ...["nginx", "gateway", "migrations", "backup"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
       ]),

@@ -41,7 +41,7 @@ describe("words without quotes", () => {
   ];
   const hosts: readonly Word[] = [
     [
-      "nginx.gateway.host",
+      "nginx.gateways[0].host",
       (host) => renderNginx(prod, { ...nginxPlace, resolvers: [], gateways: [{ host, port: 4444 }] }),
     ],
   ];
