@@ -113,6 +113,7 @@ const exporter = (usual: string, usualPort: number) =>
 const exporters = z
   .strictObject({
     postgres: exporter("quay.io/prometheuscommunity/postgres-exporter:v0.18.1", 9187),
+    pgbouncer: exporter("quay.io/prometheuscommunity/pgbouncer-exporter:v0.11.0", 9127),
     redis: exporter("docker.io/oliver006/redis_exporter:v1.80.1", 9121),
     nginx: exporter("docker.io/nginx/nginx-prometheus-exporter:1.5.1", 9113),
   })
@@ -158,9 +159,19 @@ const redis = z
     z.strictObject({ variant: z.literal("self-contained") }),
     z.strictObject({
       variant: z.literal("external").describe("A managed Redis; its URL is a secret of the stack"),
-      host: host(),
       port: port().default(6379),
       networks: z.array(network()).min(1).describe("Where it is, for the network policies"),
+    }),
+    z.strictObject({
+      variant: z.literal("sentinel").describe("A Redis that Sentinels watch; its URL is a secret of the stack"),
+      sentinelPort: port().default(26_379),
+      port: port().default(6379),
+      networks: z.array(network()).min(1).describe("Where Sentinels and Redis are, for the network policies"),
+    }),
+    z.strictObject({
+      variant: z.literal("cluster").describe("A Redis Cluster; its URL is a secret of the stack"),
+      port: port().default(6379),
+      networks: z.array(network()).min(1).describe("Where its nodes are, for the network policies"),
     }),
   ])
   .prefault({ variant: "self-contained" })
@@ -237,6 +248,7 @@ const kubernetes = z
           .describe("NodeLocal DNSCache"),
       })
       .prefault({}),
+    apiPort: port().default(6443).describe("Of the cluster's API, which instances of CloudNativePG ask"),
     podNetworks: z.array(network()).min(1).default(["10.244.0.0/16"]).describe("Addresses of pods"),
     serviceNetworks: z.array(network()).min(1).default(["10.96.0.0/12"]).describe("Addresses of Services"),
     storageClass: name().optional().describe("The cluster's default class when left out"),

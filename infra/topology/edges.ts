@@ -16,6 +16,8 @@ export type Outsider =
   | "trace-collector"
   | "object-store"
   /** A PostgreSQL and a Redis that somebody else runs. */
+  | "postgres-operator"
+  | "kubernetes-api"
   | "managed-postgres"
   | "managed-redis";
 export type Party = Tier | Outsider;
@@ -45,6 +47,10 @@ export type Surroundings = {
   };
   /** Data services that somebody else runs. */
   readonly managed: { readonly postgres: boolean; readonly redis: boolean };
+  /** Of Sentinels that tell where Redis is; null without. */
+  readonly sentinelPort: number | null;
+  /** PostgreSQL is run by an operator within the cluster: its instances talk to each other, to the operator and to the cluster's API. */
+  readonly operator: { readonly apiPort: number; readonly statusPort: number } | null;
   /** What is read for counters, and where its exporter is read. */
   readonly exporters: readonly { readonly of: "postgres" | "pgbouncer" | "redis" | "nginx"; readonly port: number }[];
   /** Somebody asks the gateway for its counters. */
@@ -96,6 +102,7 @@ function requestEdges(isPooled: boolean, around: Surroundings): readonly Edge[] 
     ...ports.gateways.map((port) => tcp("nginx", "gateway", port, "requests that no cache answers, and who is asking")),
     ...database,
     tcp("gateway", redisOf(around), ports.redis, "shared state, limits and notices between replicas"),
+    ...where(around.sentinelPort, (port) => tcp("gateway", redisOf(around), port, "where Redis is")),
     ...around.upstreamPorts.map((port) => tcp("gateway", "upstreams", port, "MCP servers")),
     ...where(around.identityProviderPort, (port) => tcp("gateway", "identity-provider", port, "keys and tokens")),
     ...where(around.traceCollectorPort, (port) => tcp("gateway", "trace-collector", port, "traces")),
@@ -112,7 +119,23 @@ function careEdges(around: Surroundings): readonly Edge[] {
   return [
     tcp("migrations", postgresOf(around), ports.postgres, "changes of the schema, under a lock of the session"),
     // Whoever runs a managed database backs it up.
-    ...(managed.postgres ? [] : backups),
+    ...(managed.postgres ? [] : around.operator === null ? backups : operatorEdges(around, around.operator)),
+  ];
+}
+
+/** CloudNativePG, network policies of a cluster: replication, the status of an instance, and the API that every instance asks. */
+function operatorEdges(
+  around: Surroundings,
+  { apiPort, statusPort }: NonNullable<Surroundings["operator"]>,
+): readonly Edge[] {
+  return [
+    tcp("postgres", "postgres", around.ports.postgres, "replication"),
+    tcp("postgres", "postgres", statusPort, "status of the other instances"),
+    tcp("postgres-operator", "postgres", statusPort, "status of the instances"),
+    tcp("postgres-operator", "postgres", around.ports.postgres, "roles and databases"),
+    tcp("postgres", "kubernetes-api", apiPort, "who is the primary"),
+    tcp("pgbouncer", "kubernetes-api", apiPort, "the pooler's configuration"),
+    ...where(around.objectStorePort, (port) => tcp("postgres", "object-store", port, "backups leave the cluster")),
   ];
 }
 
@@ -138,7 +161,8 @@ function nameEdges(isPooled: boolean, around: Surroundings): readonly Edge[] {
     "gateway",
     ...(isPooled ? ["pgbouncer" as const] : []),
     "migrations",
-    ...(around.managed.postgres ? [] : ["backup" as const]),
+    ...(around.managed.postgres || around.operator !== null ? [] : ["backup" as const]),
+    ...(around.operator === null ? [] : ["postgres" as const]),
     ...(around.exporters.length === 0 ? [] : ["exporter" as const]),
   ];
   return asking.flatMap((from) =>

@@ -58,6 +58,8 @@ export type PgbouncerPlace = {
   /** Null: no Unix socket. */
   readonly socketDirectory: string | null;
   readonly databases: readonly PooledDatabase[];
+  /** How connections to PostgreSQL are encrypted; null: not at all. A path of certificates exactly where they are verified. */
+  readonly serverTls: { readonly mode: "require" } | { readonly mode: "verify-full"; readonly caPath: string } | null;
   /** The file that renderUserlist fills. */
   readonly userlistPath: string;
   /** May pause, reload and stop it. */

@@ -23,6 +23,8 @@ const bare: Surroundings = {
     redis: 6379,
   },
   managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
   exporters: [],
   isScraped: true,
   upstreamPorts: [443],
@@ -33,6 +35,8 @@ const bare: Surroundings = {
 const complete: Surroundings = {
   ports: { ...bare.ports, nginxStatus: 8081 },
   managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
   exporters: [
     { of: "postgres", port: 9187 },
     { of: "pgbouncer", port: 9127 },

@@ -35,6 +35,7 @@ export const pgbouncerPlace: PgbouncerPlace = {
   listen: { addresses: ["0.0.0.0", "::"], port: 6432 },
   socketDirectory: "/tmp",
   databases: [{ name: "mcp", databaseName: "mcp", postgres: { host: "postgres", port: 5432 }, user: "gateway" }],
+  serverTls: null,
   userlistPath: "/etc/pgbouncer/userlist.txt",
   adminUsers: ["pooler-admin"],
   statsUsers: ["exporter"],
