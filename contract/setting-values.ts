@@ -2,7 +2,8 @@
  * Values of settings as environment text. The gateway reads that text back as the same values, so that whoever writes the environment of
  * a gateway goes through here and through nothing else.
  */
-import { type Settings, settingNames } from "./settings.ts";
+import { createHash } from "node:crypto";
+import { type SettingName, type Settings, settingNames, settingOf } from "./settings.ts";
 
 export type SettingValue = string | number | boolean | readonly string[];
 
@@ -21,4 +22,26 @@ export function encodeSettings(values: Partial<Settings>): Record<string, string
     if (value !== undefined) text[name] = encodeValue(value);
   }
   return text;
+}
+
+/** What every replica of a deployment has to have the same: neither secrets, which nobody shall see, nor what is a process's own. */
+const shared: readonly SettingName[] = settingNames.filter((name) => {
+  const { secret, perProcess } = settingOf(name);
+  return secret !== true && perProcess !== true;
+});
+
+/**
+ * 16 hexadecimal digits over the effective values of the shared settings: `values` as encodeSettings writes them, the declared default for
+ * each that is missing or empty. So what a gateway tells of itself and what somebody works out from the environment that he has given to
+ * it are equal exactly when it runs with that environment. Names that are no settings do not count.
+ */
+export function settingsFingerprint(values: Readonly<Record<string, string | undefined>>): string {
+  const effective = shared.map((name) => [name, values[name] || defaultText(name)]);
+  return createHash("sha256").update(JSON.stringify(effective)).digest("hex").slice(0, 16);
+}
+
+/** Empty for a default that is only known at the start: no environment holds it. */
+function defaultText(name: SettingName): string {
+  const value = settingOf(name).default;
+  return value === null ? "" : encodeValue(value);
 }

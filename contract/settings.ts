@@ -10,6 +10,8 @@ type Common = {
   readonly aliases?: readonly string[];
   /** Never shown. Of a URL, the password and the query are not. */
   readonly secret?: true;
+  /** Replicas of one deployment may differ in it: where a process listens and what lies on its machine. */
+  readonly perProcess?: true;
   /** What stands in for a default that is only known at the start (`default: null`). */
   readonly computed?: string;
 };
@@ -29,7 +31,7 @@ export type SettingDeclaration = Common &
     | ({ readonly type: "string"; readonly default: string | null; readonly pattern?: string } & Bounds)
     | { readonly type: "path"; readonly default: string | null }
     | { readonly type: "url"; readonly default: string | null; readonly schemes: readonly string[] }
-    | ({ readonly type: "secret"; readonly default: null; readonly secret: true } & Bounds)
+    | ({ readonly type: "secret"; readonly default: null; readonly secret: true; readonly pattern?: string } & Bounds)
     /** `id:base64(32 bytes),…`, the first key encrypts and all decrypt; or one passphrase of 32 characters or more. */
     | { readonly type: "keyring"; readonly default: null; readonly secret: true }
     /** Letter case does not matter; `synonyms` are other words for an allowed value. */
@@ -50,6 +52,7 @@ export const settings = {
   HOST: {
     type: "string",
     default: "127.0.0.1",
+    perProcess: true,
     room: "engine",
     description: "Address to listen on; `0.0.0.0` or `::` for all.",
   },
@@ -58,6 +61,7 @@ export const settings = {
     default: 4444,
     min: 0,
     max: 65535,
+    perProcess: true,
     room: "engine",
     description: "Port to listen on; 0 takes a free one.",
   },
@@ -135,6 +139,7 @@ export const settings = {
   DATA_DIR: {
     type: "path",
     default: ".data",
+    perProcess: true,
     room: "main",
     description: "Directory of the embedded database and of generated secrets; relative to the working directory.",
   },
@@ -253,6 +258,17 @@ export const settings = {
     max: 254,
     room: "auth",
     description: "The caller with this email is an administrator.",
+  },
+  METRICS_TOKEN: {
+    type: "secret",
+    default: null,
+    computed: "none: only administrators read the metrics",
+    secret: true,
+    min: 32,
+    pattern: "^[A-Za-z0-9._~+/-]+=*$",
+    room: "auth",
+    description:
+      "Bearer token for `GET /metrics` and nothing else, at least 32 bytes, so that what collects metrics is no administrator.",
   },
   AUTH_ENCRYPTION_SECRET: {
     type: "keyring",
@@ -478,6 +494,15 @@ export const settings = {
     room: "engine",
     description: "How long requests that are running may take to end when the gateway stops.",
   },
+  PLAN_FILE: {
+    type: "path",
+    default: null,
+    computed: "none",
+    perProcess: true,
+    room: "main",
+    description:
+      "The plan this gateway was deployed with, as `mcp-stack plan --json` prints it; its limits stand beside the load among the metrics.",
+  },
   LOG_LEVEL: {
     type: "enum",
     default: "info",
@@ -524,4 +549,20 @@ export function isSettingName(name: string): name is SettingName {
 /** The declaration in its general form. */
 export function settingOf(name: SettingName): SettingDeclaration {
   return settings[name];
+}
+
+/** Settings whose value is never shown; each can be given as a file too. */
+export type SecretName = {
+  [Name in SettingName]: (typeof settings)[Name] extends { readonly secret: true } ? Name : never;
+}[SettingName];
+
+export const secretNames: readonly SecretName[] = settingNames.filter(isSecretName);
+
+export function isSecretName(name: SettingName): name is SecretName {
+  return settingOf(name).secret === true;
+}
+
+/** The variable that holds the absolute path of a file with the secret instead of the secret itself. */
+export function secretFileName<Name extends SecretName>(name: Name): `${Name}_FILE` {
+  return `${name}_FILE`;
 }

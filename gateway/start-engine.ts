@@ -1,7 +1,9 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
 import { asFault } from "../contract/errors.ts";
+import type { Principal } from "../contract/principal.ts";
+import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import { createAdmission } from "./admission/index.ts";
+import { createAdmission, type PlannedLoad } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -35,12 +37,21 @@ type EngineInput = {
   readonly federation: Federation;
   readonly metrics: Metrics;
   readonly observe: ReturnType<typeof measures>;
+  readonly planned: PlannedLoad | undefined;
+  /** Of the settings in force. */
+  readonly fingerprint: string;
+  /** The caller as a cache in front may know him. */
+  readonly identityOf: (principal: Principal) => string;
 };
 
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
 export function startEngine(input: EngineInput): { engine: ServerEngine; drain(): void } {
   const { settings, log, teardown, sessions, observe } = input;
-  const admission = createAdmission({ maxInFlight: settings.MAX_IN_FLIGHT, maxStreams: settings.MAX_STREAMS });
+  const admission = createAdmission({
+    maxInFlight: settings.MAX_IN_FLIGHT,
+    maxStreams: settings.MAX_STREAMS,
+    planned: input.planned,
+  });
   observe.admission(() => admission.gauges());
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
@@ -81,7 +92,8 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     webSockets,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     log,
-    plain: plainRoutes(input, () => admission.gauges().draining),
+    open: openRoutes(input, () => admission.gauges().draining),
+    own: ownRoutes(input),
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
@@ -109,9 +121,8 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
   };
 }
 
-/** Routes that speak of the gateway itself. `/health` depends on nothing; `/ready` on what a request would need. */
-function plainRoutes({ settings, store, state, metrics }: EngineInput, isDraining: () => boolean) {
-  const openApi = openApiDocument(VERSION);
+/** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
+function openRoutes({ store, state }: EngineInput, isDraining: () => boolean) {
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: async () => {
@@ -127,6 +138,14 @@ function plainRoutes({ settings, store, state, metrics }: EngineInput, isDrainin
       const ready = Object.values(checks).every((value) => value === "ok");
       return { status: ready ? 200 : 503, body: { status: ready ? "ready" : "not ready", checks } };
     },
+  };
+}
+
+/** Routes that tell principals of the gateway itself. */
+function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) {
+  const openApi = openApiDocument(VERSION);
+  return {
+    identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({
       status: 200,
       body: {
@@ -134,6 +153,7 @@ function plainRoutes({ settings, store, state, metrics }: EngineInput, isDrainin
         version: VERSION,
         engine: settings.HTTP_SERVER,
         node: process.version,
+        settingsFingerprint: fingerprint,
         protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
       },
     }),

@@ -5,6 +5,7 @@
 import { type Fault, fault } from "../../contract/errors.ts";
 import type { Principal } from "../../contract/principal.ts";
 import { createJwtVerifier, type JwtOptions, type MintRequest, mintJwt } from "./hs256.ts";
+import { createScraperVerifier } from "./scraper.ts";
 import type { Verifier } from "./verifiers.ts";
 
 const CACHE_MS = 60_000;
@@ -17,6 +18,8 @@ export type AuthOptions = Omit<JwtOptions, "secret"> & {
   readonly secret: string | undefined;
   readonly algorithm: "HS256";
   readonly required: boolean;
+  /** Opens the metrics and nothing else; undefined for none. */
+  readonly metricsToken: string | undefined;
   /** Right only where the gateway listens on a loopback address alone. */
   readonly anonymousIsAdmin: boolean;
   readonly count?: (outcome: AuthOutcome) => void;
@@ -33,7 +36,11 @@ export function createAuth(options: AuthOptions): Auth {
   const { secret } = options;
   if (secret === undefined && options.required) throw new RangeError("authentication needs JWT_SECRET_KEY");
   const jwt = secret === undefined ? undefined : { ...options, secret };
-  return new TokenAuth(options, jwt === undefined ? [] : [createJwtVerifier(jwt)], jwt);
+  const verifiers = [
+    ...(options.metricsToken === undefined ? [] : [createScraperVerifier(options.metricsToken)]),
+    ...(jwt === undefined ? [] : [createJwtVerifier(jwt)]),
+  ];
+  return new TokenAuth(options, verifiers, jwt);
 }
 
 class TokenAuth implements Auth {
@@ -87,7 +94,8 @@ class TokenAuth implements Auth {
       const found = await verifier.verify(token);
       if (found === undefined) continue;
       if ("rejected" in found) throw this.#refuse(found.rejected, found.reason);
-      this.#remember(authorization, found);
+      // Not kept, so that its token is only ever compared in constant time.
+      if (found.kind !== "scraper") this.#remember(authorization, found);
       this.#options.count?.("ok");
       return found;
     }

@@ -149,7 +149,7 @@ function parseText(declaration: Extract<SettingDeclaration, { type: "string" | "
   const bytes = Buffer.byteLength(text);
   if (bytes < (declaration.min ?? 1) || bytes > (declaration.max ?? 65_536))
     return { problem: `text${allowedRange({ min: declaration.min ?? 1, max: declaration.max ?? 65_536 })} bytes` };
-  const pattern = declaration.type === "string" ? declaration.pattern : undefined;
+  const { pattern } = declaration;
   return pattern === undefined || new RegExp(pattern, "u").test(text)
     ? { value: text }
     : { problem: `text like ${pattern}` };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeSettings } from "../../contract/setting-values.ts";
+import { encodeSettings, settingsFingerprint } from "../../contract/setting-values.ts";
 import { type SettingName, type Settings, settingNames, settingOf } from "../../contract/settings.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
 
@@ -33,7 +33,9 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
     case "keyring":
       return fc.uint8Array({ minLength: 32, maxLength: 32 }).map((key) => `k1:${Buffer.from(key).toString("base64")}`);
     case "secret":
-      return text.map((value) => value.padEnd(32, "x"));
+      return declaration.pattern === undefined
+        ? text.map((value) => value.padEnd(32, "x"))
+        : fc.base64String({ minLength: 32, maxLength: 60 });
     case "string":
       return declaration.pattern === undefined
         ? text
@@ -67,3 +69,56 @@ describe("encodeSettings", () => {
     );
   });
 });
+
+describe("settingsFingerprint", () => {
+  const effective = (values: Readonly<Record<string, string>>) =>
+    settingsFingerprint(encodeSettings(loadSettings({ env: values, envFile: false }).settings));
+  const isShared = (name: SettingName) => settingOf(name).secret !== true && settingOf(name).perProcess !== true;
+
+  it("is the same for what an environment holds and for what a gateway makes of it", () => {
+    expect(settingsFingerprint({})).toMatch(/^[0-9a-f]{16}$/);
+    const arbitrary = fc.record(Object.fromEntries(settingNames.map((name) => [name, valueOfSetting(name)])), {
+      requiredKeys: [],
+    });
+    fc.assert(
+      fc.property(arbitrary, (values) => {
+        const environment = encodeSettings(values as Partial<Settings>);
+        expect(effective(environment)).toBe(settingsFingerprint(environment));
+      }),
+    );
+  });
+
+  it("does not tell a default from the same value, nor one way of writing it from another", () => {
+    expect(effective({ TOOL_TIMEOUT: "1m", ALLOWED_HOSTS: "[]", LOG_LEVEL: "INFO", PORT: "" })).toBe(
+      settingsFingerprint({}),
+    );
+    // A default that is a path would be another one in another directory.
+    const paths = settingNames.filter((name) => settingOf(name).type === "path" && settingOf(name).default !== null);
+    expect(paths.filter(isShared)).toEqual([]);
+  });
+
+  it.each(settingNames.filter((name) => !hasOneValue(name)))(
+    "%s changes it exactly when all replicas have to have the same",
+    (name) => {
+      const isOther = (value: unknown) => JSON.stringify(value) !== JSON.stringify(settingOf(name).default);
+      const [value] = fc.sample(valueOfSetting(name).filter(isOther), 1);
+      const isChanged = settingsFingerprint(encodeSettings({ [name]: value })) !== settingsFingerprint({});
+      expect(isChanged).toBe(isShared(name));
+    },
+  );
+
+  it("leaves out secrets, what is a process's own, and names that are no settings", () => {
+    expect(settingNames.filter((name) => settingOf(name).perProcess === true)).toEqual([
+      "HOST",
+      "PORT",
+      "DATA_DIR",
+      "PLAN_FILE",
+    ]);
+    expect(settingsFingerprint({ JWT_SECRET_KEY_FILE: "/x", UV_THREADPOOL_SIZE: "8" })).toBe(settingsFingerprint({}));
+  });
+});
+
+function hasOneValue(name: SettingName): boolean {
+  const declaration = settingOf(name);
+  return declaration.type === "enum" && declaration.allowed.length === 1;
+}

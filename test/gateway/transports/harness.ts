@@ -420,6 +420,7 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
       audience: "a",
       issuer: "i",
       required: false,
+      metricsToken: undefined,
       adminEmail: "admin@example.com",
       anonymousIsAdmin: true,
       now: Date.now,
@@ -430,7 +431,8 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
     webSockets,
     maxBodyBytes: 1_000_000,
     log: transports.log,
-    plain: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    own: {},
     counters: { http: () => undefined, error: () => undefined },
     accessLog: false,
   });
