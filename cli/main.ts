@@ -11,6 +11,9 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   settings: () => import("./commands/settings.ts"),
   plan: () => import("./commands/plan.ts"),
   simulate: () => import("./commands/simulate.ts"),
+  up: () => import("./commands/up.ts"),
+  status: () => import("./commands/status.ts"),
+  down: () => import("./commands/down.ts"),
   load: () => import("./commands/load.ts"),
   docs: () => import("./commands/docs.ts"),
 };

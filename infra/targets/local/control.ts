@@ -4,23 +4,20 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import type { Topology } from "../../topology/index.ts";
+import { topologySchema, usersSchema } from "./launch.ts";
 import { type State, stateSchema } from "./state.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** sun_path of unix(7), minus the zero at its end. */
 const MAX_PATH = 107;
 
-const isTopology = (value: unknown): value is Topology =>
-  z.looseObject({ stack: z.string(), workloads: z.array(z.looseObject({ name: z.string() })) }).safeParse(value)
-    .success;
-
 const requestSchema = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("status") }),
   z.strictObject({
     do: z.literal("apply"),
-    topology: z.custom<Topology>(isTopology),
+    topology: topologySchema,
     secrets: z.record(z.string(), z.string()),
+    users: usersSchema,
   }),
   z.strictObject({ do: z.literal("run"), schedule: z.string() }),
   z.strictObject({ do: z.literal("stop") }),
@@ -83,7 +80,7 @@ async function answer(line: string, supervisor: Supervisor): Promise<{ reply: Re
 }
 
 async function perform(request: Request, supervisor: Supervisor): Promise<void> {
-  if (request.do === "apply") await supervisor.apply(request.topology, request.secrets);
+  if (request.do === "apply") await supervisor.apply(request);
   else if (request.do === "run") await supervisor.runOnce(request.schedule);
   else if (request.do === "stop") await supervisor.stop();
 }

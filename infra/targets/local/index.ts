@@ -9,10 +9,11 @@ export {
   type Running,
   runDetached,
   runHere,
+  runSchedule,
   type Say,
   type Status,
   statusOf,
   stopStack,
 } from "./stack.ts";
 export { type Record, readState, type State } from "./state.ts";
-export { type User, userOf } from "./users.ts";
+export { type User, type Users, usersFor } from "./users.ts";

@@ -10,11 +10,15 @@ export type Disk = {
   readonly secrets: Readonly<Record<string, string>>;
 };
 
-/** The stack's own directory: users of its processes pass through it, nobody else reads it. Throws RangeError where they cannot get to it. */
-export function openDataDirectory(data: string, users: readonly User[]): void {
+/** The stack's own directory: users of its processes pass through it, nobody else reads it. */
+export function makeDataDirectory(data: string): void {
   mkdirSync(data, { recursive: true, mode: 0o711 });
   chmodSync(data, 0o711);
   mkdirSync(join(data, "logs"), { recursive: true, mode: 0o711 });
+}
+
+/** Throws RangeError where a process could not get to its files. */
+export function requirePassage(data: string, users: readonly User[]): void {
   for (const user of users) {
     const closed = closedOnTheWay(data, user);
     if (closed !== undefined)

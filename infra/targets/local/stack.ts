@@ -6,13 +6,12 @@ import { fileURLToPath } from "node:url";
 import type { Topology } from "../../topology/index.ts";
 import { controlPath, isServed, request, serveControl } from "./control.ts";
 import { type DaemonMessage, type Launch, readMessage } from "./launch.ts";
-import { openDataDirectory } from "./layout.ts";
+import { makeDataDirectory, requirePassage } from "./layout.ts";
 import { followLogs, type LineSink } from "./logs.ts";
 import { endOrphans } from "./orphans.ts";
 import { requireFreePorts } from "./ports.ts";
 import { leftovers, readState, type State } from "./state.ts";
 import { Supervisor } from "./supervisor.ts";
-import { userOf } from "./users.ts";
 
 export type Say = (sentence: string) => void;
 
@@ -33,14 +32,8 @@ export async function statusOf(data: string): Promise<Status | undefined> {
  * What has to hold before anything starts: the directory, no orphans, free ports. Throws RangeError naming the key to change. Resolves
  * with the names of orphans that were ended.
  */
-export async function prepare(
-  data: string,
-  topology: Topology,
-  host: string,
-  callerUid: number,
-): Promise<readonly string[]> {
-  const users = topology.workloads.flatMap(({ tier }) => userOf(tier, callerUid) ?? []);
-  openDataDirectory(data, users);
+export async function prepare(data: string, topology: Topology, host: string): Promise<readonly string[]> {
+  makeDataDirectory(data);
   const ended = await endOrphans(data);
   const services = topology.workloads.filter(({ shape }) => shape.kind === "replicated" || shape.kind === "stateful");
   await requireFreePorts(services, [host]);
@@ -48,8 +41,8 @@ export async function prepare(
 }
 
 /** Changes a running stack. Throws RangeError as Supervisor.apply does. */
-export function applyTo(data: string, topology: Topology, secrets: Launch["secrets"], say: Say): Promise<State> {
-  return request(data, { do: "apply", topology, secrets }, say);
+export function applyTo({ data, topology, secrets, users }: Launch, say: Say): Promise<State> {
+  return request(data, { do: "apply", topology, secrets, users }, say);
 }
 
 export type Running = {
@@ -59,19 +52,19 @@ export type Running = {
   stop(): Promise<void>;
 };
 
-/** Starts the stack in this process; `lines` is handed what its processes print. Rejects, with everything ended again, where one fails. */
+/** Starts the stack in this process; `lines` is handed what its processes print. Rejects, with everything ended again, where one fails, or when `asked` resolves before it is up. */
 export async function runHere(
   launch: Launch,
-  callerUid: number,
   say: Say,
   lines: LineSink | undefined,
+  asked: Promise<void>,
 ): Promise<Running> {
-  const { data, host, topology, secrets } = launch;
+  const { data, host, users } = launch;
+  requirePassage(data, Object.values(users));
   const listeners: Say[] = [say];
   const supervisor = new Supervisor({
     data,
     host,
-    callerUid,
     pause: PAUSE,
     say: (sentence) => {
       for (const listener of listeners) listener(sentence);
@@ -90,8 +83,9 @@ export async function runHere(
     over.resolve();
     await ended;
   };
+  void asked.then(stop);
   try {
-    await supervisor.apply(topology, secrets);
+    await supervisor.apply(launch);
   } catch (error) {
     await stop();
     throw error;
@@ -129,6 +123,12 @@ export async function runDetached(launch: Launch, say: Say): Promise<State> {
     child.unref();
   }
   return await request(launch.data, { do: "status" }, () => {});
+}
+
+/** Runs once what a running stack has a schedule for. Throws RangeError where it fails, or nothing runs. */
+export async function runSchedule(data: string, schedule: string, say: Say): Promise<void> {
+  if (!(await isServed(controlPath(data)))) throw new RangeError("the stack does not run: mcp-stack up starts it");
+  await request(data, { do: "run", schedule }, say);
 }
 
 /** Ends the stack, supervised or orphaned. Resolves with the names of what ran; the data stay. */

@@ -8,18 +8,24 @@ import { bootId, statOf } from "./proc.ts";
 import { checksumOf, type State, writeState } from "./state.ts";
 import { hasHandedOver, serversIn, withoutServer, workersOf } from "./traffic.ts";
 import { pause, Unit, type UnitContext } from "./unit.ts";
-import { userOf } from "./users.ts";
+import type { Users } from "./users.ts";
 
 export type SupervisorOptions = {
-  /** Absolute; open already (`openDataDirectory`). */
+  /** Absolute; made already (`makeDataDirectory`). */
   readonly data: string;
   /** Where daemons listen and probes ask. */
   readonly host: string;
-  readonly callerUid: number;
   /** Before a process that ended by itself is started again: the first pause, and the longest. */
   readonly pause: UnitContext["pause"];
   /** Told what happens, for people. */
   say(sentence: string): void;
+};
+
+/** What is made real, and with what. */
+export type Wanted = {
+  readonly topology: Topology;
+  readonly secrets: Disk["secrets"];
+  readonly users: Users;
 };
 
 const HAND_OVER_MS = 10_000;
@@ -27,8 +33,9 @@ const ROTATE_MS = 2000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  #disk: Disk;
+  readonly #disk: Disk;
   #topology: Topology | undefined;
+  #users: Users = {};
   readonly #units = new Map<string, Unit>();
   #work: Promise<unknown> = Promise.resolve();
   #isStopping = false;
@@ -44,8 +51,8 @@ export class Supervisor {
    * Makes what runs into this topology: everything at the first time, later what differs. Resolves when all of it is ready. Rejects with
    * RangeError naming the workload and what it printed; the rest goes on. One at a time: later calls wait.
    */
-  apply(topology: Topology, secrets: Disk["secrets"]): Promise<void> {
-    return this.#oneByOne(() => this.#apply(topology, secrets));
+  apply(wanted: Wanted): Promise<void> {
+    return this.#oneByOne(() => this.#apply(wanted));
   }
 
   /** Runs what a schedule would run, once. Rejects with RangeError where there is none of that name or it fails. */
@@ -114,10 +121,12 @@ export class Supervisor {
     return result;
   }
 
-  async #apply(topology: Topology, secrets: Disk["secrets"]): Promise<void> {
+  async #apply({ topology, secrets, users }: Wanted): Promise<void> {
     const isFirst = this.#topology === undefined;
     const running = [...this.#units.values()].map(({ workload }) => workload);
     this.#topology = topology;
+    this.#users = users;
+    // Every unit holds this very object: a process that is started again by itself gets the new values too.
     Object.assign(this.#disk, { secrets });
     const wanted = topology.workloads.filter(({ shape }) => shape.kind !== "schedule");
     if (isFirst) return await this.#startAll(wanted);
@@ -213,10 +222,10 @@ export class Supervisor {
   }
 
   #unit(workload: Workload): Unit {
-    const { data, host, callerUid, pause: between, say } = this.#options;
+    const { data, host, pause: between, say } = this.#options;
     const unit = new Unit(workload, {
       disk: this.#disk,
-      user: userOf(workload.tier, callerUid),
+      user: this.#users[workload.tier],
       logs: join(data, "logs"),
       host,
       pause: between,

@@ -1,7 +1,7 @@
 /** As whom processes run. Root starts them as somebody else: PostgreSQL and PgBouncer insist on it, and the others have no need of more. */
 import { readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Tier } from "../../topology/index.ts";
+import type { Tier, Topology } from "../../topology/index.ts";
 
 /** Undefined in place of one: as whoever starts the stack. */
 export type User = { readonly name: string; readonly uid: number; readonly gid: number };
@@ -43,6 +43,33 @@ export function userOf(tier: Tier, callerUid: number, known: UserDatabase = syst
   if (found === undefined)
     throw new RangeError(`${tier} does not run as root, and this machine has no user ${USERS[tier].join(" or ")}`);
   return found;
+}
+
+/** By tier; a tier that is not in it runs as the caller. */
+export type Users = Readonly<Partial<Record<Tier, User>>>;
+
+/**
+ * Whom every tier runs as. `reads`: what the gateway's processes have to read, this project and its Node; where their user may not get
+ * there, they run as the caller, and `notes` says so.
+ */
+export function usersFor(
+  workloads: Topology["workloads"],
+  callerUid: number,
+  reads: readonly string[],
+): { readonly users: Users; readonly notes: readonly string[] } {
+  const users: Partial<Record<Tier, User>> = {};
+  const notes: string[] = [];
+  for (const tier of new Set(workloads.map((workload) => workload.tier))) {
+    const user = userOf(tier, callerUid);
+    if (user === undefined) continue;
+    const isOurs = tier === "gateway" || tier === "migrations";
+    const closed = isOurs
+      ? reads.map((path) => closedOnTheWay(dirname(path), user)).find((one) => one !== undefined)
+      : undefined;
+    if (closed === undefined) users[tier] = user;
+    else notes.push(`${tier} runs as root: user ${user.name} may not enter ${closed}, where this project is`);
+  }
+  return { users, notes };
 }
 
 function systemUsers(): UserDatabase {
