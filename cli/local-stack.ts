@@ -1,9 +1,8 @@
 /** A stack for this machine: its file, with what is installed here in place of what it says about versions, as a plan and a topology. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { deploymentOf, readStack as readConfiguration } from "../infra/config.ts";
-import { plan, type SizingInput } from "../infra/sizing/index.ts";
-import { type Subject, verdictText } from "../infra/sizing/report/index.ts";
+import { deploymentOf } from "../infra/config.ts";
+import { type BuiltStack, buildStack, type GroundOf, ownGround, type StackResult } from "../infra/stack.ts";
 import {
   findPrograms,
   type Launch,
@@ -12,7 +11,7 @@ import {
   requirePrograms,
   usersFor,
 } from "../infra/targets/local/index.ts";
-import { composeTopology, type Deployment, localGround, refusalText, type Topology } from "../infra/topology/index.ts";
+import { type Deployment, localGround, type Topology } from "../infra/topology/index.ts";
 import { UsageError } from "./command.ts";
 import { type MachineFacts, machineFacts, withMachine } from "./machine.ts";
 import { isRecord, parse, readStack, readText } from "./stack.ts";
@@ -21,11 +20,8 @@ import { isRecord, parse, readStack, readText } from "./stack.ts";
 export const LOCAL_HOST = "127.0.0.1";
 const APPLICATION = resolve(import.meta.dirname, "..");
 
-export type LocalStack = {
-  readonly topology: Topology;
-  readonly deployment: Deployment;
-  readonly subject: Subject;
-  readonly programs: Programs;
+export type LocalStack = BuiltStack & {
+  /** Absolute. */
   readonly data: string;
   /** What differs from the stack's file because of this machine. */
   readonly notes: readonly string[];
@@ -59,45 +55,34 @@ export function dataDirectoryOf(stack: string, given: string | undefined): strin
 export async function composeLocal(file: StackFile, dataDirectory: string | undefined): Promise<LocalStack> {
   const programs = await findPrograms(process.env.PATH ?? "");
   const facts = machineFacts(programs);
-  const { sizing, deployment: raw, notes } = withMachine(file, facts);
-  const reading = readConfiguration(sizing, raw);
-  if (!reading.ok) throw new RangeError(`stack ${file.name} is not understood:\n${reading.problems.join("\n")}`);
-  const subject = proved(file.name, reading.input);
+  const { sizing, deployment, notes } = withMachine(file, facts);
   const data = dataDirectoryOf(file.name, dataDirectory);
-  const topology = composed(file.name, subject, reading.deployment, { data, programs });
-  requirePrograms(programs, topology.workloads);
-  requireDescriptors(topology, facts);
-  return { topology, deployment: reading.deployment, subject, programs, data, notes };
+  const built = builtOrThrow(buildStack(file.name, sizing, deployment, onMachine(data, programs)));
+  requirePrograms(programs, built.topology.workloads);
+  requireDescriptors(built.topology, facts);
+  return { ...built, data, notes };
 }
 
-function proved(stack: string, input: SizingInput): Subject {
-  const subject = { title: `stack ${stack}`, input, document: plan(input) };
-  if (!subject.document.accepted) throw new RangeError(verdictText(subject));
-  return subject;
+/** A stack as its file says it, for the platform that Pulumi brings it up on. Throws RangeError. */
+export function composePlatform(file: StackFile, target: "docker" | "kubernetes"): BuiltStack {
+  const deployment = isRecord(file.deployment) ? { ...file.deployment, target } : { target };
+  return builtOrThrow(buildStack(file.name, file.sizing, deployment, ownGround));
 }
 
-function composed(
-  stack: string,
-  { input, document }: Subject,
-  deployment: Deployment,
-  { data, programs }: { readonly data: string; readonly programs: Programs },
-): Topology {
-  const ground = localGround(deployment, {
-    dataDirectory: data,
-    application: APPLICATION,
-    node: process.execPath,
-    programs: programs.directories,
-    replicas: document.plan.gateway.replicas.min,
-  });
-  const composition = composeTopology({
-    stack,
-    environment: input.environment,
-    plan: document.plan,
-    deployment,
-    ground,
-  });
-  if (composition.ok) return composition.topology;
-  throw new RangeError(`stack ${stack} cannot be built:\n${composition.refusals.map(refusalText).join("\n")}`);
+function builtOrThrow(result: StackResult): BuiltStack {
+  if (result.ok) return result.built;
+  throw new RangeError(result.text);
+}
+
+function onMachine(data: string, programs: Programs): GroundOf {
+  return (deployment, { plan }) =>
+    localGround(deployment, {
+      dataDirectory: data,
+      application: APPLICATION,
+      node: process.execPath,
+      programs: programs.directories,
+      replicas: plan.gateway.replicas.min,
+    });
 }
 
 /** Every process would end by itself with the same words; told before the first one starts. */

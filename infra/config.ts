@@ -1,6 +1,6 @@
 /** A stack's configuration file, Pulumi.<stack>.yaml: which keys are ours, how they are read, and the JSON Schema that editors check them with. */
 import { z } from "zod";
-import { inputJsonSchema, type Problem, type SizingInput, readInput } from "./sizing/index.ts";
+import { inputJsonSchema, type Problem, readInput, type SizingInput } from "./sizing/index.ts";
 import { type Deployment, deploymentSchema } from "./topology/index.ts";
 
 /** Ours among the keys of `config`. */

@@ -42,7 +42,7 @@ export const command: Command = {
 };
 
 async function start(stack: LocalStack, values: Values): Promise<number> {
-  say(verdictText(stack.subject));
+  say(verdictText({ ...stack, title: `stack ${stack.name}` }));
   for (const note of stack.notes) say(`note: ${note}`);
   const running = await statusOf(stack.data);
   if (running?.isSupervised === true) {

@@ -87,13 +87,13 @@ const images = z
           .describe("Path of ngx_http_zstd_filter_module.so"),
       })
       .prefault({}),
-    pgbouncer: plain("docker.io/edoburu/pgbouncer:v1.25.0-p0", 70, "postgres of Alpine"),
-    postgres: plain("docker.io/library/postgres:18", 999, "postgres of Debian's image"),
+    pgbouncer: plain("docker.io/edoburu/pgbouncer:v1.25.1-p0", 70, "postgres of Alpine"),
+    postgres: plain("docker.io/library/postgres:18.1", 999, "postgres of Debian's image"),
     redis: z
       .strictObject({
-        reference: reference().default("docker.io/library/redis:8.2"),
+        reference: reference().default("docker.io/library/redis:8.2.1"),
         uid: uid(999, "redis"),
-        version: versionText("8.2", "Redis"),
+        version: versionText("8.2.1", "Redis"),
       })
       .prefault({}),
     node: reference().default("docker.io/library/node:26-slim").describe("What the gateway's image is built on"),
@@ -238,12 +238,12 @@ const kubernetes = z
       .strictObject({
         address: z
           .string()
-          .refine((value) => isIP(value) !== 0)
+          .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
           .default("10.96.0.10")
           .describe("The cluster's name server"),
         nodeLocal: z
           .string()
-          .refine((value) => isIP(value) !== 0)
+          .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
           .default("169.254.20.10")
           .describe("NodeLocal DNSCache"),
       })
@@ -307,7 +307,7 @@ const docker = z
       .describe("Docker's endpoint; DOCKER_HOST or the usual socket when left out"),
     bind: z
       .string()
-      .refine((value) => isIP(value) !== 0)
+      .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
       .default("127.0.0.1")
       .describe("Address of the published ports"),
     ports: z

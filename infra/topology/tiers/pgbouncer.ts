@@ -4,7 +4,7 @@ import type { PgbouncerPlace } from "../files/place.ts";
 import type { Directories, Probe, Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { accountOf, postgresOf, ROLES, type Site } from "../site.ts";
+import { accountOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
 import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
 
 /** Where Debian, Alpine and Red Hat keep the certificates that everybody trusts is not one place; Debian's and Alpine's is. */
@@ -71,7 +71,8 @@ function placeOf(site: Site, directories: Directories): PgbouncerPlace {
   return {
     listen: { addresses: ground.listen, port: ground.ports.pgbouncer },
     socketDirectory: null,
-    databases: [{ name: database, databaseName: database, postgres: postgresOf(site), user }],
+    // Clients name it as the pooler may write it; PostgreSQL's own name may have blanks.
+    databases: [{ name: DATABASE, databaseName: database, postgres: postgresOf(site), user }],
     serverTls: tls === "disable" ? null : tls === "require" ? { mode: tls } : { mode: tls, caPath: AUTHORITIES },
     userlistPath: `${directories.secrets}/userlist.txt`,
     adminUsers: [],

@@ -113,7 +113,7 @@ describe("edges", () => {
       "migrations → postgres TCP 5432",
       "backup → postgres TCP 5432",
       "prometheus → gateway TCP 4444",
-      ...["nginx", "gateway", "migrations", "backup", "exporter"].flatMap((tier) => [
+      ...["nginx", "gateway", "migrations", "backup"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
       ]),
