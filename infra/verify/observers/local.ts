@@ -11,6 +11,6 @@ export function localObserver(pids: ReadonlyMap<string, number>, run: Run = runP
       const pid = pids.get(workload.name);
       return pid === undefined ? [] : [{ name: workload.name, workload, pid, isAlone: false }];
     },
-    run: ({ workload }, command) => run(command, { environment: { PATH: workload.environment.PATH ?? "" } }),
+    run: ({ workload }, command) => run(command, { environment: workload.environment }),
   };
 }
