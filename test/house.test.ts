@@ -121,11 +121,12 @@ describe("rules of the house", () => {
     expect(offences(inTree("infra/topology"), beyond(/^infra\/(?:sizing|topology)\//))).toEqual([]);
   });
 
-  it("simulation and from-env add sizing, and rooms of infra are entered through their doors", () => {
+  it("simulation, from-env and observability add sizing, and rooms of infra are entered through their doors", () => {
     const beyond = (allowed: RegExp) => (_: Module, to: string) =>
       /^(?:infra|gateway|cli)\//.test(to) && !allowed.test(to);
     expect(offences(inTree("infra/simulation"), beyond(/^infra\/(?:sizing|simulation)\//))).toEqual([]);
     expect(offences(inTree("infra/from-env"), beyond(/^infra\/(?:sizing|from-env)\//))).toEqual([]);
+    expect(offences(inTree("infra/observability"), beyond(/^infra\/(?:sizing|observability)\//))).toEqual([]);
     const infraRoom = (path: string) => /^infra\/([^/]+)\//.exec(path)?.[1];
     // Reports are a room within sizing with a door of their own.
     const isPast = ({ path }: Module, to: string) =>
