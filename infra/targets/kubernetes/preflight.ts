@@ -8,9 +8,19 @@ export function findingsOf(site: Site, manifests: readonly Manifest[]): readonly
   const beyond = { external: externalObjects(site), externalPods: externalPods(site) };
   return [
     ...schema(manifests),
-    ...restricted(manifests, { kubernetesMinor: site.minor }),
+    ...restricted(inRestrictedNamespaces(manifests), { kubernetesMinor: site.minor }),
     ...references(manifests, beyond),
   ];
+}
+
+/** All but those whose namespace says that they are privileged. */
+function inRestrictedNamespaces(manifests: readonly Manifest[]): readonly Manifest[] {
+  const privileged = manifests.flatMap(({ kind, metadata }) =>
+    kind === "Namespace" && metadata.labels?.["pod-security.kubernetes.io/enforce"] === "privileged"
+      ? [metadata.name]
+      : [],
+  );
+  return manifests.filter(({ metadata }) => !privileged.includes(metadata.namespace ?? ""));
 }
 
 /** Throws TargetError with one sentence for each. */

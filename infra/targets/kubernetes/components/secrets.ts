@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { resolveText, type SecretDeclaration, secretsIn } from "../../../topology/index.ts";
-import type { Manifest } from "../manifest.ts";
+import { type Manifest, secretTexts } from "../manifests/index.ts";
 
 export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
 
@@ -31,7 +31,7 @@ function valueFor(
 
 /** The Secret's content with values where markers stand. */
 export function filled(secret: Manifest, values: SecretValues): Readonly<Record<string, unknown>> {
-  const texts = Object.entries(textsOf(secret));
+  const texts = Object.entries(secretTexts(secret));
   const names = [...new Set(texts.flatMap(([, text]) => secretsIn(text)))];
   const known = pulumi.all(
     Object.fromEntries(
@@ -49,11 +49,4 @@ export function filled(secret: Manifest, values: SecretValues): Readonly<Record<
       texts.map(([key, text]) => [key, pulumi.secret(known.apply((all) => resolveText(text, all)))]),
     ),
   };
-}
-
-function textsOf({ stringData }: Manifest): Readonly<Record<string, string>> {
-  if (typeof stringData !== "object" || stringData === null) return {};
-  return Object.fromEntries(
-    Object.entries(stringData).flatMap(([key, text]) => (typeof text === "string" ? [[key, text]] : [])),
-  );
 }

@@ -99,11 +99,12 @@ function optionsOf(
   const workload = workloads.find(({ name }) => name === logicalName(manifest));
   const beside = [...made].filter(([one]) => !isStarted(one) && !BOUND_LATE.includes(one.kind));
   const after = (order.get(logicalName(manifest)) ?? []).flatMap((name) => started.get(name) ?? before.get(name) ?? []);
-  const limit = workload === undefined ? undefined : `${awaitSeconds(workload)}s`;
+  const seconds = workload === undefined ? null : awaitSeconds(workload);
+  const limit = `${seconds}s`;
   return {
     dependsOn: [...new Set([...ground, ...beside.map(([, resource]) => resource), ...after])],
     ...kept,
-    ...(limit === undefined ? {} : { customTimeouts: { create: limit, update: limit, delete: limit } }),
+    ...(seconds === null ? {} : { customTimeouts: { create: limit, update: limit, delete: limit } }),
   };
 }
 
