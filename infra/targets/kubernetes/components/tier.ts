@@ -104,10 +104,19 @@ function optionsOf(
   return {
     dependsOn: [...new Set([...ground, ...beside.map(([, resource]) => resource), ...after])],
     ...kept,
+    ...(isScaled(manifest) ? { ignoreChanges: ["spec.replicas"] } : {}),
     ...(seconds === null ? {} : { customTimeouts: { create: limit, update: limit, delete: limit } }),
   };
 }
 
 function isStarted({ kind }: Manifest): boolean {
   return STARTING.includes(kind);
+}
+
+/**
+ * Its replicas are its autoscaler's. Where it had none before, the number that it had is kept until the autoscaler sets its own: a field
+ * that is simply taken away falls back to one pod. Kubernetes documentation, migrating Deployments to horizontal autoscaling.
+ */
+function isScaled({ kind, spec }: Manifest): boolean {
+  return kind === "Deployment" && typeof spec === "object" && spec !== null && !Object.hasOwn(spec, "replicas");
 }

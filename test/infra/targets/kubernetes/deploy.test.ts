@@ -83,8 +83,15 @@ describe.each(Object.keys(VARIANTS))("%s", async (variant) => {
     expect([...new Set(objects.map(({ provider }) => provider))]).toEqual(["pulumi:providers:kubernetes::kubernetes"]);
   });
 
-  it("ignores no change, and lets everything in a namespace wait for it", () => {
-    expect(resources.filter(({ ignoreChanges }) => ignoreChanges.length > 0)).toEqual([]);
+  it("ignores no change but that of replicas which are an autoscaler's", () => {
+    const scaled = manifests.filter(({ kind }) => kind === "HorizontalPodAutoscaler");
+    const ignoring = resources.filter(({ ignoreChanges }) => ignoreChanges.length > 0);
+    expect(ignoring.map((one) => [labelOf(one), one.ignoreChanges])).toEqual(
+      scaled.map(({ metadata }) => [`Deployment/${metadata.name}`, ["spec.replicas"]]),
+    );
+  });
+
+  it("lets everything in a namespace wait for it", () => {
     const early = objects.filter(({ inputs, dependsOn }) => {
       const metadata = Object(inputs.metadata);
       return (
