@@ -1,7 +1,13 @@
 /** The reference pages, from the declarations alone. */
 import { type ErrorCode, errors } from "../contract/errors.ts";
 import { metricNames, metricOf } from "../contract/metrics.ts";
-import { type SettingDeclaration, settingNames, settingOf } from "../contract/settings.ts";
+import {
+  isSecretName,
+  type SettingDeclaration,
+  secretFileName,
+  settingNames,
+  settingOf,
+} from "../contract/settings.ts";
 import { stackJsonSchema } from "../infra/config.ts";
 import { sizingReference } from "../infra/sizing/index.ts";
 
@@ -27,12 +33,13 @@ const INFRA_NOTE = NOTE.replace("contract/", "infra/sizing/");
 function settingsPage(): string {
   const rows = settingNames.map((name) => {
     const declaration = settingOf(name);
+    const file = isSecretName(name) ? ` Or \`${secretFileName(name)}\`.` : "";
     const aliases = (declaration.aliases ?? []).map((alias) => ` Also \`${alias}\`.`).join("");
     return [
       `\`${name}\``,
       typeText(declaration),
       defaultText(declaration),
-      declaration.description + aliases,
+      declaration.description + file + aliases,
       declaration.room,
     ];
   });
@@ -41,6 +48,9 @@ function settingsPage(): string {
 ${NOTE}Values come from the command line, the environment, the file \`.env\` of the working directory and the defaults, the first that
 has one. An empty value counts as not set. Durations take their unit or \`250ms\`, \`30s\`, \`5m\`, \`2h\`, \`1d\`; sizes take bytes or
 \`512KiB\`, \`4MiB\`, \`1GiB\`. \`mcp-stack settings\` shows what is in force and why.
+
+A secret may be given as a file: \`<NAME>_FILE\` holds the absolute path of a file with the secret and, if need be, one line feed after
+it. Of the two names only one may be set.
 
 ${table(["Name", "Type", "Default", "Meaning", "Read by"], rows)}`;
 }

@@ -114,12 +114,25 @@ export const metrics = {
     labels: ["store"],
     help: "Operations that the shared state store did not answer.",
   },
+  // the plan of this deployment
+  mcp_plan_limit: {
+    type: "gauge",
+    unit: "1",
+    labels: ["limit"],
+    help: "What the plan says: in_flight_per_worker, streams_per_worker, replicas_max, pool_per_worker.",
+  },
+  mcp_plan_exceeded_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["limit"],
+    help: "How often the load of this process rose above what the plan says, by limit.",
+  },
   // this process
   mcp_build_info: {
     type: "gauge",
     unit: "1",
-    labels: ["version", "node"],
-    help: "Always 1; the labels say what runs.",
+    labels: ["version", "node", "settings"],
+    help: "Always 1; the labels say what runs, and `settings` is the same in replicas with the same settings.",
   },
   process_cpu_seconds_total: {
     type: "counter",

@@ -23,6 +23,8 @@ export type Route = {
   readonly body: "none" | "json" | "json-rpc";
   readonly summary: string;
   readonly area: "mcp" | "service" | "registry";
+  /** Asked by the tiers of this deployment, never by clients: it stands in no description of the interface. */
+  readonly internal?: true;
 };
 
 export type RouteMatch =
@@ -65,6 +67,11 @@ const mcpRoutes: readonly Route[] = (
   ] as const satisfies readonly Line[]
 ).map(mcp);
 
+/** Asked by a cache in front before it answers: 204 with the header below, or 401 or 403. */
+export const IDENTITY_PATH = "/_auth";
+/** `<principal>.<scopes>.<version>`, opaque: part of the cache's key. */
+export const IDENTITY_HEADER = "x-cache-identity";
+
 function service(id: string, path: string, class_: RouteClass, rest: Pick<Route, "auth" | "cache" | "summary">): Route {
   return { id, methods: ["GET"], path, class: class_, body: "none", area: "service", ...rest };
 }
@@ -72,6 +79,15 @@ function service(id: string, path: string, class_: RouteClass, rest: Pick<Route,
 const serviceRoutes: readonly Route[] = [
   service("health", "/health", "probe", { auth: "public", cache: "none", summary: "The process lives" }),
   service("ready", "/ready", "probe", { auth: "public", cache: "none", summary: "Requests can be served now" }),
+  {
+    // Not refused where calls are: what a cache can answer shall not reach the gateway because the gateway is full.
+    ...service("identity", IDENTITY_PATH, "probe", {
+      auth: "principal",
+      cache: "none",
+      summary: "Who is asking, as the cache in front may know it",
+    }),
+    internal: true,
+  },
   service("version", "/version", "control", { auth: "principal", cache: "private", summary: "What is running" }),
   {
     ...service("metrics", "/metrics", "control", { auth: "principal", cache: "none", summary: "Metrics as text" }),

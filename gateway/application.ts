@@ -19,6 +19,7 @@ import { type Route as HttpRoute, matchRoute } from "../contract/routes.ts";
 import type { Admission } from "./admission/index.ts";
 import type { Auth } from "./auth/index.ts";
 import { basicRequirement } from "./auth/index.ts";
+import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { type Scope, scopeKey } from "./federation/index.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
@@ -49,8 +50,9 @@ export type ApplicationParts = {
   readonly webSockets: ReturnType<typeof createWebSockets>;
   readonly maxBodyBytes: number;
   readonly log: Log;
-  /** Answers of the routes that are neither MCP nor registry, by route id. */
-  readonly plain: Readonly<Record<string, (request: GatewayRequest) => RestResponse | Promise<RestResponse>>>;
+  /** Answers of the routes that are neither MCP nor registry, by route id: to anybody, and to a principal. */
+  readonly open: Readonly<Record<string, () => RestResponse | Promise<RestResponse>>>;
+  readonly own: Readonly<Record<string, (principal: Principal) => RestResponse | Promise<RestResponse>>>;
   readonly counters: {
     http(routeClass: string, status: number): void;
     error(code: string): void;
@@ -110,7 +112,7 @@ export function createApplication(parts: ApplicationParts): Application {
   }
 
   function permitted({ route }: Matched, principal: Principal): Principal {
-    if (route.permission !== undefined) basicRequirement(principal, route.permission);
+    basicRequirement(principal, route.permission);
     return principal;
   }
 
@@ -131,10 +133,8 @@ export function createApplication(parts: ApplicationParts): Application {
     const { transports, httpSse } = parts;
     const scope = scopeOf(matched);
     if (scope === undefined) {
-      background(
-        sink,
-        parts.registry.handle(route, params, request, principal).then((response) => respondRest(sink, response)),
-      );
+      const handle = () => parts.registry.handle(route, params, request, principal);
+      background(sink, answer(sink, route, request, handle));
       return;
     }
     const endpoint = { ...endpointOf(scope, principal), callsRefused };
@@ -182,29 +182,25 @@ export function createApplication(parts: ApplicationParts): Application {
         return;
       }
       if (matched instanceof Error) throw matched;
-      if (foreign !== undefined && matched.route.class !== "probe") throw foreign;
-      if (admission.isDraining && mayEndCalls(matched.route, request.method) && isNewWork(request)) {
+      const { route } = matched;
+      if (foreign !== undefined && route.auth !== "public") throw foreign;
+      if (admission.isDraining && mayEndCalls(route, request.method) && isNewWork(request)) {
         const ticket = admission.enter("call");
         if (ticket.refused !== undefined) throw ticket.refused;
         ticket.leave();
       }
-      const plain = parts.plain[matched.route.id];
-      if (matched.route.auth === "public") {
-        if (plain === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
-        background(
-          sink,
-          Promise.resolve(plain(request)).then((response) => respondRest(sink, response)),
-        );
+      if (route.auth === "public") {
+        const open = parts.open[route.id];
+        if (open === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
+        background(sink, answer(sink, route, request, open));
         return;
       }
       const callsRefused = admitted?.controlOnly instanceof Fault ? admitted.controlOnly : undefined;
       const go = (principal: Principal) => {
-        if (plain === undefined) dispatch(matched, request, principal, sink, callsRefused);
-        else
-          background(
-            sink,
-            Promise.resolve(plain(request)).then((response) => respondRest(sink, response)),
-          );
+        const own = parts.own[route.id];
+        if (own === undefined) return dispatch(matched, request, principal, sink, callsRefused);
+        const tell = () => own(principal);
+        return background(sink, answer(sink, route, request, tell));
       };
       const principal = authenticate(matched, request);
       if (principal instanceof Promise) background(sink, principal.then(go));
@@ -283,8 +279,15 @@ function scopeOf({ route, params }: Matched): Scope | undefined {
   return route.id.startsWith("gateway-") ? { kind: "gateway", id: params.id ?? "" } : { kind: "all" };
 }
 
-function respondRest(sink: ResponseSink, response: RestResponse): void {
-  const { status, headers = {}, body } = response;
+/** A whole answer, marked with who may keep it. */
+async function answer(
+  sink: ResponseSink,
+  route: HttpRoute,
+  { method }: RequestHead,
+  make: () => RestResponse | Promise<RestResponse>,
+): Promise<void> {
+  const { status, body, headers: own = {} } = await make();
+  const headers = { ...cacheMarks(route, method, status, own), ...own };
   if (body === undefined) sink.respond(status, headers);
   else if (typeof body === "string" || body instanceof Uint8Array) sink.respond(status, headers, body);
   else sink.respond(status, { ...JSON_HEADERS, ...headers }, JSON.stringify(body));

@@ -11,7 +11,12 @@ import type { Log } from "./telemetry/index.ts";
 const CHANNEL = "catalogue";
 const RECHECK_MS = 5000;
 
-export type CatalogueWatch = { changed(): Promise<void>; close(): Promise<void> };
+export type CatalogueWatch = {
+  /** The newest version heard of: told by another process, perhaps not yet loaded here. */
+  readonly version: number;
+  changed(): Promise<void>;
+  close(): Promise<void>;
+};
 
 export async function watchCatalogue(
   store: Store,
@@ -22,6 +27,7 @@ export async function watchCatalogue(
 ): Promise<CatalogueWatch> {
   let loading: Promise<void> | undefined;
   let again = false;
+  let announced = 0;
 
   async function load(): Promise<void> {
     const snapshot = await store.loadSnapshot();
@@ -41,6 +47,8 @@ export async function watchCatalogue(
           again = false;
           await load();
         } while (again);
+        // A database that was set back to an older state counts from there.
+        announced = federation.version;
       } finally {
         // In the same step as the last look at `again`: who asks after it starts anew.
         loading = undefined;
@@ -50,7 +58,10 @@ export async function watchCatalogue(
   }
 
   const warn = (error: unknown) => log.warn("the catalogue could not be reloaded", { reason: String(error) });
-  const leave = await state.subscribe(CHANNEL, () => void reload().catch(warn));
+  const leave = await state.subscribe(CHANNEL, (version) => {
+    announced = Math.max(announced, Number(version) || 0);
+    void reload().catch(warn);
+  });
   const timer = setInterval(() => {
     if (state.kind === "memory") return;
     store
@@ -61,6 +72,9 @@ export async function watchCatalogue(
   timer.unref();
 
   return {
+    get version() {
+      return Math.max(announced, federation.version);
+    },
     async changed() {
       await reload();
       if (state.kind !== "memory") await state.publish(CHANNEL, String(federation.version));

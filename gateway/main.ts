@@ -7,10 +7,13 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Fault, fault } from "../contract/errors.ts";
+import { encodeSettings, settingsFingerprint } from "../contract/setting-values.ts";
 import { createAuth } from "./auth/index.ts";
+import { cacheIdentities } from "./cache-identity.ts";
 import { watchCatalogue } from "./catalogue.ts";
 import { observedState, openSharedState, stateAnswers } from "./coordination/index.ts";
 import { declare } from "./declare-upstreams.ts";
+import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import type { ServerEngine } from "./engine/index.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import { firstRunText, type Ready } from "./first-run.ts";
@@ -79,7 +82,8 @@ async function start(
   });
   const secrets = await ensureSecrets(dataDir, settings);
   const metrics = createMetrics();
-  teardown.add("process metrics", collectProcessMetrics(metrics, VERSION));
+  const fingerprint = settingsFingerprint(encodeSettings(settings));
+  teardown.add("process metrics", collectProcessMetrics(metrics, VERSION, fingerprint));
   const hostStarting = startStdioHost({
     dataDir,
     maxChildren: settings.STDIO_MAX_CHILDREN,
@@ -97,7 +101,9 @@ async function start(
   observe.store(store);
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
+    redisCaFile: settings.REDIS_CA_FILE,
     redisPrefix: settings.CACHE_PREFIX,
+    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
     repository: store.sharedState,
     singleProcess: isEmbedded && settings.REDIS_URL === undefined,
     log,
@@ -115,6 +121,7 @@ async function start(
     connectTimeoutMs: settings.UPSTREAM_CONNECT_TIMEOUT * 1000,
     maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
+    keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
     stdioSocket: () => stdioHost.socketPath,
     clientName: NAME,
     clientVersion: VERSION,
@@ -158,11 +165,14 @@ async function start(
     audience: settings.JWT_AUDIENCE,
     issuer: settings.JWT_ISSUER,
     required: settings.AUTH_REQUIRED,
+    metricsToken: settings.METRICS_TOKEN,
+    cacheMs: settings.AUTH_CACHE_TTL * 1000,
     adminEmail: settings.PLATFORM_ADMIN_EMAIL,
     anonymousIsAdmin: isLoopback(settings.HOST),
     now: Date.now,
     count: observe.auth,
   });
+  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { engine, drain } = startEngine({
     settings,
     log,
@@ -175,6 +185,13 @@ async function start(
     federation,
     metrics,
     observe,
+    planned: plan === undefined ? undefined : showPlan(plan, metrics),
+    fingerprint,
+    identityOf: cacheIdentities({
+      secret: secrets.jwtSecret,
+      build: `${VERSION}-${fingerprint}`,
+      catalogueVersion: () => catalogue.version,
+    }),
   });
   teardown.add("engine", () => engine.close());
   const [address] = await engine.listen();

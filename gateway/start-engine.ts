@@ -1,7 +1,8 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import { asFault } from "../contract/errors.ts";
+import type { Principal } from "../contract/principal.ts";
+import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import { createAdmission } from "./admission/index.ts";
+import { createAdmission, type PlannedLoad } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -9,6 +10,7 @@ import { engines, type ServerEngine } from "./engine/index.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
+import { readiness } from "./readiness.ts";
 import { type createRegistry, openApiDocument } from "./registry/index.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -35,12 +37,21 @@ type EngineInput = {
   readonly federation: Federation;
   readonly metrics: Metrics;
   readonly observe: ReturnType<typeof measures>;
+  readonly planned: PlannedLoad | undefined;
+  /** Of the settings in force. */
+  readonly fingerprint: string;
+  /** The caller as a cache in front may know him. */
+  readonly identityOf: (principal: Principal) => string;
 };
 
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
 export function startEngine(input: EngineInput): { engine: ServerEngine; drain(): void } {
   const { settings, log, teardown, sessions, observe } = input;
-  const admission = createAdmission({ maxInFlight: settings.MAX_IN_FLIGHT, maxStreams: settings.MAX_STREAMS });
+  const admission = createAdmission({
+    maxInFlight: settings.MAX_IN_FLIGHT,
+    maxStreams: settings.MAX_STREAMS,
+    planned: input.planned,
+  });
   observe.admission(() => admission.gauges());
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
@@ -81,7 +92,8 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     webSockets,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     log,
-    plain: plainRoutes(input, () => admission.gauges().draining),
+    open: openRoutes(input, () => admission.gauges().draining),
+    own: ownRoutes(input),
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
@@ -109,24 +121,21 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
   };
 }
 
-/** Routes that speak of the gateway itself. `/health` depends on nothing; `/ready` on what a request would need. */
-function plainRoutes({ settings, store, state, metrics }: EngineInput, isDraining: () => boolean) {
-  const openApi = openApiDocument(VERSION);
+/** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
+function openRoutes({ settings, store, state }: EngineInput, isDraining: () => boolean) {
+  const needs = { database: () => store.ping(), state: () => state.ping() };
+  const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
-    ready: async () => {
-      const checks: Record<string, string> = {};
-      const check = async (name: string, ping: Promise<void>) => {
-        checks[name] = await ping.then(
-          () => "ok",
-          (error: unknown) => asFault(error, name).message,
-        );
-      };
-      await Promise.all([check("database", store.ping()), check("state", state.ping())]);
-      if (isDraining()) checks.drain = "shutting down";
-      const ready = Object.values(checks).every((value) => value === "ok");
-      return { status: ready ? 200 : 503, body: { status: ready ? "ready" : "not ready", checks } };
-    },
+    ready: () => readiness({ needs, isDraining, timeoutMs }),
+  };
+}
+
+/** Routes that tell principals of the gateway itself. */
+function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) {
+  const openApi = openApiDocument(VERSION);
+  return {
+    identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({
       status: 200,
       body: {
@@ -134,6 +143,7 @@ function plainRoutes({ settings, store, state, metrics }: EngineInput, isDrainin
         version: VERSION,
         engine: settings.HTTP_SERVER,
         node: process.version,
+        settingsFingerprint: fingerprint,
         protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
       },
     }),

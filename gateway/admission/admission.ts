@@ -10,6 +10,10 @@ import { type Fault, fault } from "../../contract/errors.ts";
 
 export type AdmissionClass = "probe" | "control" | "call" | "list" | "stream";
 
+/** A limit that is not enforced: `exceeded` is called each time the number rises above it. */
+export type Watched = { readonly limit: number; readonly exceeded: () => void };
+export type PlannedLoad = { readonly inFlight: Watched; readonly streams: Watched };
+
 export type AdmissionOptions = {
   /** Calls and lists at once; 0 = no cap. */
   readonly maxInFlight: number;
@@ -19,6 +23,8 @@ export type AdmissionOptions = {
   readonly maxControl?: number;
   /** Value of Retry-After in whole seconds, at least 1; default 1. */
   readonly retryAfterSeconds?: number;
+  /** Calls and lists, and streams, that the deployment is planned for. */
+  readonly planned?: PlannedLoad | undefined;
 };
 
 export interface Ticket {
@@ -50,11 +56,16 @@ export interface Admission {
 class Lane {
   readonly what: string;
   readonly cap: number;
+  /** One more than is planned. */
+  readonly beyond: number;
+  readonly exceeded: () => void;
   busy = 0;
 
-  constructor(what: string, cap: number) {
+  constructor(what: string, cap: number, watched: Watched = { limit: Infinity, exceeded: () => undefined }) {
     this.what = what;
     this.cap = cap;
+    this.beyond = watched.limit + 1;
+    this.exceeded = watched.exceeded;
   }
 }
 
@@ -105,13 +116,13 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const draining: Refusal = {
     refused: fault("MCPS_DRAINING", {}, undefined, { ...headers, connection: "close" }),
   };
-  const calls = new Lane("calls", maxInFlight);
+  const calls = new Lane("calls", maxInFlight, options.planned?.inFlight);
   const classes: Readonly<Record<AdmissionClass, ClassState>> = {
     probe: new ClassState(new Lane("probes", 0), true, headers),
     control: new ClassState(new Lane("control messages", maxControl), true, headers),
     call: new ClassState(calls, false, headers),
     list: new ClassState(calls, false, headers),
-    stream: new ClassState(new Lane("streams", maxStreams), false, headers),
+    stream: new ClassState(new Lane("streams", maxStreams, options.planned?.streams), false, headers),
   };
   let isDraining = false;
 
@@ -128,6 +139,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         return state.overloaded;
       }
       lane.busy++;
+      if (lane.busy === lane.beyond) lane.exceeded();
       state.inFlight++;
       state.admitted++;
       return new Slot(state);

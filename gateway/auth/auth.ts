@@ -1,13 +1,13 @@
 /**
- * Who is asking. The answer for an Authorization header is kept for a minute at most, so that the warm path is one look into
+ * Who is asking. The answer for an Authorization header is kept for a while (AUTH_CACHE_TTL), so that the warm path is one look into
  * a map and no cryptography; a token that was refused is not kept.
  */
 import { type Fault, fault } from "../../contract/errors.ts";
 import type { Principal } from "../../contract/principal.ts";
 import { createJwtVerifier, type JwtOptions, type MintRequest, mintJwt } from "./hs256.ts";
+import { createScraperVerifier } from "./scraper.ts";
 import type { Verifier } from "./verifiers.ts";
 
-const CACHE_MS = 60_000;
 const MAX_CACHED = 10_000;
 const MAX_HEADER_CHARS = 16_384;
 
@@ -17,6 +17,10 @@ export type AuthOptions = Omit<JwtOptions, "secret"> & {
   readonly secret: string | undefined;
   readonly algorithm: "HS256";
   readonly required: boolean;
+  /** Opens the metrics and nothing else; undefined for none. */
+  readonly metricsToken: string | undefined;
+  /** How long a token that was found good is believed, ms. */
+  readonly cacheMs: number;
   /** Right only where the gateway listens on a loopback address alone. */
   readonly anonymousIsAdmin: boolean;
   readonly count?: (outcome: AuthOutcome) => void;
@@ -33,7 +37,11 @@ export function createAuth(options: AuthOptions): Auth {
   const { secret } = options;
   if (secret === undefined && options.required) throw new RangeError("authentication needs JWT_SECRET_KEY");
   const jwt = secret === undefined ? undefined : { ...options, secret };
-  return new TokenAuth(options, jwt === undefined ? [] : [createJwtVerifier(jwt)], jwt);
+  const verifiers = [
+    ...(options.metricsToken === undefined ? [] : [createScraperVerifier(options.metricsToken)]),
+    ...(jwt === undefined ? [] : [createJwtVerifier(jwt)]),
+  ];
+  return new TokenAuth(options, verifiers, jwt);
 }
 
 class TokenAuth implements Auth {
@@ -87,7 +95,8 @@ class TokenAuth implements Auth {
       const found = await verifier.verify(token);
       if (found === undefined) continue;
       if ("rejected" in found) throw this.#refuse(found.rejected, found.reason);
-      this.#remember(authorization, found);
+      // Not kept, so that its token is only ever compared in constant time.
+      if (found.kind !== "scraper") this.#remember(authorization, found);
       this.#options.count?.("ok");
       return found;
     }
@@ -95,7 +104,7 @@ class TokenAuth implements Auth {
   }
 
   #remember(authorization: string, principal: Principal): void {
-    const until = Math.min(principal.expiresAt ?? Infinity, this.#options.now() + CACHE_MS);
+    const until = Math.min(principal.expiresAt ?? Infinity, this.#options.now() + this.#options.cacheMs);
     this.#known.set(authorization, { principal: Object.freeze(principal), until });
     const [oldest] = this.#known.size > MAX_CACHED ? this.#known.keys() : [];
     if (oldest !== undefined) this.#known.delete(oldest);

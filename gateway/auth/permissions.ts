@@ -13,12 +13,14 @@ const EVERYONE: ReadonlySet<Permission> = new Set<Permission>([
   "servers.use",
 ]);
 
-export function isPermitted(principal: Principal, permission: Permission): boolean {
-  return principal.admin || EVERYONE.has(permission);
+/** `undefined` is what any principal may. */
+export function isPermitted(principal: Principal, permission: Permission | undefined): boolean {
+  if (principal.kind === "scraper") return permission === "admin.metrics";
+  return principal.admin || permission === undefined || EVERYONE.has(permission);
 }
 
 /** Throws MCPS_FORBIDDEN (403). */
-export function basicRequirement(principal: Principal, permission: Permission): void {
+export function basicRequirement(principal: Principal, permission: Permission | undefined): void {
   if (!isPermitted(principal, permission))
-    throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: permission });
+    throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: permission ?? "do anything but admin.metrics" });
 }

@@ -145,7 +145,7 @@ function operation(route: Route, method: string) {
 /** The whole document as JSON data; `version` is the program's. */
 export function openApiDocument(version: string) {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of routes) {
+  for (const route of routes.filter(({ internal }) => internal !== true)) {
     const entry = paths[route.path] ?? {};
     paths[route.path] = entry;
     for (const method of route.methods) entry[method.toLowerCase()] = operation(route, method);

@@ -1,4 +1,4 @@
 /** The door of the settings room. */
-export { encodeSettings, type LoadedSettings, type LoadOptions, loadSettings, type Provenance } from "./load.ts";
+export { type LoadedSettings, type LoadOptions, loadSettings, type Provenance } from "./load.ts";
 export { ensureSecrets, type Secrets } from "./secrets.ts";
 export { printSettings, redacted } from "./show.ts";

@@ -3,14 +3,19 @@
  * place of the gateway that reads `process.env`.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { errors, Fault } from "../../contract/errors.ts";
+import type { SettingValue } from "../../contract/setting-values.ts";
 import { type SettingName, type Settings, settingNames, settingOf } from "../../contract/settings.ts";
-import { judgeUnknown, settingNamed } from "./names.ts";
-import { encodeValue, parseValue, redactValue, type SettingValue } from "./values.ts";
+import { judgeUnknown, secretOfFile, settingNamed } from "./names.ts";
+import { readSecretFile } from "./secret-files.ts";
+import { parseValue, redactValue } from "./values.ts";
 
-/** Where each value came from: `default`, `environment`, `command line` or `<file>:<line>`, with the alias that was used. */
+/**
+ * Where each value came from: `default`, `environment`, `command line` or `<file>:<line>`, with the alias that was used, or the variable
+ * and the path of the file that holds a secret.
+ */
 export type Provenance = Readonly<Record<SettingName, string>>;
 export type LoadedSettings = {
   readonly settings: Settings;
@@ -27,6 +32,8 @@ export type LoadOptions = {
   readonly envFile?: string | false;
   /** Values of command-line options under their setting names. */
   readonly cli?: Readonly<Record<string, string | undefined>>;
+  /** Weaker than everything that is configured, stronger than the defaults: what the plan of this machine says. */
+  readonly planned?: Readonly<Record<string, string>>;
   /** What relative paths are relative to; the working directory by default. */
   readonly directory?: string;
 };
@@ -36,20 +43,21 @@ type Source = {
   readonly place: (name: string) => string;
   readonly isFile: boolean;
 };
-type Found = { readonly text: string; readonly place: string; readonly as: string };
+/** `isPath`: the text is the path of a file with the value. */
+type Found = { readonly text: string; readonly place: string; readonly as: string; readonly isPath: boolean };
 type Findings = { readonly problems: string[]; readonly warnings: string[] };
 
 /** An empty value counts as not set. Throws MCPS_SETTINGS that names each variable, its value unless secret, what is allowed and the source. */
 export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   const directory = options.directory ?? process.cwd();
   const findings: Findings = { problems: [], warnings: [] };
-  const sources = sourcesOf(options, directory, findings);
+  const sources = [...sourcesOf(options, directory, findings), plannedSource(options)];
   const found = sources.map((source) => collect(source, findings));
   const values: Record<string, SettingValue | undefined> = {};
   const provenance: Record<string, string> = {};
   for (const name of settingNames) {
     const first = found.map((of) => of.get(name)).find((hit) => hit !== undefined);
-    provenance[name] = first === undefined ? "default" : `${first.place}${first.as === name ? "" : ` (${first.as})`}`;
+    provenance[name] = first === undefined ? "default" : originOf(name, first);
     values[name] = first === undefined ? defaultOf(name, directory) : readFound(name, first, directory, findings);
   }
   if (findings.problems.length > 0) throw unusable(findings.problems);
@@ -59,6 +67,11 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
     warnings: findings.warnings,
     environment: options.env ?? process.env,
   };
+}
+
+function originOf(name: SettingName, { text, place, as, isPath }: Found): string {
+  if (isPath) return `${place} (${as}: ${text})`;
+  return as === name ? place : `${place} (${as})`;
 }
 
 /** Not cut as other messages are: somebody has to read all of it, once. */
@@ -88,24 +101,40 @@ function sourcesOf(options: LoadOptions, directory: string, findings: Findings):
   }
 }
 
+function plannedSource({ planned = {} }: LoadOptions): Source {
+  return { values: planned, place: () => "plan of this machine", isFile: false };
+}
+
 function lineName(line: string): string | undefined {
   return /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=/.exec(line)?.[1];
 }
 
-/** What one source sets. The setting's own name is stronger than an alias beside it. */
+/** What one source sets. The setting's own name is stronger than an alias beside it; a secret comes from a file or not, never both. */
 function collect(source: Source, findings: Findings): ReadonlyMap<SettingName, Found> {
-  const found = new Map<SettingName, Found>();
+  const values = new Map<SettingName, Found>();
+  const files = new Map<SettingName, Found>();
   for (const [name, text] of Object.entries(source.values)) {
     if (text === undefined || text === "") continue;
-    const setting = settingNamed(name);
+    const value = settingNamed(name);
+    const setting = value ?? secretOfFile(name);
     if (setting === undefined) {
       judge(name, source, findings);
       continue;
     }
-    if (setting !== name) findings.warnings.push(`${name} (${source.place(name)}) is an older name of ${setting}`);
-    if (setting === name || !found.has(setting)) found.set(setting, { text, place: source.place(name), as: name });
+    const isPath = value === undefined;
+    const ownName = isPath ? `${setting}_FILE` : setting;
+    if (ownName !== name) findings.warnings.push(`${name} (${source.place(name)}) is an older name of ${ownName}`);
+    const found = isPath ? files : values;
+    if (ownName === name || !found.has(setting))
+      found.set(setting, { text, place: source.place(name), as: name, isPath });
   }
-  return found;
+  for (const [setting, file] of files) {
+    const value = values.get(setting);
+    if (value !== undefined)
+      findings.problems.push(`${value.as} and ${file.as} are both set, only one of them may be (${file.place})`);
+    values.set(setting, file);
+  }
+  return values;
 }
 
 function judge(name: string, source: Source, { problems, warnings }: Findings): void {
@@ -125,6 +154,7 @@ function defaultOf(name: SettingName, directory: string): SettingValue | undefin
 }
 
 function readFound(name: SettingName, hit: Found, directory: string, findings: Findings): SettingValue | undefined {
+  if (hit.isPath) return readFromFile(name, hit, directory, findings);
   const declaration = settingOf(name);
   const parsed = parseValue(declaration, hit.text, directory);
   if ("value" in parsed) return typeof parsed.value === "object" ? Object.freeze([...parsed.value]) : parsed.value;
@@ -134,12 +164,17 @@ function readFound(name: SettingName, hit: Found, directory: string, findings: F
   return undefined;
 }
 
-/** Environment text that loadSettings reads back as the same values. Undefined values are left out. */
-export function encodeSettings(values: Partial<Settings>): Record<string, string> {
-  const text: Record<string, string> = {};
-  for (const name of settingNames) {
-    const value = values[name];
-    if (value !== undefined) text[name] = encodeValue(value);
+function readFromFile(name: SettingName, hit: Found, directory: string, findings: Findings): SettingValue | undefined {
+  // What is no path may be the secret itself, put into the wrong variable.
+  const shown = `${hit.as} is ${isAbsolute(hit.text) ? JSON.stringify(hit.text.slice(0, 1000)) : "(hidden)"}`;
+  const file = readSecretFile(hit.text);
+  if ("problem" in file) {
+    findings.problems.push(`${shown}, it has to be ${file.problem} (${hit.place})`);
+    return undefined;
   }
-  return text;
+  if (file.isOpen) findings.warnings.push(`${shown}, which every user of this machine can read (${hit.place})`);
+  const parsed = parseValue(settingOf(name), file.text, directory);
+  if ("value" in parsed) return parsed.value;
+  findings.problems.push(`${shown}, the file has to hold ${parsed.problem} (${hit.place})`);
+  return undefined;
 }

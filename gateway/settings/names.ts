@@ -1,6 +1,15 @@
 /** Which names are meant for this program, and what somebody who mistyped one most likely meant. */
 import { editDistance } from "../../contract/nearest.ts";
-import { isSettingName, type SettingName, settingNames, settingOf } from "../../contract/settings.ts";
+import {
+  isSecretName,
+  isSettingName,
+  type SecretName,
+  type SettingName,
+  secretFileName,
+  secretNames,
+  settingNames,
+  settingOf,
+} from "../../contract/settings.ts";
 
 /** Unmistakably ours or the sources': an unknown name that starts so is refused, since it would silently do nothing. */
 export const OWN_PREFIXES = [
@@ -32,12 +41,22 @@ const aliases: ReadonlyMap<string, SettingName> = new Map(
   settingNames.flatMap((name) => (settingOf(name).aliases ?? []).map((alias): [string, SettingName] => [alias, name])),
 );
 
+const FILE_SUFFIX = "_FILE";
+const KNOWN_NAMES: readonly string[] = [...settingNames, ...secretNames.map(secretFileName)];
+
 /** The setting a name stands for, itself or through an alias. */
 export function settingNamed(name: string): SettingName | undefined {
   return isSettingName(name) ? name : aliases.get(name);
 }
 
-export type UnknownName = { readonly verdict: "refuse" | "ignore"; readonly nearest: SettingName };
+/** The secret whose file a name holds (`JWT_SECRET_KEY_FILE`), itself or through an alias. */
+export function secretOfFile(name: string): SecretName | undefined {
+  const setting = name.endsWith(FILE_SUFFIX) ? settingNamed(name.slice(0, -FILE_SUFFIX.length)) : undefined;
+  return setting !== undefined && isSecretName(setting) ? setting : undefined;
+}
+
+/** `nearest`: a setting, or the name of a secret's file. */
+export type UnknownName = { readonly verdict: "refuse" | "ignore"; readonly nearest: string };
 
 export function judgeUnknown(name: string): UnknownName {
   const [nearest, edits] = nearestSetting(name);
@@ -47,9 +66,9 @@ export function judgeUnknown(name: string): UnknownName {
   return { verdict: isOwn || isMistyped ? "refuse" : "ignore", nearest };
 }
 
-function nearestSetting(name: string): [SettingName, number] {
-  let best: [SettingName, number] = ["HOST", Infinity];
-  for (const candidate of settingNames) {
+function nearestSetting(name: string): [string, number] {
+  let best: [string, number] = ["HOST", Infinity];
+  for (const candidate of KNOWN_NAMES) {
     const edits = editDistance(name, candidate);
     if (edits < best[1]) best = [candidate, edits];
   }

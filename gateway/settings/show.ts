@@ -1,7 +1,8 @@
 /** Settings for people: every value with where it came from, without secrets. */
+import { encodeValue } from "../../contract/setting-values.ts";
 import { type Settings, settingNames, settingOf } from "../../contract/settings.ts";
 import type { Provenance } from "./load.ts";
-import { encodeValue, redactValue } from "./values.ts";
+import { redactValue } from "./values.ts";
 
 /** Every setting as text that may be shown. What is not set reads `(its stand-in)`. */
 export function redacted(settings: Settings): Record<string, string> {

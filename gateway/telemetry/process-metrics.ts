@@ -4,12 +4,12 @@ import type { Metrics } from "./registry.ts";
 
 const NANOSECONDS = 1e9;
 
-/** Registers the collectors; the answer stops the event loop monitor. */
-export function collectProcessMetrics(metrics: Metrics, version: string): () => void {
+/** Registers the collectors; the answer stops the event loop monitor. `settings`: the fingerprint of those in force. */
+export function collectProcessMetrics(metrics: Metrics, version: string, settings: string): () => void {
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   const startedAt = Date.now() / 1000 - process.uptime();
-  metrics.collect("mcp_build_info", (set) => set(1, version, process.version));
+  metrics.collect("mcp_build_info", (set) => set(1, version, process.version, settings));
   metrics.collect("process_start_time_seconds", (set) => set(startedAt));
   metrics.collect("process_cpu_seconds_total", (set) => {
     const { user, system } = process.cpuUsage();

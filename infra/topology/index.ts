@@ -1,5 +1,12 @@
-/** The door of the topology: rendered files, who may talk to whom, and the rules over it. */
+/** The door of the topology: what runs, rendered files, who may talk to whom, and the rules over it. */
 
+export {
+  type Composition,
+  type CompositionInput,
+  composeTopology,
+  type DeploymentRefusal,
+} from "./compose.ts";
+export { type Deployment, deploymentSchema } from "./deployment.ts";
 export {
   type Edge,
   isTier,
@@ -18,6 +25,9 @@ export type * from "./files/place.ts";
 export { renderPostgresql } from "./files/postgresql.ts";
 export { renderRedis } from "./files/redis.ts";
 export { PlaceError } from "./files/writing.ts";
+export { dockerGround, kubernetesGround, type LocalMachine, localGround } from "./grounds.ts";
+export type * from "./model.ts";
+export { refusalText } from "./refusals.ts";
 export {
   type ClosedHalf,
   checkNetworkPolicies,
@@ -26,3 +36,8 @@ export {
   type Policy,
   type RuleOutcome,
 } from "./rules.ts";
+export { fractionOfDay } from "./schedule.ts";
+export { resolveText, type SecretEncoding, secretMarker, secretsIn } from "./secret-text.ts";
+export { SECRETS } from "./secrets.ts";
+export { DATABASE, ROLES } from "./site.ts";
+export { BUILT_IMAGE, planSettings } from "./tiers/gateway.ts";

@@ -25,17 +25,17 @@ const FOLLOWS_NAMES = [1, 27, 3];
 const COMPRESSED_TYPES = ["application/json", "application/javascript", "text/css", "text/plain", "image/svg+xml"];
 const GZIP_LEVEL = 6;
 const GZIP_LEAST_BYTES = 500;
+/** About as fast as gzip at its level, and smaller. */
+const BROTLI_LEVEL = 4;
+const ZSTD_LEVEL = 3;
 
 /** The file for one of the plan's nginx. Throws PlaceError. */
 export function renderNginx(plan: Plan, place: NginxPlace): string {
   const { nginx, shutdown } = plan;
   if (!isAtLeast(versionOf("nginx.version", place.version), OLDEST))
     throw new PlaceError("nginx.version", place.version, "1.22 or newer");
-  const { credentialDigest } = place;
   return renderDirectives([
-    ...(credentialDigest === null
-      ? []
-      : [directive("load_module", pathOf("nginx.credentialDigest.modulePath", credentialDigest.modulePath))]),
+    ...modules(place).map(([field, path]) => directive("load_module", pathOf(`nginx.${field}`, path))),
     directive("daemon", "off"),
     directive("pid", pathOf("nginx.pidFile", place.pidFile)),
     directive("error_log", "stderr", "warn"),
@@ -46,6 +46,15 @@ export function renderNginx(plan: Plan, place: NginxPlace): string {
     block("events", [directive("worker_connections", nginx.workerConnections)]),
     block("http", httpBlock(plan, place)),
   ]);
+}
+
+function modules({ credentialDigest, compressors, isCompressing }: NginxPlace): readonly (readonly [string, string])[] {
+  const found: readonly (readonly [string, string | null | undefined])[] = [
+    ["credentialDigest.modulePath", credentialDigest?.modulePath],
+    ["compressors.brotli", isCompressing ? compressors.brotli : null],
+    ["compressors.zstd", isCompressing ? compressors.zstd : null],
+  ];
+  return found.flatMap(([field, path]) => (path === null || path === undefined ? [] : [[field, path] as const]));
 }
 
 function httpBlock(plan: Plan, place: NginxPlace): readonly Directive[] {
@@ -123,7 +132,7 @@ function realClient({ trustedProxies }: NginxPlace): readonly Directive[] {
 }
 
 /** Exactly one layer compresses. Event streams never: a compressor holds back what it has not filled a block with. */
-function compression({ isCompressing }: NginxPlace): readonly Directive[] {
+function compression({ isCompressing, compressors }: NginxPlace): readonly Directive[] {
   if (!isCompressing)
     return [
       directive("gzip", "off"),
@@ -140,12 +149,27 @@ function compression({ isCompressing }: NginxPlace): readonly Directive[] {
     directive("gzip_proxied", "any"),
     directive("gzip_vary", "on"),
     directive("gzip_types", ...COMPRESSED_TYPES),
+    ...(compressors.brotli === null ? [] : further("brotli", BROTLI_LEVEL)),
+    ...(compressors.zstd === null ? [] : further("zstd", ZSTD_LEVEL)),
+  ];
+}
+
+/** Both modules took over gzip's names. */
+function further(name: "brotli" | "zstd", level: number): readonly Directive[] {
+  return [
+    directive(name, "on"),
+    directive(`${name}_comp_level`, level),
+    directive(`${name}_min_length`, GZIP_LEAST_BYTES),
+    directive(`${name}_types`, ...COMPRESSED_TYPES),
   ];
 }
 
 function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directive {
-  const host = hostOf("nginx.gateway.host", place.gateway.host);
-  const address = authority(host, portOf("nginx.gateway.port", place.gateway.port));
+  if (place.gateways.length === 0) throw new PlaceError("nginx.gateways", [], "at least one");
+  const hosts = place.gateways.map((one, at) => hostOf(`nginx.gateways[${at}].host`, one.host));
+  const addresses = place.gateways.map((one, at) =>
+    authority(hosts[at] ?? one.host, portOf(`nginx.gateways[${at}].port`, one.port)),
+  );
   const resolvers = place.resolvers.map((one, at) =>
     authority(
       addressOf(`nginx.resolvers[${at}].address`, one.address),
@@ -153,7 +177,8 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
     ),
   );
   const canFollow = isAtLeast(versionOf("nginx.version", place.version), FOLLOWS_NAMES);
-  const follows = canFollow && resolvers.length > 0 && isIP(host) === 0;
+  const isNamed = hosts.some((host) => isIP(host) === 0);
+  const follows = canFollow && resolvers.length > 0 && isNamed;
   const kept = [
     directive("keepalive", nginx.keepalivePerWorker),
     directive("keepalive_requests", nginx.keepaliveRequests),
@@ -161,6 +186,8 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
     // A name that is looked up once is a balancer of its own, which moves only new connections to new replicas.
     ...(follows ? [] : [directive("keepalive_time", duration(timeouts.nginxUpstreamKeepaliveS))]),
   ];
+  // Of several, one that does not answer is asked again after one period of its probe; a single one is always asked.
+  const failing = addresses.length === 1 ? [] : [`fail_timeout=${duration(probes.readiness.periodS)}`];
   return block("upstream gateway", [
     directive("zone", "gateway", "256k"),
     directive("least_conn"),
@@ -169,9 +196,9 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
           // A replica that is not ready any more is left within one period of its probe.
           directive("resolver", ...resolvers, `valid=${duration(probes.readiness.periodS)}`),
           directive("resolver_timeout", duration(timeouts.readinessS)),
-          directive("server", address, "resolve"),
+          ...addresses.map((address) => directive("server", address, "resolve")),
         ]
-      : [directive("server", address)]),
+      : addresses.map((address) => directive("server", address, ...failing))),
     ...(nginx.keepalivePerWorker === 0 ? [] : kept),
   ]);
 }

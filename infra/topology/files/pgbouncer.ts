@@ -51,6 +51,7 @@ export function renderPgbouncer({ pgbouncer, timeouts }: Plan, place: PgbouncerP
     `listen_port = ${listenPortOf("pgbouncer.listen.port", place.listen.port)}`,
     `listen_backlog = ${pooler.listenBacklog}`,
     `unix_socket_dir =${place.socketDirectory === null ? "" : ` ${pathOf("pgbouncer.socketDirectory", place.socketDirectory)}`}`,
+    ...encryption(place.serverTls),
     "auth_type = scram-sha-256",
     `auth_file = ${pathOf("pgbouncer.userlistPath", place.userlistPath)}`,
     listOfUsers("admin_users", "pgbouncer.adminUsers", place.adminUsers),
@@ -64,6 +65,13 @@ export function renderPgbouncer({ pgbouncer, timeouts }: Plan, place: PgbouncerP
     "log_connections = 0",
     "log_disconnections = 0",
   ]);
+}
+
+function encryption(tls: PgbouncerPlace["serverTls"]): readonly string[] {
+  if (tls === null) return [];
+  const verified =
+    tls.mode === "verify-full" ? [`server_tls_ca_file = ${pathOf("pgbouncer.serverTls.caPath", tls.caPath)}`] : [];
+  return [`server_tls_sslmode = ${tls.mode}`, ...verified];
 }
 
 /** Throws PlaceError where the plan has no pooler. */

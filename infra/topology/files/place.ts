@@ -15,8 +15,8 @@ export type NginxPlace = {
   readonly listen: readonly Listen[];
   /** Counters of connections and a probe that needs no gateway, on a port of their own; null: none. */
   readonly status: Listen | null;
-  /** The Service of the gateway; headless where nginx can follow its addresses. */
-  readonly gateway: Neighbour;
+  /** The name behind which all replicas of the gateway are, headless where nginx can follow its addresses; or each replica. */
+  readonly gateways: readonly Neighbour[];
   /** Name servers, for an nginx that can follow a name's addresses (1.27.3 and newer); empty: the name is looked up once. */
   readonly resolvers: readonly Listen[];
   /** Networks whose X-Forwarded-For and X-Forwarded-Proto are believed. */
@@ -34,6 +34,8 @@ export type NginxPlace = {
   readonly maxBodyBytes: number;
   /** False where another layer compresses: it must be exactly one. */
   readonly isCompressing: boolean;
+  /** Modules for other encodings than gzip, where the image has them: paths of shared objects. */
+  readonly compressors: { readonly brotli: string | null; readonly zstd: string | null };
   /**
    * nginx's JavaScript module and the script that renderCredentialScript returns: with them the answers of the identity check are kept
    * for a moment under a digest of the credential. Null: every cached request asks the gateway who is asking.
@@ -56,6 +58,8 @@ export type PgbouncerPlace = {
   /** Null: no Unix socket. */
   readonly socketDirectory: string | null;
   readonly databases: readonly PooledDatabase[];
+  /** How connections to PostgreSQL are encrypted; null: not at all. A path of certificates exactly where they are verified. */
+  readonly serverTls: { readonly mode: "require" } | { readonly mode: "verify-full"; readonly caPath: string } | null;
   /** The file that renderUserlist fills. */
   readonly userlistPath: string;
   /** May pause, reload and stop it. */

@@ -34,6 +34,28 @@ describe("admission", () => {
     });
   });
 
+  it("tells each rise above what is planned, and refuses nothing for it", () => {
+    const told: string[] = [];
+    const watch = (name: string, limit: number) => ({ limit, exceeded: () => told.push(name) });
+    const admission = createAdmission({
+      maxInFlight: 0,
+      maxStreams: 0,
+      planned: { inFlight: watch("in flight", 2), streams: watch("streams", 0) },
+    });
+    enter(admission, "call");
+    enter(admission, "list");
+    for (const kind of ["control", "probe"] as const) for (let n = 0; n < 5; n++) enter(admission, kind);
+    expect(told).toEqual([]);
+    const third = enter(admission, "call");
+    enter(admission, "call").leave();
+    expect(told).toEqual(["in flight"]);
+    third.leave();
+    enter(admission, "list");
+    enter(admission, "stream");
+    enter(admission, "stream");
+    expect(told).toEqual(["in flight", "in flight", "streams"]);
+  });
+
   it("gives a slot back once, however often it is left", () => {
     const admission = createAdmission({ maxInFlight: 2, maxStreams: 1 });
     const one = enter(admission, "call");

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { Fault } from "../../../contract/errors.ts";
+import { routes } from "../../../contract/routes.ts";
 import {
   type AuthOptions,
   type AuthOutcome,
@@ -24,6 +25,8 @@ function room(options: Partial<AuthOptions> = {}) {
     issuer: "iss",
     adminEmail: "Admin@example.com",
     required: true,
+    metricsToken: undefined,
+    cacheMs: 60_000,
     anonymousIsAdmin: false,
     now: () => clock.now,
     count: (outcome) => outcomes.push(outcome),
@@ -58,6 +61,18 @@ describe("authenticate", () => {
     expect(principal).toEqual({ id: "ann", kind: "jwt", admin: false, teams: ["a", "b"], expiresAt: NOW + 600_000 });
     expect(auth.authenticate(header)).toBe(principal);
     expect(outcomes).toEqual(["ok", "ok"]);
+  });
+
+  it("believes a token for as long as it is told, and no longer", async () => {
+    const header = `Bearer ${await sign(claims())}`;
+    for (const cacheMs of [0, 1, 30_000]) {
+      const { auth, clock } = room({ cacheMs });
+      await auth.authenticate(header);
+      clock.now += cacheMs - 1;
+      if (cacheMs > 0) expect(auth.authenticate(header)).not.toBeInstanceOf(Promise);
+      clock.now += 1;
+      expect(auth.authenticate(header)).toBeInstanceOf(Promise);
+    }
   });
 
   it("does not believe what it remembers beyond the token's end", async () => {
@@ -169,7 +184,32 @@ describe("permissions", () => {
       isPermitted(ann, "gateways.create"),
       isPermitted(ann, "admin.metrics"),
     ]).toEqual([true, true, false, false]);
+    expect(isPermitted(ann, undefined)).toBe(true);
     expect(isPermitted({ ...ann, admin: true }, "gateways.delete")).toBe(true);
     expect(() => basicRequirement(ann, "gateways.create")).toThrow("ann may not gateways.create");
+  });
+});
+
+describe("the token of a scraper", () => {
+  const token = "scraper-0123456789abcdef0123456789";
+
+  it("is a principal of its own, and never one by another token", async () => {
+    const { auth, outcomes } = room({ metricsToken: token });
+    const scraper = { id: "metrics", kind: "scraper", admin: false, teams: [] };
+    expect(await auth.authenticate(`Bearer ${token}`)).toEqual(scraper);
+    // Verified anew each time: what is remembered is found by comparing text.
+    expect(auth.authenticate(`Bearer ${token}`)).toBeInstanceOf(Promise);
+    expect(await auth.authenticate(`Bearer ${await sign(claims({ sub: "metrics" }))}`)).toMatchObject({ kind: "jwt" });
+    for (const other of [token.slice(0, -1), `${token}0`, token.toUpperCase()])
+      expect((await refusal(() => auth.authenticate(`Bearer ${other}`))).reason).toContain("not a valid one");
+    expect(outcomes).toEqual(["ok", "ok", "ok", "invalid", "invalid", "invalid"]);
+    await refusal(() => room().auth.authenticate(`Bearer ${token}`));
+  });
+
+  it("may read the metrics and nothing else, not even what anybody may", () => {
+    const scraper = { id: "metrics", kind: "scraper", admin: false, teams: [] } as const;
+    const permissions = new Set(routes.map(({ permission }) => permission));
+    expect([...permissions].filter((permission) => isPermitted(scraper, permission))).toEqual(["admin.metrics"]);
+    expect(() => basicRequirement(scraper, undefined)).toThrow("metrics may not do anything but admin.metrics");
   });
 });

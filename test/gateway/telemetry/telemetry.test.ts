@@ -72,10 +72,10 @@ describe("createMetrics", () => {
 
   it("says what the process is", () => {
     const metrics = createMetrics();
-    const stop = collectProcessMetrics(metrics, "1.2.3");
+    const stop = collectProcessMetrics(metrics, "1.2.3", "0123456789abcdef");
     const text = metrics.render();
     stop();
-    expect(text).toContain(`mcp_build_info{version="1.2.3",node="${process.version}"} 1\n`);
+    expect(text).toContain(`mcp_build_info{version="1.2.3",node="${process.version}",settings="0123456789abcdef"} 1\n`);
     expect(linesOf(text, "nodejs_eventloop_delay_seconds")).toHaveLength(3);
   });
 });

@@ -420,6 +420,8 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
       audience: "a",
       issuer: "i",
       required: false,
+      metricsToken: undefined,
+      cacheMs: 60_000,
       adminEmail: "admin@example.com",
       anonymousIsAdmin: true,
       now: Date.now,
@@ -430,7 +432,8 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
     webSockets,
     maxBodyBytes: 1_000_000,
     log: transports.log,
-    plain: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    own: {},
     counters: { http: () => undefined, error: () => undefined },
     accessLog: false,
   });

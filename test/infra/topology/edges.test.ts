@@ -17,12 +17,16 @@ const bare: Surroundings = {
   ports: {
     nginx: 8080,
     nginxStatus: null,
-    gateway: 4444,
+    gateways: [4444],
     pgbouncer: 6432,
     postgres: 5432,
     redis: 6379,
-    exporter: 9187,
   },
+  managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
+  exporters: [],
+  isScraped: true,
   upstreamPorts: [443],
   identityProviderPort: null,
   traceCollectorPort: null,
@@ -30,6 +34,16 @@ const bare: Surroundings = {
 };
 const complete: Surroundings = {
   ports: { ...bare.ports, nginxStatus: 8081 },
+  managed: { postgres: false, redis: false },
+  sentinelPort: null,
+  operator: null,
+  exporters: [
+    { of: "postgres", port: 9187 },
+    { of: "pgbouncer", port: 9127 },
+    { of: "redis", port: 9121 },
+    { of: "nginx", port: 9113 },
+  ],
+  isScraped: true,
   upstreamPorts: [443, 8000],
   identityProviderPort: 443,
   traceCollectorPort: 4318,
@@ -79,6 +93,9 @@ describe("edges", () => {
       "exporter → nginx TCP 8081",
       "prometheus → gateway TCP 4444",
       "prometheus → exporter TCP 9187",
+      "prometheus → exporter TCP 9127",
+      "prometheus → exporter TCP 9121",
+      "prometheus → exporter TCP 9113",
       ...["nginx", "gateway", "pgbouncer", "migrations", "backup", "exporter"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
@@ -95,11 +112,8 @@ describe("edges", () => {
       "gateway → upstreams TCP 443",
       "migrations → postgres TCP 5432",
       "backup → postgres TCP 5432",
-      "exporter → postgres TCP 5432",
-      "exporter → redis TCP 6379",
       "prometheus → gateway TCP 4444",
-      "prometheus → exporter TCP 9187",
-      ...["nginx", "gateway", "migrations", "backup", "exporter"].flatMap((tier) => [
+      ...["nginx", "gateway", "migrations", "backup"].flatMap((tier) => [
         `${tier} → dns UDP 53`,
         `${tier} → dns TCP 53`,
       ]),

@@ -179,7 +179,7 @@ describe("nginx.conf by version", () => {
 
   it("looks a name up once where it has no name server, and an address never", () => {
     expect(upstream("1.28", { resolvers: [] })).toEqual(lookedUpOnce);
-    expect(upstream("1.28", { gateway: { host: "::1", port: 4444 } })).toEqual([
+    expect(upstream("1.28", { gateways: [{ host: "::1", port: 4444 }] })).toEqual([
       "zone gateway 256k;",
       "least_conn;",
       "server [::1]:4444;",

@@ -41,8 +41,8 @@ describe("words without quotes", () => {
   ];
   const hosts: readonly Word[] = [
     [
-      "nginx.gateway.host",
-      (host) => renderNginx(prod, { ...nginxPlace, resolvers: [], gateway: { host, port: 4444 } }),
+      "nginx.gateways[0].host",
+      (host) => renderNginx(prod, { ...nginxPlace, resolvers: [], gateways: [{ host, port: 4444 }] }),
     ],
   ];
   const addresses: readonly Word[] = [

@@ -68,6 +68,7 @@ export async function startPooler(
     listen: { addresses: ["127.0.0.1"], port },
     socketDirectory: null,
     databases: [],
+    serverTls: null,
     userlistPath: join(site.path, "userlist.txt"),
     adminUsers: [],
     statsUsers: [],

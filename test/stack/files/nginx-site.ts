@@ -35,7 +35,7 @@ export function useNginx() {
       version,
       listen: [{ address: "127.0.0.1", port }],
       status: { address: "127.0.0.1", port: statusPort },
-      gateway: { host: "127.0.0.1", port: origin.port },
+      gateways: [{ host: "127.0.0.1", port: origin.port }],
       resolvers: [],
       trustedProxies: [],
       directories: { cache: await site.makeDirectory("cache"), temporary: await site.makeDirectory("temporary") },
@@ -44,6 +44,7 @@ export function useNginx() {
       limits: { requestsPerSecond: 10_000, burst: 1000, connections: 1000 },
       maxBodyBytes: 1_048_576,
       isCompressing: true,
+      compressors: { brotli: null, zstd: null },
       credentialDigest: null,
       ...changes,
     };

@@ -1,0 +1,149 @@
+/** What a stack may not ask for, found before anything is registered: each with the key to change and what is allowed. */
+import type { DeploymentRefusal } from "./compose.ts";
+import type { Topology } from "./model.ts";
+import type { Site } from "./site.ts";
+
+const DIGEST = /@sha256:[0-9a-f]{64}$/;
+
+/** All of them at once, so that nobody has to ask again and again. */
+export function refusalsOf(site: Site, environment: Topology["environment"]): readonly DeploymentRefusal[] {
+  return [
+    ...ofGateway(site),
+    ...ofPooler(site),
+    ...ofVariants(site),
+    ...ofImages(site, environment),
+    ...ofGround(site),
+  ];
+}
+
+function refusal(key: string, value: unknown, allowed: string, why: string): DeploymentRefusal {
+  return { key, value, allowed, why };
+}
+
+function ofGateway({ plan }: Site): readonly DeploymentRefusal[] {
+  const { workers } = plan.gateway;
+  return [
+    ...(plan.engine.kind === "fastify"
+      ? []
+      : [refusal("sizing.gateway.engine", plan.engine.kind, "fastify", "the gateway's HTTP_SERVER knows no other")]),
+    ...(workers === 1
+      ? []
+      : [
+          refusal(
+            "sizing.gateway.workers",
+            workers,
+            "1",
+            "a replica of the gateway is one process; more cores are more replicas",
+          ),
+        ]),
+  ];
+}
+
+/** The stack has one database with one user: more pools would be numbers that nothing uses. */
+function ofPooler({ plan, deployment }: Site): readonly DeploymentRefusal[] {
+  const { pgbouncer } = plan;
+  if (pgbouncer === null) return [];
+  const one = (key: "databases" | "users", why: string) =>
+    pgbouncer[key] === 1 ? [] : [refusal(`sizing.database.pgbouncer.${key}`, pgbouncer[key], "1", why)];
+  return [
+    ...one("databases", "the stack has one database"),
+    ...one("users", "the gateway comes as one user"),
+    ...(pgbouncer.forcedUser
+      ? []
+      : [refusal("sizing.database.pgbouncer.forcedUser", false, "true", "every client of the pooler is the gateway")]),
+    ...(deployment.postgres.variant === "cloudnativepg" && pgbouncer.instances > 99
+      ? [refusal("sizing.database.pgbouncer.instances", pgbouncer.instances, "99 at most", "CloudNativePG's Pooler")]
+      : []),
+  ];
+}
+
+function ofVariants({ deployment, ground, plan }: Site): readonly DeploymentRefusal[] {
+  const { postgres, kubernetes, exporters } = deployment;
+  const isKubernetes = ground.target === "kubernetes";
+  return [
+    ...(postgres.variant === "cloudnativepg" && !isKubernetes
+      ? [
+          refusal(
+            "deployment.postgres.variant",
+            postgres.variant,
+            "self-contained or external",
+            "the operator runs in Kubernetes only",
+          ),
+        ]
+      : []),
+    ...(kubernetes.inFlightMetric && !plan.autoscaling.enabled
+      ? [
+          refusal(
+            "deployment.kubernetes.inFlightMetric",
+            true,
+            "false, or sizing.gateway.hpa: true",
+            "nothing scales by it",
+          ),
+        ]
+      : []),
+    ...(ground.target === "local" && Object.values(exporters).some((one) => one !== undefined)
+      ? [refusal("deployment.exporters", Object.keys(exporters), "none", "the local target runs no exporters")]
+      : []),
+  ];
+}
+
+function ofImages({ deployment, ground }: Site, environment: Topology["environment"]): readonly DeploymentRefusal[] {
+  const { images } = deployment;
+  if (ground.target === "local") return [];
+  const gateway = images.gateway.reference;
+  const missing =
+    gateway === undefined && ground.target === "kubernetes"
+      ? [refusal("deployment.images.gateway.reference", undefined, "an image by digest", "a cluster builds no images")]
+      : [];
+  if (environment !== "prod") return missing;
+  const used: readonly (readonly [string, string | undefined])[] = [
+    ["images.gateway", gateway],
+    ["images.nginx", images.nginx.reference],
+    ...usedData(deployment),
+    ...Object.entries(deployment.exporters).map(([name, one]) => [`exporters.${name}`, one?.reference] as const),
+  ];
+  const loose = used.flatMap(([key, reference]) =>
+    reference === undefined || DIGEST.test(reference)
+      ? []
+      : [
+          refusal(
+            `deployment.${key}.reference`,
+            reference,
+            "…@sha256:<64 hexadecimal digits>",
+            "a tag may become another image; in production every image is named by its digest",
+          ),
+        ],
+  );
+  return [...missing, ...loose];
+}
+
+function usedData({ images, postgres, redis }: Site["deployment"]): readonly (readonly [string, string])[] {
+  return [
+    ...(postgres.variant === "cloudnativepg" ? [] : [["images.pgbouncer", images.pgbouncer.reference] as const]),
+    ...(postgres.variant === "self-contained" ? [["images.postgres", images.postgres.reference] as const] : []),
+    ...(redis.variant === "self-contained" ? [["images.redis", images.redis.reference] as const] : []),
+  ];
+}
+
+/** Ports that would meet on one machine. */
+function ofGround({ ground, deployment }: Site): readonly DeploymentRefusal[] {
+  if (ground.target !== "local") return [];
+  const { ports } = ground;
+  const { local } = deployment;
+  const all: readonly (readonly [string, number])[] = [
+    ...Object.entries(local.ports).filter(([name]) => name !== "gateway"),
+    ...ports.gateways.map((port, at) => [at === 0 ? "gateway" : `gateway + ${at}`, port] as const),
+  ];
+  return all.flatMap(([name, port], at) => {
+    const [other] = all.slice(0, at).find(([, one]) => one === port) ?? [];
+    if (port < 1024 || port > 65_535)
+      return [refusal(`deployment.local.ports.${name}`, port, "1024 to 65535", "nothing here runs as root")];
+    if (other === undefined) return [];
+    return [refusal(`deployment.local.ports.${name}`, port, "a port of its own", `${other} has it already`)];
+  });
+}
+
+/** One line per refusal. */
+export function refusalText({ key, value, allowed, why }: DeploymentRefusal): string {
+  return `${key} is ${value === undefined ? "not there" : JSON.stringify(value)}; allowed: ${allowed} (${why})`;
+}

@@ -1,0 +1,63 @@
+/** The secrets of a stack by name: which there are, who makes them, and what may rotate. */
+import type { SecretDeclaration } from "./model.ts";
+import type { Site } from "./site.ts";
+
+export const SECRETS = {
+  superuser: "database-superuser",
+  migrator: "database-migrator",
+  gateway: "database-gateway",
+  backup: "database-backup",
+  monitor: "database-monitor",
+  redisGateway: "redis-gateway",
+  redisMonitor: "redis-monitor",
+  redisUrl: "redis-url",
+  signing: "token-signing",
+  sessions: "session-keys",
+  encryption: "credential-encryption",
+  metrics: "metrics-token",
+} as const;
+
+/** Keys of the stack's configuration under which given secrets stand. */
+const GIVEN = { databasePassword: "mcp-stack:databasePassword", redisUrl: "mcp-stack:redisUrl" } as const;
+/** 48 letters and digits are 285 bits. */
+const LENGTH = 48;
+/** What is encrypted with it has to stay readable, and PostgreSQL takes the superuser's password only when its directory is made. */
+const NEVER_ROTATED = "1";
+
+/** Every secret that some file of this site needs. */
+export function declareSecrets({ deployment }: Site): readonly SecretDeclaration[] {
+  const { postgres, redis, secrets } = deployment;
+  const made = (name: string, version: string, why: string): SecretDeclaration => ({
+    name,
+    why,
+    kind: "generated",
+    length: LENGTH,
+    version,
+  });
+  const given = (name: string, key: string, why: string): SecretDeclaration => ({ name, why, kind: "given", key });
+  const ofDatabase =
+    postgres.variant === "external"
+      ? [given(SECRETS.gateway, GIVEN.databasePassword, `password of ${postgres.user} in the managed PostgreSQL`)]
+      : [
+          made(SECRETS.superuser, NEVER_ROTATED, "password of PostgreSQL's superuser"),
+          made(SECRETS.migrator, secrets.database, "password of the schema's owner"),
+          made(SECRETS.gateway, secrets.database, "password of the gateway in PostgreSQL and PgBouncer"),
+          made(SECRETS.backup, secrets.database, "password of the backups, which may read everything"),
+          made(SECRETS.monitor, secrets.database, "password of the exporters, which may read counters"),
+        ];
+  const ofRedis =
+    redis.variant === "self-contained"
+      ? [
+          made(SECRETS.redisGateway, secrets.redis, "password of the gateway in Redis"),
+          made(SECRETS.redisMonitor, secrets.redis, "password of the exporter in Redis"),
+        ]
+      : [given(SECRETS.redisUrl, GIVEN.redisUrl, "URL of the managed Redis, with user and password")];
+  return [
+    ...ofDatabase,
+    ...ofRedis,
+    made(SECRETS.signing, secrets.signing, "key that signs and verifies tokens"),
+    made(SECRETS.sessions, secrets.signing, "key that seals session tokens and cursors"),
+    made(SECRETS.encryption, NEVER_ROTATED, "key that encrypts stored credentials of upstreams"),
+    made(SECRETS.metrics, secrets.metrics, "token with which Prometheus reads the gateway's metrics"),
+  ];
+}

@@ -1,0 +1,118 @@
+/** Exporters: what reads the counters of daemons that do not speak Prometheus' format. Images of their projects, without a shell mostly. */
+import { authority } from "../files/writing.ts";
+import type { Probe, Workload } from "../model.ts";
+import { secretMarker } from "../secret-text.ts";
+import { SECRETS } from "../secrets.ts";
+import { postgresOf, ROLES, type Site } from "../site.ts";
+import { scratch, secretFile } from "../workload.ts";
+
+type Subject = keyof Site["deployment"]["exporters"];
+type Reading = Pick<Workload, "command" | "environment" | "files">;
+
+/** One for each that the stack names and that has something to read. */
+export function exporterWorkloads(site: Site): readonly Omit<Workload, "checksum">[] {
+  const { exporters } = site.deployment;
+  const subjects: readonly Subject[] = ["postgres", "pgbouncer", "redis", "nginx"];
+  return subjects.flatMap((of) => {
+    const exporter = exporters[of];
+    if (exporter === undefined || !isReadable(of, site)) return [];
+    return [workloadOf(of, { reference: exporter.reference, uid: exporter.uid }, exporter.port, site)];
+  });
+}
+
+/** Of managed services we have no user that reads counters; their providers show them. */
+export function isReadable(of: Subject, { deployment, plan }: Site): boolean {
+  if (of === "postgres") return deployment.postgres.variant === "self-contained";
+  if (of === "pgbouncer") return plan.pgbouncer !== null && deployment.postgres.variant === "self-contained";
+  if (of === "redis") return deployment.redis.variant === "self-contained";
+  return true;
+}
+
+function workloadOf(of: Subject, image: Workload["image"], port: number, site: Site): Omit<Workload, "checksum"> {
+  const name = `exporter-${of}`;
+  const { plan } = site;
+  const probe: Probe = {
+    periodS: plan.probes.liveness.periodS,
+    timeoutS: plan.timeouts.readinessS,
+    failureThreshold: plan.probes.liveness.failureThreshold,
+    check: { kind: "tcp", port },
+    inside: [],
+  };
+  return {
+    name,
+    tier: "exporter",
+    shape: {
+      kind: "replicated",
+      replicas: 1,
+      scaling: null,
+      rollout: { surge: 1, minReadyS: 0, progressDeadlineS: 600 },
+    },
+    image,
+    nofile: null,
+    ...READINGS[of](site, name, port),
+    ports: [{ name: "metrics", port }],
+    addressing: "shared",
+    reload: null,
+    resources: { cpuRequest: 0.05, cpuLimit: 0.5, memoryMiB: 64, ephemeralMiB: 64 },
+    sysctls: {},
+    probes: { startup: probe, readiness: probe, liveness: probe },
+    volumes: [scratch("temporary", site.ground.directories(name).temporary, 1)],
+    shutdown: { signal: "SIGTERM", waitS: 0, graceS: 10 },
+    disruption: null,
+    after: [of],
+  };
+}
+
+const READINGS: Readonly<Record<Subject, (site: Site, name: string, port: number) => Reading>> = {
+  postgres(site, name, port) {
+    const directories = site.ground.directories(name);
+    const { host, port: postgres } = postgresOf(site);
+    return {
+      command: ["/bin/postgres_exporter", `--web.listen-address=:${port}`],
+      environment: {
+        DATA_SOURCE_URI: `${authority(host, postgres)}/postgres?sslmode=disable`,
+        DATA_SOURCE_USER: ROLES.monitor,
+        DATA_SOURCE_PASS_FILE: `${directories.secrets}/password`,
+      },
+      files: [secretFile(directories, "password", secretMarker(SECRETS.monitor))],
+    };
+  },
+  pgbouncer(site, name, port) {
+    const directories = site.ground.directories(name);
+    const pooler = authority(site.ground.host("pgbouncer"), site.ground.ports.pgbouncer);
+    const url = `postgres://${ROLES.monitor}:${secretMarker(SECRETS.monitor, "url")}@${pooler}/pgbouncer?sslmode=disable`;
+    // It takes the URL as an argument or from its environment only; the shell puts it there, where only it can read it.
+    const start = `PGBOUNCER_EXPORTER_CONNECTION_STRING="$(cat '${directories.secrets}/url')"; export PGBOUNCER_EXPORTER_CONNECTION_STRING; exec /bin/pgbouncer_exporter --web.listen-address=:${port}`;
+    return {
+      command: ["sh", "-c", start],
+      environment: {},
+      files: [secretFile(directories, "url", url)],
+    };
+  },
+  redis(site, name, port) {
+    const directories = site.ground.directories(name);
+    const url = `redis://${authority(site.ground.host("redis"), site.ground.ports.redis)}`;
+    const passwords = `${JSON.stringify({ [url]: secretMarker(SECRETS.redisMonitor) })}\n`;
+    return {
+      command: ["/redis_exporter", `--web.listen-address=:${port}`],
+      environment: {
+        REDIS_ADDR: url,
+        REDIS_USER: ROLES.monitor,
+        REDIS_PASSWORD_FILE: `${directories.secrets}/passwords.json`,
+      },
+      files: [secretFile(directories, "passwords.json", passwords)],
+    };
+  },
+  nginx(site, _name, port) {
+    const status = authority(site.ground.host("nginx"), site.ground.ports.nginxStatus);
+    return {
+      command: [
+        "/usr/bin/nginx-prometheus-exporter",
+        `--nginx.scrape-uri=http://${status}/stub_status`,
+        `--web.listen-address=:${port}`,
+      ],
+      environment: {},
+      files: [],
+    };
+  },
+};

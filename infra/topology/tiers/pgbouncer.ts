@@ -1,0 +1,100 @@
+/** PgBouncer: one pool in transaction mode between all replicas of the gateway and PostgreSQL. */
+import { renderPgbouncer, renderUserlist } from "../files/pgbouncer.ts";
+import type { PgbouncerPlace } from "../files/place.ts";
+import type { Directories, Probe, Workload } from "../model.ts";
+import { secretMarker } from "../secret-text.ts";
+import { SECRETS } from "../secrets.ts";
+import { accountOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
+import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
+
+/** Where Debian, Alpine and Red Hat keep the certificates that everybody trusts is not one place; Debian's and Alpine's is. */
+const AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt";
+
+/** Null where the plan speaks to PostgreSQL directly. */
+export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null {
+  const { plan, deployment, ground } = site;
+  const { pgbouncer, timeouts, disruption } = plan;
+  if (pgbouncer === null || deployment.postgres.variant === "cloudnativepg") return null;
+  const directories = ground.directories("pgbouncer");
+  const place = placeOf(site, directories);
+  const volumes = [scratch("run", directories.run, 1), scratch("temporary", directories.temporary, 16)];
+  const isOurs = deployment.postgres.variant === "self-contained";
+  const users = [
+    { name: accountOf(site).user, secret: secretMarker(SECRETS.gateway) },
+    ...(isOurs ? [{ name: ROLES.monitor, secret: secretMarker(SECRETS.monitor) }] : []),
+  ];
+  return {
+    name: "pgbouncer",
+    tier: "pgbouncer",
+    shape: {
+      kind: "replicated",
+      replicas: pgbouncer.instances,
+      scaling: null,
+      rollout: { surge: plan.autoscaling.maxSurge, minReadyS: timeouts.preStopS, progressDeadlineS: 600 },
+    },
+    image: deployment.images.pgbouncer,
+    command: withDescriptors("pgbouncer", pgbouncer.nofile, ["pgbouncer", `${directories.config}/pgbouncer.ini`]),
+    nofile: pgbouncer.nofile,
+    environment: { PATH: searchPath(site) },
+    files: [
+      plainFile(directories, "pgbouncer.ini", renderPgbouncer(plan, place)),
+      secretFile(directories, "userlist.txt", renderUserlist(plan, place, users)),
+    ],
+    ports: [{ name: "postgres", port: ground.ports.pgbouncer }],
+    addressing: "shared",
+    reload: "SIGHUP",
+    resources: {
+      cpuRequest: pgbouncer.cpu,
+      cpuLimit: pgbouncer.cpu,
+      memoryMiB: pgbouncer.memoryMiB,
+      ephemeralMiB: ephemeralOf(volumes),
+    },
+    sysctls: {},
+    probes: probesOf(site),
+    volumes,
+    // INT lets transactions end in every version; what TERM does changed in 1.23.
+    shutdown: {
+      signal: "SIGINT",
+      waitS: timeouts.preStopS,
+      graceS: timeouts.preStopS + Math.ceil(timeouts.idleTransactionS) + 5,
+    },
+    disruption: pgbouncer.instances > 1 ? { maxUnavailable: disruption.maxUnavailable ?? 1 } : null,
+    after: isOurs ? ["postgres", "roles"] : [],
+  };
+}
+
+function placeOf(site: Site, directories: Directories): PgbouncerPlace {
+  const { deployment, ground } = site;
+  const { postgres } = deployment;
+  const { database, user } = accountOf(site);
+  const tls = postgres.variant === "external" ? postgres.tls : "disable";
+  return {
+    listen: { addresses: ground.listen, port: ground.ports.pgbouncer },
+    socketDirectory: null,
+    // Clients name it as the pooler may write it; PostgreSQL's own name may have blanks.
+    databases: [{ name: DATABASE, databaseName: database, postgres: postgresOf(site), user }],
+    serverTls: tls === "disable" ? null : tls === "require" ? { mode: tls } : { mode: tls, caPath: AUTHORITIES },
+    userlistPath: `${directories.secrets}/userlist.txt`,
+    adminUsers: [],
+    statsUsers: postgres.variant === "self-contained" ? [ROLES.monitor] : [],
+  };
+}
+
+/** As /proc/net/tcp writes a port; 0A after the addresses is a socket that listens (proc_pid_net(5)). Images of it have no client to ask with. */
+function hexadecimal(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
+
+/** It answers as soon as it listens, whether PostgreSQL does or not: the gateway's readiness tells that. */
+function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
+  const { probes, timeouts } = plan;
+  const { pgbouncer: port } = ground.ports;
+  const probe = (of: (typeof probes)["readiness"]): Probe => ({
+    periodS: of.periodS,
+    timeoutS: timeouts.readinessS,
+    failureThreshold: of.failureThreshold,
+    check: { kind: "tcp", port },
+    inside: ["sh", "-c", `grep -q -E ':${hexadecimal(port)} [0:]+ 0A ' /proc/net/tcp /proc/net/tcp6`],
+  });
+  return { startup: probe(probes.startup), readiness: probe(probes.readiness), liveness: probe(probes.liveness) };
+}

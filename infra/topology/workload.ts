@@ -1,0 +1,68 @@
+/** What all workloads have in common: how a process gets its descriptors, where programs are, and the sum over what it reads at its start. */
+import { createHash } from "node:crypto";
+import type { Directories, File, Volume, Workload } from "./model.ts";
+import { secretsIn } from "./secret-text.ts";
+import type { Site } from "./site.ts";
+
+const PROGRAMS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** EX_CONFIG of sysexits: somebody has to change something before it can start. */
+const UNGRANTED = 78;
+/**
+ * No platform sets descriptors per container everywhere, and 2^30 of them makes some programs slow. So a process raises its own soft limit
+ * to what the plan needs, and ends with a sentence where the hard limit does not allow that.
+ */
+const RAISE = [
+  "name=$1; need=$2; shift 2; hard=$(ulimit -Hn)",
+  'if [ "$hard" != unlimited ] && [ "$hard" -lt "$need" ]; then',
+  'echo "$name needs $need descriptors and may have $hard: raise the limit of the container runtime or the user (LimitNOFILE, default-ulimits, limits.conf), or write the true limit into sizing.cluster.nofileHard" >&2',
+  `exit ${UNGRANTED}; fi`,
+  'ulimit -Sn "$need" && exec "$@"',
+]
+  .join("; ")
+  .replaceAll("then;", "then");
+
+/** The command that checks and raises descriptors and then becomes `command`. */
+export function withDescriptors(name: string, nofile: number, command: readonly string[]): readonly string[] {
+  return ["sh", "-c", RAISE, "sh", name, String(nofile), ...command];
+}
+
+/** PATH: images and distributions keep daemons in different places. */
+export function searchPath({ ground }: Site, first: readonly string[] = []): string {
+  return [...first, ...ground.programs, ...PROGRAMS].join(":");
+}
+
+/** A file without secrets, below the workload's directory for those. */
+export function plainFile(directories: Directories, name: string, text: string, isReread = false): File {
+  return { path: `${directories.config}/${name}`, text, isSecret: false, isReread };
+}
+
+/** A file with markers of secrets. */
+export function secretFile(directories: Directories, name: string, text: string): File {
+  return { path: `${directories.secrets}/${name}`, text, isSecret: true, isReread: false };
+}
+
+/** Room for sockets and temporary files, on the node's disk. */
+export function scratch(name: string, path: string, sizeMiB: number, medium: "disk" | "memory" = "disk"): Volume {
+  return { kind: "scratch", name, path, sizeMiB: Math.ceil(sizeMiB), medium };
+}
+
+/** MiB of the node's disk: scratch space on it, and logs that the engine has not rotated yet. */
+export function ephemeralOf(volumes: readonly Volume[]): number {
+  const LOGS_MIB = 64;
+  const sizes = volumes.map((volume) => (volume.kind === "scratch" && volume.medium === "disk" ? volume.sizeMiB : 0));
+  return sizes.reduce((sum, size) => sum + size, LOGS_MIB);
+}
+
+/** The workload with the sum over its command, environment, files and the versions of the secrets in them. */
+export function sealed(workload: Omit<Workload, "checksum">, versions: Readonly<Record<string, string>>): Workload {
+  const read = workload.files.filter(({ isReread }) => !isReread);
+  const secrets = [...new Set(read.flatMap(({ text }) => secretsIn(text)))].toSorted();
+  const content = {
+    command: workload.command,
+    environment: workload.environment,
+    files: read.map(({ path, text }) => [path, text]),
+    secrets: secrets.map((name) => [name, versions[name] ?? "given"]),
+  };
+  return { ...workload, checksum: createHash("sha256").update(JSON.stringify(content)).digest("hex") };
+}
