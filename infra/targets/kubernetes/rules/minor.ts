@@ -78,7 +78,9 @@ const FEATURES: readonly Feature[] = [
   },
 ];
 
-const isSet = (value: unknown) => value !== undefined;
+function isSet(value: unknown): boolean {
+  return value !== undefined;
+}
 
 function isPreferSame(value: unknown): boolean {
   return value === "PreferSameZone" || value === "PreferSameNode";
