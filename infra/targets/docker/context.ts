@@ -14,6 +14,7 @@ export const CONTEXT: readonly string[] = [
   "cli/commands/serve.ts",
   "cli/commands/settings.ts",
   "cli/commands/token.ts",
+  "cli/descriptors.ts",
   "cli/main.ts",
   "cli/mcp-stack.js",
   "cli/version.ts",

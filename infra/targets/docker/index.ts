@@ -73,7 +73,7 @@ export class DockerStack extends pulumi.ComponentResource {
         // An old one has the name and the ports.
         deleteBeforeReplace: true,
         // The provider calls their changes updates and applies nothing.
-        replaceOnChanges: ["healthcheck", "tmpfs", "init"],
+        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"],
         customTimeouts: { create: `${timeoutOf(container)}s` },
       });
       containers.set(container.name, { role: container.role, resource, done: doneOf(container, resource) });
