@@ -2,6 +2,8 @@
  * The only list of settings. Names are environment variables; where the documents this project follows have a name for the
  * same thing, it is that name or one of `aliases`. What is not declared here cannot be set, and what is declared is read.
  */
+import { redisSchemes } from "./redis-url.ts";
+
 type Common = {
   /** What gets the value from main.ts: a gateway room, `main` or `cli`. */
   readonly room: string;
@@ -30,7 +32,13 @@ export type SettingDeclaration = Common &
     /** `min` and `max` count UTF-8 bytes. */
     | ({ readonly type: "string"; readonly default: string | null; readonly pattern?: string } & Bounds)
     | { readonly type: "path"; readonly default: string | null }
-    | { readonly type: "url"; readonly default: string | null; readonly schemes: readonly string[] }
+    /** `form`: one that is no URL of the web's grammar and has a reader of its own. */
+    | {
+        readonly type: "url";
+        readonly default: string | null;
+        readonly schemes: readonly string[];
+        readonly form?: "redis";
+      }
     | ({ readonly type: "secret"; readonly default: null; readonly secret: true; readonly pattern?: string } & Bounds)
     /** `id:base64(32 bytes),…`, the first key encrypts and all decrypt; or one passphrase of 32 characters or more. */
     | { readonly type: "keyring"; readonly default: null; readonly secret: true }
@@ -225,10 +233,19 @@ export const settings = {
     type: "url",
     default: null,
     computed: "shared state in PostgreSQL or in memory",
-    schemes: ["redis", "rediss"],
+    schemes: redisSchemes,
+    form: "redis",
     secret: true,
     room: "coordination",
-    description: "Redis for the state that crosses processes.",
+    description:
+      "Redis for the state that crosses processes: one server, `redis+sentinel://host,…/master` or `redis+cluster://host,…`.",
+  },
+  REDIS_CA_FILE: {
+    type: "path",
+    default: null,
+    computed: "the well-known authorities",
+    room: "coordination",
+    description: "PEM file of the authorities that sign the certificates of Redis, in place of the well-known ones.",
   },
   REDIS_COMMAND_TIMEOUT: {
     type: "duration",

@@ -101,6 +101,7 @@ async function start(
   observe.store(store);
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
+    redisCaFile: settings.REDIS_CA_FILE,
     redisPrefix: settings.CACHE_PREFIX,
     redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
     repository: store.sharedState,

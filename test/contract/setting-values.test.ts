@@ -27,6 +27,12 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
         { maxLength: 4 },
       );
     case "url":
+      if (declaration.form === "redis")
+        return fc.constantFrom(
+          "redis://user:p%40ss@host:1234/7",
+          "rediss+sentinel://h1,h2:1/master/3?sentinelPassword=a%26b",
+          "redis+cluster://:secret@[::1]:7000,h2",
+        );
       return fc.constantFrom(...declaration.schemes).map((scheme) => `${scheme}://user:pass@host:1234/name`);
     case "path":
       return fc.constantFrom("/a", "/a b/c", "/ü");
