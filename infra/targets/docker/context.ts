@@ -21,6 +21,9 @@ export const CONTEXT: readonly string[] = [
   "contract",
   "examples",
   "gateway",
+  "infra/sizing",
+  "infra/this-machine.ts",
+  "infra/topology",
   "package-lock.json",
   "package.json",
 ];
