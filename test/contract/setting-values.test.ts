@@ -79,7 +79,7 @@ describe("encodeSettings", () => {
 describe("settingsFingerprint", () => {
   const effective = (values: Readonly<Record<string, string>>) =>
     settingsFingerprint(encodeSettings(loadSettings({ env: values, envFile: false }).settings));
-  const apart = [...secretNames, "HOST", "PORT", "DATA_DIR", "MCP_CONFIG", "PLAN_FILE"];
+  const apart = [...secretNames, "HOST", "PORT", "DATA_DIR", "MCP_CONFIG", "PLAN_FILE", "REDIS_CA_FILE"];
   const isShared = (name: SettingName) => !apart.includes(name);
 
   it("is the same for what an environment holds and for what a gateway makes of it", () => {
