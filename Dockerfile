@@ -10,7 +10,6 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier
 COPY contract contract
 COPY gateway gateway
 COPY examples examples
-COPY infra infra
 COPY cli cli
 # A first run sizes itself for the machine it is on.
 COPY infra infra
