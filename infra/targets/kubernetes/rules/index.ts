@@ -1,4 +1,6 @@
 /** The door of the rules: judges of Kubernetes objects as plain data, without Pulumi, without a cluster, without reading anything. */
+
+export type { Manifest } from "../manifest.ts";
 export { autoscaling } from "./autoscaling.ts";
 export { disruption } from "./disruption.ts";
 export { type ExposureContext, exposure } from "./exposure.ts";
