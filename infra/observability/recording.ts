@@ -40,6 +40,7 @@ export function requestRecords(plan: Plan, watch: Watch): readonly RecordingRule
     ),
     record(watch, records.inFlight, inFlight),
     record(watch, records.inFlightUse, `${inFlight} / ${figure(inFlightPerReplica(plan))}`),
-    record(watch, records.upstreamFailures, `${upstream(UNBROKEN)} / ${upstream()}`),
+    // An upstream that has never failed has no series of failures: its share is 0 and not unknown.
+    record(watch, records.upstreamFailures, `(${upstream(UNBROKEN)} or 0 * ${upstream()}) / ${upstream()}`),
   ];
 }
