@@ -14,10 +14,6 @@ export interface Database extends Sql {
   close(): Promise<void>;
 }
 
-/** A statement that takes longer counts as a database that does not answer, ms. */
-const QUERY_TIMEOUT_MS = 30_000;
-const IDLE_MS = 30_000;
-
 /** URLs as the field writes them (`postgresql+psycopg://`, `postgres://`) in the one form the driver reads. */
 export function driverUrl(url: string): string {
   return url.replace(/^postgres(?:ql)?(?:\+\w+)?:/, "postgresql:");
@@ -44,17 +40,25 @@ export type PoolOptions = {
   readonly poolSize: number;
   /** How long a request waits for a connection, ms. */
   readonly poolTimeoutMs: number;
+  /** A connection that nobody needs is closed after this, ms. */
+  readonly idleTimeoutMs?: number;
+  /** A connection is replaced at this age, ms; 0 keeps it. */
+  readonly recycleMs?: number;
+  /** A statement that takes longer counts as a database that does not answer, ms. */
+  readonly queryTimeoutMs?: number;
   readonly log: Log;
 };
 
 /** Opens no connection by itself. Rejections are the driver's; repositories turn them into Faults. */
-export function openPool({ url, poolSize, poolTimeoutMs, log }: PoolOptions): Database {
+export function openPool(options: PoolOptions): Database {
+  const { url, poolSize, poolTimeoutMs, idleTimeoutMs = 30_000, recycleMs = 0, queryTimeoutMs = 30_000, log } = options;
   const pool = new pg.Pool({
     connectionString: driverUrl(url),
     max: poolSize,
     connectionTimeoutMillis: poolTimeoutMs,
-    idleTimeoutMillis: IDLE_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
+    idleTimeoutMillis: idleTimeoutMs,
+    maxLifetimeSeconds: recycleMs / 1000,
+    query_timeout: queryTimeoutMs,
     application_name: "mcp-stack",
   });
   // Without a listener the loss of an idle connection would end the process.

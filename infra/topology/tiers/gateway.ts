@@ -5,7 +5,7 @@ import { authority } from "../files/writing.ts";
 import type { Directories, File, Probe, Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { accountOf, databaseOf, migratorOf, postgresOf, ROLES, type Site } from "../site.ts";
+import { accountOf, DATABASE, databaseOf, migratorOf, postgresOf, ROLES, type Site } from "../site.ts";
 import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
 
 /** Temporary files: what stdio servers write, and their sockets. */
@@ -92,42 +92,52 @@ export function nodeFlags(maxOldSpaceMiB: number): readonly string[] {
   return [`--max-old-space-size=${maxOldSpaceMiB}`];
 }
 
-/** Every setting that the plan has a number for, or the stack a word. */
-export function gatewaySettings(site: Site, directories: Directories, port: number): Partial<Settings> {
-  const { plan, deployment, ground } = site;
-  const { gateway, database, timeouts, mcp, engine, shutdown, probes } = plan;
-  const { access, upstreams } = deployment;
-  const isPublic = access.hosts.length > 0;
+/** What a gateway takes from its plan wherever it runs: limits and timeouts. */
+export function planSettings({ gateway, timeouts, mcp, engine, shutdown }: Site["plan"]): Partial<Settings> {
   return {
-    HOST: ground.listen[0] ?? "127.0.0.1",
-    PORT: port,
     HTTP_SERVER: engineOf(engine.kind),
-    ...(isPublic ? { ALLOWED_HOSTS: access.hosts } : {}),
-    ...(access.origins.length > 0 ? { ALLOWED_ORIGINS: access.origins } : {}),
-    MAX_BODY_BYTES: access.maxBodyMiB * 1024 * 1024,
     KEEP_ALIVE_TIMEOUT: timeouts.gatewayKeepaliveS,
     BACKLOG: gateway.backlog,
+    SSE_KEEPALIVE_INTERVAL: timeouts.sseKeepaliveS,
+    WEBSOCKET_PING_INTERVAL: timeouts.sseKeepaliveS,
+    TOOL_TIMEOUT: timeouts.toolS,
+    UPSTREAM_CONNECTIONS: mcp.socketsPerOrigin,
+    HEALTH_CHECK_INTERVAL: timeouts.healthIntervalS,
+    MAX_IN_FLIGHT: gateway.inFlightPerWorker * gateway.workers,
+    MAX_STREAMS: Math.max(1, mcp.streamsPerWorker * gateway.workers),
+    SHUTDOWN_GRACE: shutdown.drainS,
+  };
+}
+
+/** Every setting that the plan has a number for, or the stack a word. */
+function gatewaySettings(site: Site, directories: Directories, port: number): Partial<Settings> {
+  const { plan, deployment, ground } = site;
+  const { database, timeouts, probes } = plan;
+  const { access, upstreams } = deployment;
+  // Neighbours within the deployment's network name nginx itself.
+  const hosts = ground.target === "local" ? access.hosts : [...access.hosts, "nginx", ground.host("nginx")];
+  return {
+    ...planSettings(plan),
+    HOST: ground.listen[0] ?? "127.0.0.1",
+    PORT: port,
+    ...(hosts.length > 0 ? { ALLOWED_HOSTS: [...new Set(hosts)] } : {}),
+    ...(access.origins.length > 0 ? { ALLOWED_ORIGINS: access.origins } : {}),
+    MAX_BODY_BYTES: access.maxBodyMiB * 1024 * 1024,
     DATA_DIR: directories.run,
     STARTUP_TIMEOUT: probes.startup.periodS * probes.startup.failureThreshold,
     MIGRATE_ON_START: false,
     DB_POOL_SIZE: database.poolPerWorker,
     DB_POOL_TIMEOUT: timeouts.dbAcquireS,
     PLATFORM_ADMIN_EMAIL: access.adminEmail,
-    SSE_KEEPALIVE_INTERVAL: timeouts.sseKeepaliveS,
-    WEBSOCKET_PING_INTERVAL: timeouts.sseKeepaliveS,
-    TOOL_TIMEOUT: timeouts.toolS,
-    UPSTREAM_CONNECTIONS: mcp.socketsPerOrigin,
-    HEALTH_CHECK_INTERVAL: timeouts.healthIntervalS,
     ...(Object.keys(upstreams.servers).length > 0 ? { MCP_CONFIG: `${directories.config}/${SERVERS_FILE}` } : {}),
-    MAX_IN_FLIGHT: gateway.inFlightPerWorker * gateway.workers,
-    MAX_STREAMS: Math.max(1, mcp.streamsPerWorker * gateway.workers),
-    SHUTDOWN_GRACE: shutdown.drainS,
+    PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",
   };
 }
 
 const SERVERS_FILE = "servers.json";
+const PLAN_FILE = "plan.json";
 
 /** The engines that HTTP_SERVER knows; `refuseDeployment` has told the others. */
 function engineOf(kind: Site["plan"]["engine"]["kind"]): Settings["HTTP_SERVER"] {
@@ -160,8 +170,9 @@ function secretTexts(site: Site): Readonly<Record<string, string>> {
 function databaseUrl(site: Site): string {
   const { host, port } = databaseOf(site);
   const { user, database } = accountOf(site);
-  const tls = site.plan.pgbouncer === null ? encryption(site) : "";
-  return `postgresql://${encodeURIComponent(user)}:${secretMarker(SECRETS.gateway, "url")}@${authority(host, port)}/${encodeURIComponent(database)}${tls}`;
+  const account = `${encodeURIComponent(user)}:${secretMarker(SECRETS.gateway, "url")}`;
+  if (site.plan.pgbouncer !== null) return `postgresql://${account}@${authority(host, port)}/${DATABASE}`;
+  return `postgresql://${account}@${authority(host, port)}/${encodeURIComponent(database)}${encryption(site)}`;
 }
 
 /** For the job that changes the schema: never through a pooler, whose sessions hold no lock. */
@@ -186,6 +197,8 @@ function filesOf(site: Site, directories: Directories): readonly File[] {
   const { servers } = site.deployment.upstreams;
   const secrets = Object.entries(secretTexts(site));
   return [
+    // A number of another tier is no reason to start every gateway again: it is read at the next start.
+    plainFile(directories, PLAN_FILE, `${JSON.stringify(site.plan)}\n`, true),
     ...(Object.keys(servers).length === 0
       ? []
       : [plainFile(directories, SERVERS_FILE, `${JSON.stringify({ mcpServers: servers }, null, 2)}\n`, true)]),

@@ -4,7 +4,7 @@ import type { PgbouncerPlace } from "../files/place.ts";
 import type { Directories, Probe, Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { accountOf, postgresOf, ROLES, type Site } from "../site.ts";
+import { accountOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
 import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
 
 /** Where Debian, Alpine and Red Hat keep the certificates that everybody trusts is not one place; Debian's and Alpine's is. */
@@ -71,12 +71,18 @@ function placeOf(site: Site, directories: Directories): PgbouncerPlace {
   return {
     listen: { addresses: ground.listen, port: ground.ports.pgbouncer },
     socketDirectory: null,
-    databases: [{ name: database, databaseName: database, postgres: postgresOf(site), user }],
+    // Clients name it as the pooler may write it; PostgreSQL's own name may have blanks.
+    databases: [{ name: DATABASE, databaseName: database, postgres: postgresOf(site), user }],
     serverTls: tls === "disable" ? null : tls === "require" ? { mode: tls } : { mode: tls, caPath: AUTHORITIES },
     userlistPath: `${directories.secrets}/userlist.txt`,
     adminUsers: [],
     statsUsers: postgres.variant === "self-contained" ? [ROLES.monitor] : [],
   };
+}
+
+/** As /proc/net/tcp writes a port; 0A after the addresses is a socket that listens (proc_pid_net(5)). Images of it have no client to ask with. */
+function hexadecimal(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
 }
 
 /** It answers as soon as it listens, whether PostgreSQL does or not: the gateway's readiness tells that. */
@@ -88,8 +94,7 @@ function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
     timeoutS: timeouts.readinessS,
     failureThreshold: of.failureThreshold,
     check: { kind: "tcp", port },
-    // Without a database: whether it accepts is asked, not whether somebody may log in.
-    inside: ["sh", "-c", `command -v pg_isready >/dev/null && exec pg_isready -q -h 127.0.0.1 -p ${port}; kill -0 1`],
+    inside: ["sh", "-c", `grep -q -E ':${hexadecimal(port)} [0:]+ 0A ' /proc/net/tcp /proc/net/tcp6`],
   });
   return { startup: probe(probes.startup), readiness: probe(probes.readiness), liveness: probe(probes.liveness) };
 }

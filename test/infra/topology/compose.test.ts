@@ -1,0 +1,277 @@
+/** A topology carries the plan's numbers and nothing else: through the gateway's own reader, with no secret in it, one tier at a time. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { settingsFingerprint } from "../../../contract/setting-values.ts";
+import { settingNames } from "../../../contract/settings.ts";
+import { loadSettings } from "../../../gateway/settings/index.ts";
+import { resolveText, secretMarker, secretsIn, type Topology, type Workload } from "../../../infra/topology/index.ts";
+import { built, refused, stackFile } from "./stacks.ts";
+
+const STACKS = ["dev", "local", "prod"] as const;
+const workload = ({ workloads }: Topology, name: string): Workload => {
+  const found = workloads.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no workload ${name}`);
+  return found;
+};
+const checksums = ({ workloads }: Topology) =>
+  Object.fromEntries(workloads.map(({ name, checksum }) => [name, checksum]));
+/** Names whose checksums differ. */
+const changed = (before: Topology, after: Topology) => {
+  const [one, other] = [checksums(before), checksums(after)];
+  return Object.keys({ ...one, ...other }).filter((name) => one[name] !== other[name]);
+};
+
+describe("the stacks of this repository", () => {
+  it("start in an order in which nothing comes before what it needs", () => {
+    for (const stack of STACKS) {
+      const { workloads } = built(stack).topology;
+      workloads.forEach(({ name, after }, at) => {
+        const before = workloads.slice(0, at).map((one) => one.name);
+        expect([stack, name, after.filter((needed) => !before.includes(needed))]).toEqual([stack, name, []]);
+      });
+    }
+  });
+
+  it("consist of these workloads", () => {
+    const names = (stack: string) => built(stack).topology.workloads.map(({ name, shape }) => `${name} ${shape.kind}`);
+    const data = ["postgres stateful", "redis stateful", "roles job", "migrations job", "pgbouncer replicated"];
+    const backups = ["backup schedule", "restore-test schedule"];
+    expect(names("dev")).toEqual([...data, "gateway replicated", "nginx replicated", ...backups]);
+    expect(names("prod")).toEqual([...data, "gateway replicated", "nginx replicated", ...backups]);
+    expect(names("local")).toEqual([...data, "gateway-1 replicated", "gateway-2 replicated", "nginx replicated"]);
+  });
+
+  it("are the same twice", () => {
+    for (const stack of STACKS) expect(built(stack)).toEqual(built(stack));
+  });
+});
+
+describe("the gateway's environment", () => {
+  /** Every `<NAME>_FILE` is there as a rendered file, and nothing else comes as a file. */
+  const plainOf = ({ environment, files }: Workload) => {
+    const paths = files.map(({ path }) => path);
+    for (const [name, value] of Object.entries(environment)) if (name.endsWith("_FILE")) expect(paths).toContain(value);
+    return Object.fromEntries(
+      Object.entries(environment).filter(
+        ([name]) => !name.endsWith("_FILE") && !["PATH", "NODE_ENV", "UV_THREADPOOL_SIZE"].includes(name),
+      ),
+    );
+  };
+
+  it.each(STACKS)("of %s is read by the gateway without a warning, as the plan's numbers", (stack) => {
+    const { topology, document } = built(stack);
+    const gateway = workload(topology, stack === "local" ? "gateway-1" : "gateway");
+    const { settings, warnings } = loadSettings({ env: plainOf(gateway), envFile: false });
+    const { plan } = document;
+    expect(warnings).toEqual([]);
+    expect({
+      pool: settings.DB_POOL_SIZE,
+      acquire: settings.DB_POOL_TIMEOUT,
+      keepAlive: settings.KEEP_ALIVE_TIMEOUT,
+      backlog: settings.BACKLOG,
+      inFlight: settings.MAX_IN_FLIGHT,
+      streams: settings.MAX_STREAMS,
+      tool: settings.TOOL_TIMEOUT,
+      sockets: settings.UPSTREAM_CONNECTIONS,
+      grace: settings.SHUTDOWN_GRACE,
+      health: settings.HEALTH_CHECK_INTERVAL,
+      sse: settings.SSE_KEEPALIVE_INTERVAL,
+      engine: settings.HTTP_SERVER,
+      migrates: settings.MIGRATE_ON_START,
+    }).toEqual({
+      pool: plan.database.poolPerWorker,
+      acquire: plan.timeouts.dbAcquireS,
+      keepAlive: plan.timeouts.gatewayKeepaliveS,
+      backlog: plan.gateway.backlog,
+      inFlight: plan.gateway.inFlightPerWorker,
+      streams: plan.mcp.streamsPerWorker,
+      tool: plan.timeouts.toolS,
+      sockets: plan.mcp.socketsPerOrigin,
+      grace: plan.shutdown.drainS,
+      health: plan.timeouts.healthIntervalS,
+      sse: plan.timeouts.sseKeepaliveS,
+      engine: plan.engine.kind,
+      migrates: false,
+    });
+  });
+
+  it("names settings only", () => {
+    const gateway = workload(built("prod").topology, "gateway");
+    const names = Object.keys(gateway.environment).map((name) => name.replace(/_FILE$/, ""));
+    const known: readonly string[] = [...settingNames, "PATH", "NODE_ENV", "UV_THREADPOOL_SIZE", "PLAN"];
+    expect(names.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  it("of all replicas has one fingerprint", () => {
+    const { topology } = built("local");
+    const [one, other] = ["gateway-1", "gateway-2"].map((name) => workload(topology, name).environment);
+    expect(one).not.toEqual(other);
+    expect(settingsFingerprint(one ?? {})).toBe(settingsFingerprint(other ?? {}));
+  });
+});
+
+describe("secrets", () => {
+  it.each(STACKS)("of %s are names: declared, used, and only in files that are secret", (stack) => {
+    const { topology } = built(stack);
+    const used = new Set<string>();
+    for (const { files, environment, command } of topology.workloads) {
+      for (const { text, isSecret } of files) {
+        for (const name of secretsIn(text)) used.add(name);
+        expect(isSecret).toBe(secretsIn(text).length > 0);
+      }
+      expect(secretsIn(JSON.stringify([environment, command]))).toEqual([]);
+    }
+    const declared = topology.secrets.map(({ name }) => name);
+    // Backups and exporters are no workloads of the local target; their roles are there all the same.
+    expect([...used].toSorted()).toEqual(declared.toSorted());
+  });
+
+  it("stand in their place as it wants them, whatever they hold", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, unit: "grapheme-ascii" }), (value) => {
+        const text = `a ${secretMarker("one")} b ${secretMarker("one", "url")} c '${secretMarker("one", "sql")}'`;
+        const resolved = resolveText(text, { one: value });
+        expect(resolved).toBe(`a ${value} b ${encodeURIComponent(value)} c '${value.replaceAll("'", "''")}'`);
+      }),
+    );
+  });
+
+  it("that are missing, or could end a line, are named and never shown", () => {
+    expect(() => resolveText(secretMarker("one"), {})).toThrow("secret one has no value");
+    expect(() => resolveText(secretMarker("one"), { one: "hidden\nvalue" })).toThrow(
+      /^secret one holds a control character$/,
+    );
+    expect(() => resolveText(secretMarker("constructor"), {})).toThrow("secret constructor has no value");
+  });
+});
+
+describe("what starts again after a change", () => {
+  const before = built("prod").topology;
+
+  it("is nginx alone, after a limit of nginx", () => {
+    const access = { ...Object(stackFile("prod").deployment).access, limits: { requestsPerSecond: 101 } };
+    expect(changed(before, built("prod", { deployment: { access } }).topology)).toEqual(["nginx"]);
+  });
+
+  it("is nobody, after another price or another MCP server", () => {
+    const prices = { currency: "EUR", cpuMonth: 20, memoryGiBMonth: 3, storageGiBMonth: 0.1 };
+    expect(changed(before, built("prod", { sizing: { prices } }).topology)).toEqual([]);
+    const one = { servers: { one: { type: "http", url: "https://one.example.com/mcp" } } };
+    const two = { servers: { ...one.servers, two: { type: "http", url: "https://two.example.com/mcp" } } };
+    const with_ = (upstreams: object) => built("prod", { deployment: { upstreams } }).topology;
+    expect(changed(with_(one), with_(two))).toEqual([]);
+  });
+
+  it("is whoever has the password, after a rotation", () => {
+    const rotated = built("prod", { deployment: { secrets: { database: "2" } } }).topology;
+    expect(changed(before, rotated)).toEqual(["roles", "migrations", "pgbouncer", "gateway", "backup"]);
+    expect(changed(before, built("prod", { deployment: { secrets: { redis: "2" } } }).topology)).toEqual([
+      "redis",
+      "gateway",
+    ]);
+    expect(changed(before, built("prod", { deployment: { secrets: { signing: "2" } } }).topology)).toEqual(["gateway"]);
+  });
+});
+
+describe("variants", () => {
+  const managed = {
+    variant: "external",
+    host: "db.example.com",
+    networks: ["203.0.113.0/24"],
+    database: "gate way",
+    user: "o'neil",
+  };
+
+  it("a managed PostgreSQL has no postgres, roles or backups, and its password is given", () => {
+    const { topology } = built("prod", { deployment: { postgres: managed } });
+    expect(topology.workloads.map(({ name }) => name)).toEqual([
+      "redis",
+      "migrations",
+      "pgbouncer",
+      "gateway",
+      "nginx",
+    ]);
+    expect(topology.secrets.find(({ name }) => name === "database-gateway")).toEqual({
+      name: "database-gateway",
+      why: "password of o'neil in the managed PostgreSQL",
+      kind: "given",
+      key: "mcp-stack:databasePassword",
+    });
+    const url = workload(topology, "migrations").files[0]?.text ?? "";
+    expect(resolveText(url, { "database-gateway": "p@ss/word" })).toBe(
+      "postgresql://o'neil:p%40ss%2Fword@db.example.com:5432/gate%20way?sslmode=verify-full",
+    );
+    const [ini] = workload(topology, "pgbouncer").files;
+    expect(ini?.text.match(/server_tls.*/g)).toEqual([
+      "server_tls_sslmode = verify-full",
+      "server_tls_ca_file = /etc/ssl/certs/ca-certificates.crt",
+    ]);
+  });
+
+  it("a direct connection has no pooler", () => {
+    const { database } = Object(stackFile("dev").sizing);
+    const { topology } = built("dev", { sizing: { database: { ...database, mode: "direct" } } });
+    expect(topology.workloads.map(({ name }) => name)).not.toContain("pgbouncer");
+    const gateway = workload(topology, "gateway");
+    expect(gateway.after).toEqual(["migrations", "redis"]);
+    expect(gateway.files.find(({ path }) => path.endsWith("database-url"))?.text).toBe(
+      `postgresql://gateway:${secretMarker("database-gateway", "url")}@postgres:5432/mcp`,
+    );
+    expect(topology.edges.some(({ from, to }) => from === "gateway" && to === "postgres")).toBe(true);
+  });
+
+  it("CloudNativePG has neither postgres nor pgbouncer of ours, and its names", () => {
+    const { topology } = built("prod", { deployment: { postgres: { variant: "cloudnativepg" } } });
+    expect(topology.workloads.map(({ name }) => name)).toEqual(["redis", "migrations", "gateway", "nginx"]);
+    expect(workload(topology, "gateway").files.find(({ path }) => path.endsWith("database-url"))?.text).toBe(
+      `postgresql://gateway:${secretMarker("database-gateway", "url")}@pgbouncer.mcp.svc.cluster.local:5432/mcp`,
+    );
+    expect(workload(topology, "migrations").files[0]?.text).toBe(
+      `postgresql://migrator:${secretMarker("database-migrator", "url")}@postgres-rw.mcp.svc.cluster.local:5432/mcp`,
+    );
+  });
+
+  it("Redis watched by Sentinels is somebody else's, with the Sentinels' port among the edges", () => {
+    const redis = { variant: "sentinel", networks: ["203.0.113.0/24"] };
+    const { topology } = built("prod", { deployment: { redis } });
+    expect(topology.edges.filter(({ to }) => to === "managed-redis").map(({ from, port }) => [from, port])).toEqual([
+      ["gateway", 6379],
+      ["gateway", 26379],
+    ]);
+  });
+});
+
+describe("what cannot be built is refused with the key", () => {
+  const gateway = Object(stackFile("prod").sizing).gateway;
+  const images = Object(stackFile("prod").deployment).images;
+
+  it("an image by tag in production", () => {
+    expect(refused("prod", { deployment: { images: { ...images, redis: {} } } })).toBe(
+      'stack prod cannot be built:\n  deployment.images.redis.reference is "docker.io/library/redis:8.2.1"; allowed: …@sha256:<64 hexadecimal digits> (a tag may become another image; in production every image is named by its digest)',
+    );
+  });
+
+  it("several workers, an engine that is not there", () => {
+    expect(refused("prod", { sizing: { gateway: { ...gateway, cpu: 2, workers: 2, memory: "2Gi" } } })).toBe(
+      "stack prod cannot be built:\n  sizing.gateway.workers is 2; allowed: 1 (a replica of the gateway is one process; more cores are more replicas)",
+    );
+  });
+
+  it("an operator outside Kubernetes, ports that meet, a port of root", () => {
+    expect(refused("dev", { deployment: { postgres: { variant: "cloudnativepg" } } })).toBe(
+      'stack dev cannot be built:\n  deployment.postgres.variant is "cloudnativepg"; allowed: self-contained or external (the operator runs in Kubernetes only)',
+    );
+    expect(refused("local", { deployment: { local: { ports: { redis: 4445, nginx: 80 } } } })).toBe(
+      "stack local cannot be built:\n  deployment.local.ports.nginx is 80; allowed: 1024 to 65535 (nothing here runs as root)\n  deployment.local.ports.gateway + 1 is 4445; allowed: a port of its own (redis has it already)",
+    );
+  });
+
+  it("a plan that does not hold, with its whole text", () => {
+    const { database } = Object(stackFile("prod").sizing);
+    const text = refused("prod", {
+      sizing: { database: { ...database, postgres: { cpu: 8, memory: "32Gi", ceiling: 20 } } },
+    });
+    expect(text).toMatch(/^REFUSED|does not hold/);
+    expect(text).toContain("max_connections");
+  });
+});
