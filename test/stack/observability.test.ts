@@ -128,6 +128,7 @@ describe.skipIf(reason !== undefined)(titled("Prometheus beside a gateway", reas
     }
     expect(silent).toEqual([
       "Streams: {{instance}}",
+      "Plan exceeded: {{limit}}",
       "Failures of the shared state store: {{store}}",
       "Sessions opened, lost, requests repeated: {{upstream}} lost",
       "Sessions opened, lost, requests repeated: {{upstream}} repeated",
