@@ -1,5 +1,6 @@
 /** Recording rules: what dashboards ask for again and again, and what is compared with the plan. */
 import type { Plan } from "../../contract/plan.ts";
+import type { RouteClass } from "../../contract/routes.ts";
 import { figure, inFlightPerReplica } from "./limits.ts";
 import { CLIENT_ROUTES } from "./objective.ts";
 import { type RecordingRule, record } from "./rule.ts";
@@ -7,7 +8,7 @@ import { type Match, seriesOf } from "./series.ts";
 import type { Watch } from "./watch.ts";
 
 /** The classes that share the limit of requests in flight. */
-export const LIMITED = { like: "call|list" } as const;
+export const LIMITED = { like: (["call", "list"] satisfies RouteClass[]).join("|") } as const;
 
 /** Names of what is recorded, `level:metric:operation`. */
 export const records = {

@@ -100,6 +100,17 @@ describe("the rule file", () => {
       }
   });
 
+  it.each([
+    ["availability", 1],
+    ["fast", 0.93],
+    ["fast", Number.NaN],
+  ] as const)("refuses a promise whose alerts could never fire or always would: %s %d", (name, share) => {
+    const objective = { ...complete.objective, [name]: share };
+    expect(() => ruleFileOf(plans.prod, { ...complete, objective })).toThrow(
+      new RangeError(`objective.${name} is ${share}; allowed is more than 0.9306 and less than 1`),
+    );
+  });
+
   it.each(variants)("is the golden copy for: %s", async (name, plan, watch) => {
     const text = stringify(ruleFileOf(plan, watch), { lineWidth: 0, aliasDuplicateObjects: false });
     await expect(text).toMatchFileSnapshot(`${GOLDEN}/rules-${name.replaceAll(/\W+/g, "-")}.yaml`);
