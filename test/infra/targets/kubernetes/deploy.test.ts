@@ -14,8 +14,25 @@ const seen = await registered(() =>
 
 describe("prod", () => {
   it("x", () => {
-    console.log(JSON.stringify(seen.resources.map(r => [r.urn, r.parent, r.provider, r.dependsOn.length, r.isProtected, r.customTimeouts]), null, 0).replaceAll("],[", "],\n["));
-    console.log(JSON.stringify(seen.resources.filter(r => r.type.includes("Secret") || r.type.includes("Provider") || r.name === "gateway" && r.type.includes("Deployment")), null, 1));
+    console.log(
+      JSON.stringify(
+        seen.resources.map((r) => [r.urn, r.parent, r.provider, r.dependsOn.length, r.isProtected, r.customTimeouts]),
+        null,
+        0,
+      ).replaceAll("],[", "],\n["),
+    );
+    console.log(
+      JSON.stringify(
+        seen.resources.filter(
+          (r) =>
+            r.type.includes("Secret") ||
+            r.type.includes("Provider") ||
+            (r.name === "gateway" && r.type.includes("Deployment")),
+        ),
+        null,
+        1,
+      ),
+    );
     console.log(seen.outputs);
     expect(kubernetesManifests(prod.topology, prod.deployment).length).toBe(seen.resources.length);
   });

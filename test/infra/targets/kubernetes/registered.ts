@@ -44,7 +44,10 @@ export async function registered(program: () => object): Promise<{
     return original.call(this, request, callback);
   };
   await pulumi.runtime.setMocks(
-    { newResource: (resource) => ({ id: `${resource.name}-id`, state: stateOf(resource) }), call: ({ inputs }) => inputs },
+    {
+      newResource: (resource) => ({ id: `${resource.name}-id`, state: stateOf(resource) }),
+      call: ({ inputs }) => inputs,
+    },
     "mcp-stack",
     "test",
     false,
@@ -59,7 +62,8 @@ export async function registered(program: () => object): Promise<{
 }
 
 function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
-  if (type === "random:index/randomPassword:RandomPassword") return { ...inputs, result: pulumi.secret(`made-${name}`) };
+  if (type === "random:index/randomPassword:RandomPassword")
+    return { ...inputs, result: pulumi.secret(`made-${name}`) };
   return inputs;
 }
 
