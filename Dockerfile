@@ -10,8 +10,9 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier
 COPY contract contract
 COPY gateway gateway
 COPY examples examples
-COPY infra infra
 COPY cli cli
+# A first run sizes itself for the machine it is on.
+COPY infra infra
 # A checkout under a strict umask would make files that the process cannot read, a lax one files that it could write.
 RUN chmod -R u=rwX,go=rX /app
 
