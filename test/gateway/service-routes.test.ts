@@ -135,6 +135,15 @@ describe("METRICS_TOKEN", () => {
     expect((await get("/metrics", scraper, open)).status).toBe(401);
   });
 
+  it("reads them by the replica's address, which no name of the gateway is; a page from elsewhere does not", async () => {
+    const host = "10.244.1.5:4444";
+    const status = async (headers: Readonly<Record<string, string>>, of = gateway) =>
+      (await get("/metrics", { host, ...headers }, of)).status;
+    expect([await status(scraper), await status({}), await status({}, open)]).toEqual([200, 403, 403]);
+    expect(await status({ ...scraper, origin: "https://evil.example" })).toBe(403);
+    expect((await get("/version", { ...gateway.headers, host })).status).toBe(403);
+  });
+
   it.each(["/tools", "/version", "/openapi.json", "/gateways/x", "/mcp", "/sse", "/servers/x/mcp"])(
     "does not open %s",
     async (path) => {
