@@ -11,6 +11,8 @@ COPY contract contract
 COPY gateway gateway
 COPY examples examples
 COPY cli cli
+# A first run sizes itself for the machine it is on.
+COPY infra infra
 # A checkout under a strict umask would make files that the process cannot read, a lax one files that it could write.
 RUN chmod -R u=rwX,go=rX /app
 

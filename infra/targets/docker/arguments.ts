@@ -19,6 +19,8 @@ export type Known = {
  * logging driver).
  */
 const LOGS = { "max-size": "16m", "max-file": "4" } as const;
+/** The kernel's default (kernel documentation, CFS bandwidth control). */
+const CPU_PERIOD_US = 100_000;
 const PREPARED_LABEL = "mcp-stack.prepared-by";
 
 export function containerArguments(container: DockerContainer, known: Known): docker.ContainerArgs {
@@ -51,7 +53,9 @@ export function containerArguments(container: DockerContainer, known: Known): do
     memory: container.memoryMiB,
     // As much as the memory: no swap, in which a process is slow instead of killed.
     memorySwap: container.memoryMiB,
-    cpus: String(container.cpus),
+    // As `cpus` the provider reads back another text than it was given, for 1 or 10 cores, and replaces the container for that.
+    cpuPeriod: CPU_PERIOD_US,
+    cpuQuota: Math.round(container.cpus * CPU_PERIOD_US),
     ulimits: container.nofile === null ? [] : [{ name: "nofile", ...container.nofile }],
     sysctls: container.sysctls,
     ...health(container.health),

@@ -14,12 +14,16 @@ export const CONTEXT: readonly string[] = [
   "cli/commands/serve.ts",
   "cli/commands/settings.ts",
   "cli/commands/token.ts",
+  "cli/descriptors.ts",
   "cli/main.ts",
   "cli/mcp-stack.js",
   "cli/version.ts",
   "contract",
   "examples",
   "gateway",
+  "infra/sizing",
+  "infra/this-machine.ts",
+  "infra/topology",
   "package-lock.json",
   "package.json",
 ];
@@ -63,6 +67,11 @@ export function hashContext(files: readonly ContextFile[], buildArguments: Reado
 /** The tag of the image: the first characters of the hash. */
 export function contextTag(hash: string): string {
   return hash.slice(0, TAG_LENGTH);
+}
+
+/** The tag of the image that a build in `root` makes now. Throws RangeError as readContext does. */
+export function builtTag(root: string, buildArguments: Readonly<Record<string, string>>): string {
+  return contextTag(hashContext(readContext(root), buildArguments));
 }
 
 /** Reads what a build in `root` would see, with its Dockerfile. Throws RangeError for a link or device: a build would copy it, a hash cannot say what it means. */

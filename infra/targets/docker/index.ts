@@ -3,7 +3,8 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Topology } from "../../topology/index.ts";
 import { containerArguments } from "./arguments.ts";
-import { contextTag, hashContext, readContext } from "./context.ts";
+import { builtTag } from "./context.ts";
+import { failureText } from "./ended.ts";
 import { buildArguments, buildOf, type DockerContainer, type DockerPlan, dockerPlan } from "./plan/index.ts";
 import { makeSecrets, type ReadSecret } from "./values.ts";
 
@@ -25,7 +26,7 @@ export type DockerOutputs = {
 /** Provider, networks, image, volumes, secrets, containers, in the order of their start. Throws RangeError as `dockerPlan` does. */
 export function deployDocker(topology: Topology, deployment: Deployment, options: DockerOptions): DockerOutputs {
   const { projectDirectory, readSecret } = options;
-  const tag = contextTag(hashContext(readContext(projectDirectory), buildArguments(deployment)));
+  const tag = builtTag(projectDirectory, buildArguments(deployment));
   const plan = dockerPlan(topology, deployment, buildOf(deployment, tag));
   const { host } = deployment.docker;
   const provider = new docker.Provider("docker", host === undefined ? {} : { host });
@@ -73,7 +74,7 @@ export class DockerStack extends pulumi.ComponentResource {
         // An old one has the name and the ports.
         deleteBeforeReplace: true,
         // The provider calls their changes updates and applies nothing.
-        replaceOnChanges: ["healthcheck", "tmpfs", "init"],
+        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"],
         customTimeouts: { create: `${timeoutOf(container)}s` },
       });
       containers.set(container.name, { role: container.role, resource, done: doneOf(container, resource) });
@@ -98,15 +99,13 @@ function timeoutOf({ health, deadlineS }: DockerContainer): number {
   return PULL_S + Math.max(health?.waitS ?? 0, deadlineS ?? 0);
 }
 
-/** The provider is content with every exit code. Throws, with what the container said, for another than 0. */
+/** The provider is content with every exit code; whoever comes after a job or a preparation is not. */
 function doneOf(container: DockerContainer, resource: docker.Container): pulumi.Output<docker.Container> {
   if (container.deadlineS === null) return pulumi.output(resource);
   return pulumi.all([resource.exitCode, resource.containerLogs, resource.urn]).apply(([code, logs, urn]) => {
-    if (code === 0) return resource;
-    const said = (logs ?? "").trim().split("\n").slice(-20).join("\n");
-    throw new pulumi.RunError(
-      `${container.name} ended with ${code}: ${said === "" ? "it said nothing" : said}\nWhen the cause is gone: pulumi up --replace '${urn}'`,
-    );
+    const failure = failureText(container.name, { code, logs, urn });
+    if (failure !== null) throw new pulumi.RunError(failure);
+    return resource;
   });
 }
 

@@ -24,6 +24,9 @@ const GENERATED: Readonly<Record<string, (asked: Asked) => Properties>> = {
     repoDigest: known(asked, () => `${String(plain(asked.inputs.name))}@sha256:${digest(seed(asked))}`),
     imageId: known(asked, () => `sha256:${digest(seed(asked))}`),
   }),
+  // Whatever ends, ends well.
+  "docker:index/container:Container": ({ inputs, isPreview }) =>
+    plain(inputs.attach) === true ? { exitCode: isPreview ? UNKNOWN : 0, containerLogs: isPreview ? UNKNOWN : "" } : {},
   "docker:index/volume:Volume": (asked) => ({
     mountpoint: known(asked, () => `/var/lib/docker/volumes/${asked.name}/_data`),
   }),

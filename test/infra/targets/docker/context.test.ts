@@ -151,7 +151,7 @@ describe("the gateway's context", () => {
     const copied = [...readFileSync(join(ROOT, "Dockerfile"), "utf8").matchAll(/^COPY (?!--from)(.+) \S+$/gm)]
       .flatMap(([, sources = ""]) => sources.split(" "))
       .sort();
-    const tops = new Set(CONTEXT.map((path) => path.replace(/^cli\/.*/, "cli")));
+    const tops = new Set(CONTEXT.map((path) => path.replace(/^(cli|infra)\/.*/, "$1")));
     expect(copied).toEqual([...tops].sort());
   });
 

@@ -1,0 +1,92 @@
+/** `mcp-stack verify`: asks a running deployment whether it is what its plan says. */
+import { statusOf } from "../../infra/targets/local/index.ts";
+import {
+  type Deployment,
+  dockerGround,
+  kubernetesGround,
+  type Topology,
+  type Workload,
+} from "../../infra/topology/index.ts";
+import {
+  dockerObserver,
+  findingsText,
+  isAsPlanned,
+  kubernetesObserver,
+  localObserver,
+  type Observer,
+  type Platform,
+  verify,
+} from "../../infra/verify/index.ts";
+import { type Command, type OptionValues, readOptions } from "../command.ts";
+import { composeLocal, composePlatform, LOCAL_HOST, readStackFile, type StackFile, targetOf } from "../local-stack.ts";
+import { printJson } from "../print.ts";
+
+const options = {
+  stack: { type: "string", short: "s", value: "<stack>", help: "Stack that runs" },
+  target: { type: "string", value: "<target>", help: "local, docker or kubernetes instead of what its file says" },
+  "data-dir": {
+    type: "string",
+    value: "<directory>",
+    help: "Where up keeps data, files and logs of the stack (local)",
+  },
+  json: { type: "boolean", help: "The findings as one JSON document" },
+} as const;
+type Values = OptionValues<typeof options>;
+
+type Subject = { readonly topology: Topology; readonly platform: Platform; readonly observer: Observer };
+
+const NOT_AS_PLANNED = 1;
+
+export const command: Command = {
+  summary: "check a running stack against its plan",
+  options,
+  async run(argv) {
+    const values = readOptions(argv, options);
+    const file = await readStackFile(values.stack);
+    const target = targetOf(file, values.target);
+    const { topology, platform, observer } = target === "local" ? await local(file, values) : onPlatform(file, target);
+    const findings = await verify(topology, platform, observer);
+    if (values.json === true) printJson({ stack: file.name, target, isAsPlanned: isAsPlanned(findings), findings });
+    else process.stdout.write(findingsText(findings));
+    return isAsPlanned(findings) ? 0 : NOT_AS_PLANNED;
+  },
+};
+
+async function local(file: StackFile, values: Values): Promise<Subject> {
+  const { topology, data } = await composeLocal(file, values["data-dir"]);
+  const status = await statusOf(data);
+  if (status === undefined) throw new RangeError(`stack ${file.name} does not run in ${data}: mcp-stack up starts it`);
+  const pids = status.state.workloads.flatMap(({ name, identity }) =>
+    identity === null ? [] : [[name, identity.pid] as const],
+  );
+  return {
+    topology,
+    platform: { host: () => LOCAL_HOST, memoryMiB: () => null, isolates: false },
+    observer: localObserver(new Map(pids)),
+  };
+}
+
+function onPlatform(file: StackFile, target: Exclude<Deployment["target"], "local">): Subject {
+  const { topology, deployment } = composePlatform(file, target);
+  const ground = target === "docker" ? dockerGround() : kubernetesGround(deployment);
+  const { namespace, context } = deployment.kubernetes;
+  const observer =
+    target === "docker"
+      ? dockerObserver(file.name, deployment.docker.host)
+      : kubernetesObserver({ stack: file.name, namespace, context });
+  return {
+    topology,
+    platform: { host: ground.host, memoryMiB: target === "docker" ? dockerMemoryMiB : requestedMiB, isolates: true },
+    observer,
+  };
+}
+
+function requestedMiB({ resources }: Workload): number {
+  return resources.memoryMiB;
+}
+
+/** Docker keeps scratch space in memory, on top of the process's own. */
+function dockerMemoryMiB({ resources, volumes }: Workload): number {
+  const sizes = volumes.map((volume) => (volume.kind === "scratch" && volume.medium === "disk" ? volume.sizeMiB : 0));
+  return sizes.reduce((sum, size) => sum + size, resources.memoryMiB);
+}

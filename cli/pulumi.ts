@@ -1,0 +1,32 @@
+/** Targets that Pulumi brings up: its command line is run where it is installed, and named where it is not. */
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+
+const REPOSITORY = resolve(import.meta.dirname, "..");
+
+/** Its exit code. Throws RangeError with the command to run where Pulumi is not on PATH. */
+export async function runPulumi(verb: "up" | "destroy", stack: string, target: string): Promise<number> {
+  const line = `pulumi ${verb} -s ${stack}`;
+  if (!isInstalled("pulumi"))
+    throw new RangeError(
+      `stack ${stack} runs on ${target}: ${line} does that, and Pulumi's command line is not on PATH`,
+    );
+  process.stderr.write(`${line}\n`);
+  const child = spawn("pulumi", [verb, "-s", stack], { cwd: REPOSITORY, stdio: "inherit" });
+  return await new Promise((answer, fail) => {
+    child.once("error", fail);
+    child.once("exit", (code) => answer(code ?? 1));
+  });
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,22 @@
+/** What a target has to be able to do so that its deployment can be asked. */
+import type { Workload } from "../topology/index.ts";
+
+export type Instance = {
+  /** For people: a pod, a container, a process. */
+  readonly name: string;
+  readonly workload: Workload;
+  /** The first process of it, as its own tools number it. */
+  readonly pid: number;
+  /** The whole of a process table belongs to it: it has one of its own. */
+  readonly isAlone: boolean;
+};
+
+export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+export type Observer = {
+  /** Why edges that are not listed cannot be tried here; null where they can. */
+  readonly openness: string | null;
+  instances(workload: Workload): Promise<readonly Instance[]>;
+  /** Runs a program inside the instance, with its environment. Rejects only where that is impossible. */
+  run(instance: Instance, command: readonly string[]): Promise<Ran>;
+};

@@ -1,0 +1,28 @@
+/** Looks into containers with Docker's own command line. */
+import type { Workload } from "../../topology/index.ts";
+import type { Instance, Observer } from "../observer.ts";
+import { type Run, runProgram } from "./run.ts";
+
+/** How the Docker target marks what it starts. */
+export const DOCKER_LABELS = { stack: "mcp-stack.stack", workload: "mcp-stack.workload" } as const;
+
+/** `host`: Docker's endpoint; undefined for the one of its own configuration. */
+export function dockerObserver(stack: string, host: string | undefined, run: Run = runProgram): Observer {
+  const docker = (args: readonly string[]) => run(["docker", ...(host === undefined ? [] : ["-H", host]), ...args]);
+  return {
+    openness: null,
+    async instances(workload: Workload): Promise<readonly Instance[]> {
+      const filters = [`label=${DOCKER_LABELS.stack}=${stack}`, `label=${DOCKER_LABELS.workload}=${workload.name}`];
+      const { code, stdout, stderr } = await docker([
+        "ps",
+        "--no-trunc",
+        "--format={{.Names}}",
+        ...filters.map((filter) => `--filter=${filter}`),
+      ]);
+      if (code !== 0) throw new RangeError(`docker ps: ${stderr.trim()}`);
+      const names = stdout.split("\n").filter((name) => name !== "");
+      return names.map((name) => ({ name, workload, pid: 1, isAlone: true }));
+    },
+    run: ({ name }, command) => docker(["exec", name, ...command]),
+  };
+}

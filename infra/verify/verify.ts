@@ -1,0 +1,42 @@
+/** A running deployment against its topology. */
+import type { Topology } from "../topology/index.ts";
+import { observe } from "./answers.ts";
+import type { Expectation, Finding } from "./expectation.ts";
+import { expectationsOf, type Platform } from "./expectations.ts";
+import { judge } from "./judge.ts";
+import type { Observer, Ran } from "./observer.ts";
+
+/** Every expectation asked of every instance; in the order of the topology. Never rejects for an instance that does not answer. */
+export async function verify(topology: Topology, platform: Platform, observer: Observer): Promise<readonly Finding[]> {
+  const cache = new Map<string, Promise<Ran>>();
+  const findings: Finding[] = [];
+  for (const expectation of expectationsOf(topology, platform)) {
+    const workload = topology.workloads.find(({ name }) => name === expectation.workload);
+    if (workload === undefined) continue;
+    findings.push(...judge(expectation, await observe(expectation, workload, observer, cache)));
+  }
+  return [...findings, ...notEnforced(topology, platform, observer)];
+}
+
+/** What the platform cannot hold anybody to is said, not left out. */
+function notEnforced(
+  { workloads }: Topology,
+  { memoryMiB, isolates }: Platform,
+  { openness }: Observer,
+): readonly Finding[] {
+  const unchecked = (what: string, found: string): Finding => ({
+    verdict: "NOT CHECKED",
+    instance: "all",
+    what,
+    planned: "as in the topology",
+    found,
+  });
+  return [
+    ...(workloads.some((one) => memoryMiB(one) !== null)
+      ? []
+      : [unchecked("memory limits", "processes of this machine have no limit of their own")]),
+    ...(isolates ? [] : [unchecked("closed edges", openness ?? "nothing isolates here")]),
+  ];
+}
+
+export type { Expectation, Finding };
