@@ -102,6 +102,13 @@ describe("the policies", () => {
     ]);
   });
 
+  it("let pods be privileged in a namespace that the pack is told, and only there", () => {
+    const tuning = put(put(gateway, `${AT}.hostNetwork`, true), "metadata.namespace", "mcp-node-tuning");
+    const judged = (privilegedNamespaces: readonly string[]) => ask([tuning], "prod", { privilegedNamespaces });
+    expect(judged(["mcp-node-tuning"]).filter(([policy]) => policy === "restricted-pods")).toEqual([]);
+    expect(judged(["mcp"]).filter(([policy]) => policy === "restricted-pods")).toHaveLength(1);
+  });
+
   it("judge by the same minor as the plan where nobody says another", () => {
     const tuned = put(gateway, `${AT}.volumes`, [{ name: "i", image: { reference: "x" } }]);
     const field = inputFields.get("cluster.kubernetesMinor");
