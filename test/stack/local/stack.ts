@@ -1,11 +1,12 @@
 /** A whole stack of this machine, brought up by the command line as its users do, on ports that were free, with times short enough to sit out. */
 import { chmod, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { z } from "zod";
 import type { Plan } from "../../../contract/plan.ts";
 import { type State, stateSchema } from "../../../infra/targets/local/state.ts";
-import { freePort, type Gateway, missing, run, temporaryDirectory } from "../../harness/index.ts";
+import { type Gateway, missing, run, temporaryDirectory } from "../../harness/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 
@@ -169,14 +170,25 @@ function stackText(ports: Ports, { logLevel = "info", sizing = {}, secrets = {} 
   });
 }
 
-/** All different; the second replica's gateway has the port after the first one's. */
+/** Below the range from which the kernel gives ports to connections: one that is free now stays free. */
+const LOWEST = 12_000;
+const HIGHEST = 32_000;
+
+/** Neighbours; the second replica's gateway has the port after the first one's. */
 async function freePorts(): Promise<Ports> {
   for (;;) {
-    const [nginx = 0, nginxStatus = 0, gateway = 0, pgbouncer = 0, postgres = 0, redis = 0] = await Promise.all(
-      Array.from({ length: 6 }, freePort),
-    );
-    const all = [nginx, nginxStatus, gateway, gateway + 1, pgbouncer, postgres, redis];
-    if (new Set(all).size === all.length && gateway < 65_535)
-      return { nginx, nginxStatus, gateway, pgbouncer, postgres, redis };
+    const first = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    const all = Array.from({ length: 7 }, (_, at) => first + at);
+    if (!(await Promise.all(all.map(isFree))).every((free) => free)) continue;
+    const [nginx = 0, nginxStatus = 0, pgbouncer = 0, postgres = 0, redis = 0, gateway = 0] = all;
+    return { nginx, nginxStatus, gateway, pgbouncer, postgres, redis };
   }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }

@@ -1,5 +1,5 @@
 /** The supervisor with shell scripts as daemons: order, readiness, failures, changes, ends. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeDataDirectory } from "../../../../infra/targets/local/layout.ts";
@@ -118,7 +118,6 @@ describe("while it runs", () => {
     });
     expect(failed.failure).toBe("ended with exit code 1; it printed last:\n  broken");
     expect(statusOf("two")).toMatchObject({ state: "ready", restarts: 0 });
-    const { rmSync } = await import("node:fs");
     rmSync(join(data, "broken"));
     await waitFor(() => statusOf("one")?.state === "ready");
   });
@@ -143,7 +142,6 @@ describe("while it runs", () => {
       ),
     );
     await waitFor(() => existsSync(join(data, "alive")));
-    const { rmSync } = await import("node:fs");
     rmSync(join(data, "alive"));
     await waitFor(() => statusOf("one")?.restarts === 1);
     expect(statusOf("one")?.failure ?? said.join("\n")).toContain(
@@ -157,7 +155,6 @@ describe("while it runs", () => {
     const readiness = { ...fileProbe(ready), failureThreshold: 2 };
     await apply(topology(service(data, "one", SERVE, { probes: { startup: readiness, readiness, liveness: null } })));
     const pid = pidOf("one");
-    const { rmSync } = await import("node:fs");
     rmSync(ready);
     await waitFor(() => statusOf("one")?.state === "not ready");
     writeFileSync(ready, "");
@@ -209,14 +206,20 @@ describe("a change", () => {
   });
 
   it("a replica that does not come back stops the change: the next one still serves", async () => {
-    const replica = (name: string, script: string) => service(data, name, script, { tier: "gateway" });
-    await apply(topology(replica("a", SERVE), replica("b", SERVE)));
+    const replica = (name: string, script: string) => {
+      const ready = fileProbe(join(data, name, "data/ready"));
+      const probes = { startup: ready, readiness: ready, liveness: null };
+      return service(data, name, script, { tier: "gateway", probes });
+    };
+    const serve = `touch "$1/data/ready"; ${SERVE}`;
+    const broken = 'rm "$1/data/ready"; exit 7';
+    await apply(topology(replica("a", serve), replica("b", serve)));
     const b = pidOf("b");
-    await expect(apply(topology(replica("a", "exit 7"), replica("b", "exit 7")))).rejects.toThrow(
+    await expect(apply(topology(replica("a", broken), replica("b", broken)))).rejects.toThrow(
       "a: ended with exit code 7",
     );
     expect({ pid: pidOf("b"), state: statusOf("b")?.state }).toEqual({ pid: b, state: "ready" });
-    await apply(topology(replica("a", SERVE), replica("b", SERVE)));
+    await apply(topology(replica("a", serve), replica("b", serve)));
     expect({ a: statusOf("a")?.state, b: pidOf("b") }).toEqual({ a: "ready", b });
   });
 });
