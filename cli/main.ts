@@ -1,4 +1,6 @@
 /** The command line: finds the command, loads only that one, and turns every failure into a sentence and an exit code. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Fault } from "../contract/errors.ts";
 import { nearestOf } from "../contract/nearest.ts";
 import { type Command, optionHelp, UsageError } from "./command.ts";
@@ -11,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   settings: () => import("./commands/settings.ts"),
   plan: () => import("./commands/plan.ts"),
   simulate: () => import("./commands/simulate.ts"),
+  render: () => import("./commands/render.ts"),
   up: () => import("./commands/up.ts"),
   status: () => import("./commands/status.ts"),
   verify: () => import("./commands/verify.ts"),
@@ -28,6 +31,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (name === "--version" || name === "-v") return print(`${version()}\n`);
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (load === undefined) throw new UsageError(unknownCommand(name));
+    if (!isInstalled(name))
+      throw new UsageError(`${name} is not in the gateway's image; it runs in a checkout of the project`);
     const { command } = await load();
     usageExitCode = command.usageExitCode ?? usageExitCode;
     if (rest.includes("--help") || rest.includes("-h"))
@@ -40,9 +45,14 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 async function overview(): Promise<number> {
   let text = "mcp-stack <command> [options]\n\n";
-  for (const [name, load] of Object.entries(commands))
+  for (const [name, load] of Object.entries(commands).filter(([name]) => isInstalled(name)))
     text += `  ${name.padEnd(10)}${(await load()).command.summary}\n`;
   return print(`${text}\nmcp-stack <command> --help shows the options of a command; --version the version.\n`);
+}
+
+/** The gateway's image has only the commands that a gateway needs. */
+function isInstalled(name: string): boolean {
+  return existsSync(join(import.meta.dirname, "commands", `${name}.ts`));
 }
 
 function unknownCommand(name: string): string {

@@ -24,10 +24,11 @@ export function encodeSettings(values: Partial<Settings>): Record<string, string
   return text;
 }
 
-/** What every replica of a deployment has to have the same: neither secrets, which nobody shall see, nor what is a process's own. */
-const shared: readonly SettingName[] = settingNames.filter((name) => {
-  const { secret, perProcess } = settingOf(name);
-  return secret !== true && perProcess !== true;
+/** What every replica of a deployment has to have the same: no secrets, which nobody shall see, and nothing of one process alone. */
+export const sharedSettings: readonly SettingName[] = settingNames.filter((name) => {
+  const { type, secret, perProcess } = settingOf(name);
+  // A path says where something lies on one machine, not what it is.
+  return type !== "path" && secret !== true && perProcess !== true;
 });
 
 /**
@@ -36,7 +37,7 @@ const shared: readonly SettingName[] = settingNames.filter((name) => {
  * it are equal exactly when it runs with that environment. Names that are no settings do not count.
  */
 export function settingsFingerprint(values: Readonly<Record<string, string | undefined>>): string {
-  const effective = shared.map((name) => [name, values[name] || defaultText(name)]);
+  const effective = sharedSettings.map((name) => [name, values[name] || defaultText(name)]);
   return createHash("sha256").update(JSON.stringify(effective)).digest("hex").slice(0, 16);
 }
 

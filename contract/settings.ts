@@ -2,6 +2,8 @@
  * The only list of settings. Names are environment variables; where the documents this project follows have a name for the
  * same thing, it is that name or one of `aliases`. What is not declared here cannot be set, and what is declared is read.
  */
+import { redisSchemes } from "./redis-url.ts";
+
 type Common = {
   /** What gets the value from main.ts: a gateway room, `main` or `cli`. */
   readonly room: string;
@@ -10,7 +12,7 @@ type Common = {
   readonly aliases?: readonly string[];
   /** Never shown. Of a URL, the password and the query are not. */
   readonly secret?: true;
-  /** Replicas of one deployment may differ in it: where a process listens and what lies on its machine. */
+  /** Replicas of one deployment may differ in it; in paths they may anyway. */
   readonly perProcess?: true;
   /** What stands in for a default that is only known at the start (`default: null`). */
   readonly computed?: string;
@@ -30,7 +32,13 @@ export type SettingDeclaration = Common &
     /** `min` and `max` count UTF-8 bytes. */
     | ({ readonly type: "string"; readonly default: string | null; readonly pattern?: string } & Bounds)
     | { readonly type: "path"; readonly default: string | null }
-    | { readonly type: "url"; readonly default: string | null; readonly schemes: readonly string[] }
+    /** `form`: one that is no URL of the web's grammar and has a reader of its own. */
+    | {
+        readonly type: "url";
+        readonly default: string | null;
+        readonly schemes: readonly string[];
+        readonly form?: "redis";
+      }
     | ({ readonly type: "secret"; readonly default: null; readonly secret: true; readonly pattern?: string } & Bounds)
     /** `id:base64(32 bytes),…`, the first key encrypts and all decrypt; or one passphrase of 32 characters or more. */
     | { readonly type: "keyring"; readonly default: null; readonly secret: true }
@@ -139,7 +147,6 @@ export const settings = {
   DATA_DIR: {
     type: "path",
     default: ".data",
-    perProcess: true,
     room: "main",
     description: "Directory of the embedded database and of generated secrets; relative to the working directory.",
   },
@@ -194,14 +201,61 @@ export const settings = {
     room: "store",
     description: "Longest wait for a free database connection.",
   },
+  DB_POOL_IDLE_TIMEOUT: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 0.1,
+    max: 86400,
+    room: "store",
+    description: "A database connection that nobody needs is closed after this time.",
+  },
+  DB_POOL_RECYCLE: {
+    type: "duration",
+    default: 3600,
+    unit: "s",
+    min: 0,
+    max: 86400,
+    room: "store",
+    description:
+      "A database connection is replaced at this age, so that connections spread over poolers that were added; 0 keeps them.",
+  },
+  DB_QUERY_TIMEOUT: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 0.1,
+    max: 3600,
+    room: "store",
+    description: "A database that has not answered a statement by then counts as one that does not answer.",
+  },
   REDIS_URL: {
     type: "url",
     default: null,
     computed: "shared state in PostgreSQL or in memory",
-    schemes: ["redis", "rediss"],
+    schemes: redisSchemes,
+    form: "redis",
     secret: true,
     room: "coordination",
-    description: "Redis for the state that crosses processes.",
+    description:
+      "Redis for the state that crosses processes: one server, `redis+sentinel://host,…/master` or `redis+cluster://host,…`.",
+  },
+  REDIS_CA_FILE: {
+    type: "path",
+    default: null,
+    computed: "the well-known authorities",
+    room: "coordination",
+    description: "PEM file of the authorities that sign the certificates of Redis, in place of the well-known ones.",
+  },
+  REDIS_COMMAND_TIMEOUT: {
+    type: "duration",
+    default: 2,
+    unit: "s",
+    min: 0.01,
+    max: 60,
+    aliases: ["REDIS_SOCKET_TIMEOUT"],
+    room: "coordination",
+    description: "A Redis that has not answered a command by then counts as one that does not answer.",
   },
   CACHE_PREFIX: {
     type: "string",
@@ -258,6 +312,15 @@ export const settings = {
     max: 254,
     room: "auth",
     description: "The caller with this email is an administrator.",
+  },
+  AUTH_CACHE_TTL: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    room: "auth",
+    description: "How long a token that was found good is believed without being checked again, never beyond its end.",
   },
   METRICS_TOKEN: {
     type: "secret",
@@ -406,6 +469,17 @@ export const settings = {
     room: "upstreams",
     description: "Longest time to open a connection to an upstream.",
   },
+  UPSTREAM_KEEP_ALIVE_TIMEOUT: {
+    type: "duration",
+    default: 4,
+    unit: "s",
+    min: 0.1,
+    max: 3600,
+    aliases: ["HTTPX_KEEPALIVE_EXPIRY"],
+    room: "upstreams",
+    description:
+      "How long an idle connection to an upstream stays open; shorter than upstreams keep it (Node 5 s), so that the gateway closes first.",
+  },
   UPSTREAM_MAX_MESSAGE_BYTES: {
     type: "bytes",
     default: 16 * MIB,
@@ -494,11 +568,20 @@ export const settings = {
     room: "engine",
     description: "How long requests that are running may take to end when the gateway stops.",
   },
+  READY_CHECK_TIMEOUT: {
+    type: "duration",
+    default: 2,
+    unit: "s",
+    min: 0.1,
+    max: 60,
+    room: "main",
+    description:
+      "Longest time that `/ready` waits for the database and for the shared state; shorter than the probe waits for `/ready`.",
+  },
   PLAN_FILE: {
     type: "path",
     default: null,
     computed: "none",
-    perProcess: true,
     room: "main",
     description:
       "The plan this gateway was deployed with, as `mcp-stack plan --json` prints it; its limits stand beside the load among the metrics.",

@@ -101,7 +101,9 @@ async function start(
   observe.store(store);
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
+    redisCaFile: settings.REDIS_CA_FILE,
     redisPrefix: settings.CACHE_PREFIX,
+    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
     repository: store.sharedState,
     singleProcess: isEmbedded && settings.REDIS_URL === undefined,
     log,
@@ -119,6 +121,7 @@ async function start(
     connectTimeoutMs: settings.UPSTREAM_CONNECT_TIMEOUT * 1000,
     maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
+    keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
     stdioSocket: () => stdioHost.socketPath,
     clientName: NAME,
     clientVersion: VERSION,
@@ -163,6 +166,7 @@ async function start(
     issuer: settings.JWT_ISSUER,
     required: settings.AUTH_REQUIRED,
     metricsToken: settings.METRICS_TOKEN,
+    cacheMs: settings.AUTH_CACHE_TTL * 1000,
     adminEmail: settings.PLATFORM_ADMIN_EMAIL,
     anonymousIsAdmin: isLoopback(settings.HOST),
     now: Date.now,

@@ -1,5 +1,4 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import { asFault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
@@ -11,6 +10,7 @@ import { engines, type ServerEngine } from "./engine/index.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
+import { readiness } from "./readiness.ts";
 import { type createRegistry, openApiDocument } from "./registry/index.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -117,27 +117,18 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
       sessions.takeover.letGoAll();
       httpSse.drain();
       webSockets.drain();
+      input.store.releaseIdle();
     },
   };
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ store, state }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state }: EngineInput, isDraining: () => boolean) {
+  const needs = { database: () => store.ping(), state: () => state.ping() };
+  const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
-    ready: async () => {
-      const checks: Record<string, string> = {};
-      const check = async (name: string, ping: Promise<void>) => {
-        checks[name] = await ping.then(
-          () => "ok",
-          (error: unknown) => asFault(error, name).message,
-        );
-      };
-      await Promise.all([check("database", store.ping()), check("state", state.ping())]);
-      if (isDraining()) checks.drain = "shutting down";
-      const ready = Object.values(checks).every((value) => value === "ok");
-      return { status: ready ? 200 : 503, body: { status: ready ? "ready" : "not ready", checks } };
-    },
+    ready: () => readiness({ needs, isDraining, timeoutMs }),
   };
 }
 

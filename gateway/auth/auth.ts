@@ -1,5 +1,5 @@
 /**
- * Who is asking. The answer for an Authorization header is kept for a minute at most, so that the warm path is one look into
+ * Who is asking. The answer for an Authorization header is kept for a while (AUTH_CACHE_TTL), so that the warm path is one look into
  * a map and no cryptography; a token that was refused is not kept.
  */
 import { type Fault, fault } from "../../contract/errors.ts";
@@ -8,7 +8,6 @@ import { createJwtVerifier, type JwtOptions, type MintRequest, mintJwt } from ".
 import { createScraperVerifier } from "./scraper.ts";
 import type { Verifier } from "./verifiers.ts";
 
-const CACHE_MS = 60_000;
 const MAX_CACHED = 10_000;
 const MAX_HEADER_CHARS = 16_384;
 
@@ -20,6 +19,8 @@ export type AuthOptions = Omit<JwtOptions, "secret"> & {
   readonly required: boolean;
   /** Opens the metrics and nothing else; undefined for none. */
   readonly metricsToken: string | undefined;
+  /** How long a token that was found good is believed, ms. */
+  readonly cacheMs: number;
   /** Right only where the gateway listens on a loopback address alone. */
   readonly anonymousIsAdmin: boolean;
   readonly count?: (outcome: AuthOutcome) => void;
@@ -103,7 +104,7 @@ class TokenAuth implements Auth {
   }
 
   #remember(authorization: string, principal: Principal): void {
-    const until = Math.min(principal.expiresAt ?? Infinity, this.#options.now() + CACHE_MS);
+    const until = Math.min(principal.expiresAt ?? Infinity, this.#options.now() + this.#options.cacheMs);
     this.#known.set(authorization, { principal: Object.freeze(principal), until });
     const [oldest] = this.#known.size > MAX_CACHED ? this.#known.keys() : [];
     if (oldest !== undefined) this.#known.delete(oldest);

@@ -32,6 +32,8 @@ export type LoadOptions = {
   readonly envFile?: string | false;
   /** Values of command-line options under their setting names. */
   readonly cli?: Readonly<Record<string, string | undefined>>;
+  /** Weaker than everything that is configured, stronger than the defaults: what the plan of this machine says. */
+  readonly planned?: Readonly<Record<string, string>>;
   /** What relative paths are relative to; the working directory by default. */
   readonly directory?: string;
 };
@@ -49,7 +51,7 @@ type Findings = { readonly problems: string[]; readonly warnings: string[] };
 export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   const directory = options.directory ?? process.cwd();
   const findings: Findings = { problems: [], warnings: [] };
-  const sources = sourcesOf(options, directory, findings);
+  const sources = [...sourcesOf(options, directory, findings), plannedSource(options)];
   const found = sources.map((source) => collect(source, findings));
   const values: Record<string, SettingValue | undefined> = {};
   const provenance: Record<string, string> = {};
@@ -97,6 +99,10 @@ function sourcesOf(options: LoadOptions, directory: string, findings: Findings):
     findings.problems.push(`${path} cannot be read: ${error instanceof Error ? error.message : "unknown reason"}`);
     return [cli, environment];
   }
+}
+
+function plannedSource({ planned = {} }: LoadOptions): Source {
+  return { values: planned, place: () => "plan of this machine", isFile: false };
 }
 
 function lineName(line: string): string | undefined {

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { SettingValue } from "../../contract/setting-values.ts";
 import type { SettingDeclaration } from "../../contract/settings.ts";
+import { parseUrl, redactUrl } from "./urls.ts";
 
 export type Parsed = { readonly value: SettingValue } | { readonly problem: string };
 
@@ -45,7 +46,7 @@ export function parseValue(declaration: SettingDeclaration, text: string, direct
     case "path":
       return { value: resolve(directory, text) };
     case "url":
-      return parseUrl(text.trim(), declaration.schemes);
+      return parseUrl(declaration, text.trim());
     case "keyring":
       return parseKeyRing(text);
     case "string":
@@ -124,16 +125,6 @@ function parseList(text: string): Parsed {
   }
 }
 
-function parseUrl(text: string, schemes: readonly string[]): Parsed {
-  const problem = {
-    problem: `a URL with a host, starting with ${schemes.map((scheme) => `${scheme}://`).join(" or ")}`,
-  };
-  const url = URL.parse(text);
-  if (url === null || !schemes.includes(url.protocol.slice(0, -1))) return problem;
-  // libpq takes the host from the query where a Unix socket is meant.
-  return url.hostname === "" && !url.searchParams.has("host") ? problem : { value: text };
-}
-
 /** Shape only; the room that uses the ring derives the keys. */
 function parseKeyRing(text: string): Parsed {
   const problem = {
@@ -158,8 +149,5 @@ function parseText(declaration: Extract<SettingDeclaration, { type: "string" | "
 /** How a value may be shown: nothing of a secret; of a secret URL, where it points. */
 export function redactValue(declaration: SettingDeclaration, text: string): string {
   if (declaration.secret !== true) return text;
-  const url = declaration.type === "url" ? URL.parse(text) : null;
-  if (url === null || url.host === "") return "(hidden)";
-  const user = url.username === "" && url.password === "" ? "" : `${url.username}${url.password === "" ? "" : ":***"}@`;
-  return `${url.protocol}//${user}${url.host}${url.pathname}${url.search === "" ? "" : "?***"}`;
+  return declaration.type === "url" ? redactUrl(declaration, text) : "(hidden)";
 }

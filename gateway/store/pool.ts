@@ -11,12 +11,16 @@ export interface Database extends Sql {
   /** Runs `work` in one transaction; rolled back when it rejects. */
   transaction<T>(work: (sql: Sql) => Promise<T>, mode?: "read write" | "snapshot"): Promise<T>;
   gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  /**
+   * From now on a connection is closed soon after its work is done, those without work at once: the replica that takes over needs them.
+   * What still has to be asked is asked as before.
+   */
+  releaseIdle(): void;
   close(): Promise<void>;
 }
 
-/** A statement that takes longer counts as a database that does not answer, ms. */
-const QUERY_TIMEOUT_MS = 30_000;
-const IDLE_MS = 30_000;
+/** How long a connection waits for more work once idle ones are released, ms. */
+const LINGER_MS = 100;
 
 /** URLs as the field writes them (`postgresql+psycopg://`, `postgres://`) in the one form the driver reads. */
 export function driverUrl(url: string): string {
@@ -44,17 +48,25 @@ export type PoolOptions = {
   readonly poolSize: number;
   /** How long a request waits for a connection, ms. */
   readonly poolTimeoutMs: number;
+  /** A connection that nobody needs is closed after this, ms. */
+  readonly idleTimeoutMs?: number;
+  /** A connection is replaced at this age, ms; 0 keeps it. */
+  readonly recycleMs?: number;
+  /** A statement that takes longer counts as a database that does not answer, ms. */
+  readonly queryTimeoutMs?: number;
   readonly log: Log;
 };
 
 /** Opens no connection by itself. Rejections are the driver's; repositories turn them into Faults. */
-export function openPool({ url, poolSize, poolTimeoutMs, log }: PoolOptions): Database {
+export function openPool(options: PoolOptions): Database {
+  const { url, poolSize, poolTimeoutMs, idleTimeoutMs = 30_000, recycleMs = 0, queryTimeoutMs = 30_000, log } = options;
   const pool = new pg.Pool({
     connectionString: driverUrl(url),
     max: poolSize,
     connectionTimeoutMillis: poolTimeoutMs,
-    idleTimeoutMillis: IDLE_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
+    idleTimeoutMillis: idleTimeoutMs,
+    maxLifetimeSeconds: recycleMs / 1000,
+    query_timeout: queryTimeoutMs,
     application_name: "mcp-stack",
   });
   // Without a listener the loss of an idle connection would end the process.
@@ -95,6 +107,11 @@ export function openPool({ url, poolSize, poolTimeoutMs, log }: PoolOptions): Da
       }
     },
     gauges: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    releaseIdle() {
+      pool.options.idleTimeoutMillis = LINGER_MS;
+      const release = (client: pg.PoolClient) => client.release(true);
+      for (let count = pool.idleCount; count > 0; count--) pool.connect().then(release, () => undefined);
+    },
     close() {
       closing ??= pool.end();
       return closing;

@@ -12,6 +12,8 @@ export type OriginOptions = {
   readonly connectTimeoutMs: number;
   /** Concurrent calls per origin; further ones wait in order. */
   readonly connectionsPerOrigin: number;
+  /** How long an idle connection is kept, ms; default 4000, for Node's servers close theirs after 5000. */
+  readonly keepAliveMs?: number;
   /** Opens sockets; the place where guards against forbidden addresses and client certificates go. */
   readonly connect?: Connector;
 };
@@ -26,7 +28,6 @@ export type Address = {
 const MAX_WAITING = 4096;
 /** Streams that stay open, per origin. */
 const MAX_STREAMS = 4096;
-const IDLE_SOCKET_MS = 4000;
 
 /**
  * Bytes received on a socket when it failed, by the error it failed with: a kept-alive socket has received some. undici
@@ -114,7 +115,7 @@ export class PoolPair {
       // Time limits are the callers': one for the whole exchange.
       headersTimeout: 0,
       bodyTimeout: 0,
-      keepAliveTimeout: IDLE_SOCKET_MS,
+      keepAliveTimeout: this.#options.keepAliveMs ?? 4000,
     });
   }
 

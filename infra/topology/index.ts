@@ -40,4 +40,4 @@ export { fractionOfDay } from "./schedule.ts";
 export { resolveText, type SecretEncoding, secretMarker, secretsIn } from "./secret-text.ts";
 export { SECRETS } from "./secrets.ts";
 export { DATABASE, ROLES } from "./site.ts";
-export { BUILT_IMAGE } from "./tiers/gateway.ts";
+export { BUILT_IMAGE, planSettings } from "./tiers/gateway.ts";

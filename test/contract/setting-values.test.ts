@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeSettings, settingsFingerprint } from "../../contract/setting-values.ts";
-import { type SettingName, type Settings, settingNames, settingOf } from "../../contract/settings.ts";
+import { encodeSettings, settingsFingerprint, sharedSettings } from "../../contract/setting-values.ts";
+import { type SettingName, type Settings, secretNames, settingNames, settingOf } from "../../contract/settings.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
 
 /** Any value that the setting may have. */
@@ -27,6 +27,12 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
         { maxLength: 4 },
       );
     case "url":
+      if (declaration.form === "redis")
+        return fc.constantFrom(
+          "redis://user:p%40ss@host:1234/7",
+          "rediss+sentinel://h1,h2:1/master/3?sentinelPassword=a%26b",
+          "redis+cluster://:secret@[::1]:7000,h2",
+        );
       return fc.constantFrom(...declaration.schemes).map((scheme) => `${scheme}://user:pass@host:1234/name`);
     case "path":
       return fc.constantFrom("/a", "/a b/c", "/ü");
@@ -73,7 +79,8 @@ describe("encodeSettings", () => {
 describe("settingsFingerprint", () => {
   const effective = (values: Readonly<Record<string, string>>) =>
     settingsFingerprint(encodeSettings(loadSettings({ env: values, envFile: false }).settings));
-  const isShared = (name: SettingName) => settingOf(name).secret !== true && settingOf(name).perProcess !== true;
+  const apart: readonly SettingName[] = [...secretNames, "HOST", "PORT"];
+  const isShared = (name: SettingName) => !apart.includes(name) && settingOf(name).type !== "path";
 
   it("is the same for what an environment holds and for what a gateway makes of it", () => {
     expect(settingsFingerprint({})).toMatch(/^[0-9a-f]{16}$/);
@@ -92,9 +99,6 @@ describe("settingsFingerprint", () => {
     expect(effective({ TOOL_TIMEOUT: "1m", ALLOWED_HOSTS: "[]", LOG_LEVEL: "INFO", PORT: "" })).toBe(
       settingsFingerprint({}),
     );
-    // A default that is a path would be another one in another directory.
-    const paths = settingNames.filter((name) => settingOf(name).type === "path" && settingOf(name).default !== null);
-    expect(paths.filter(isShared)).toEqual([]);
   });
 
   it.each(settingNames.filter((name) => !hasOneValue(name)))(
@@ -108,12 +112,7 @@ describe("settingsFingerprint", () => {
   );
 
   it("leaves out secrets, what is a process's own, and names that are no settings", () => {
-    expect(settingNames.filter((name) => settingOf(name).perProcess === true)).toEqual([
-      "HOST",
-      "PORT",
-      "DATA_DIR",
-      "PLAN_FILE",
-    ]);
+    expect(sharedSettings).toEqual(settingNames.filter(isShared));
     expect(settingsFingerprint({ JWT_SECRET_KEY_FILE: "/x", UV_THREADPOOL_SIZE: "8" })).toBe(settingsFingerprint({}));
   });
 });

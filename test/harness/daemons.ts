@@ -4,12 +4,13 @@ import { existsSync, readdirSync } from "node:fs";
 import { chmod, chown, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { delimiter, join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import pg from "pg";
 import { freePort, temporaryDirectory } from "./ports.ts";
 import { type Running, run } from "./process.ts";
 import { waitFor } from "./wait.ts";
 
-export type Program = "postgres" | "pgbouncer" | "redis-server" | "nginx";
+export type Program = "postgres" | "pgbouncer" | "redis-server" | "redis-cli" | "openssl" | "nginx";
 
 export type Daemon = {
   /** postgres://… or redis://… */
@@ -185,28 +186,43 @@ export async function startPgBouncer(postgresPort: number): Promise<Daemon> {
   });
 }
 
-/** Keeps nothing on disk: after a crash it is empty. */
-export async function startRedis(): Promise<Daemon> {
+/**
+ * Keeps nothing on disk: after a crash it is empty. `directives` are further lines of redis.conf; with `tls-port` among them it speaks
+ * TLS alone.
+ */
+export async function startRedis(
+  directives: (port: number) => readonly string[] = (port) => [`port ${port}`],
+  mode: "server" | "sentinel" = "server",
+): Promise<Daemon> {
   const directory = await temporaryDirectory();
   const port = await freePort();
-  const flags = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+  const lines = directives(port);
+  const file = join(directory.path, "redis.conf");
+  const own = mode === "server" ? ['save ""', "appendonly no"] : [];
+  await writeFile(file, ["bind 127.0.0.1", `dir ${directory.path}`, ...own, ...lines, ""].join("\n"));
+  const isTls = lines.includes(`tls-port ${port}`);
   return daemon({
-    url: `redis://127.0.0.1:${port}/0`,
+    url: `${isTls ? "rediss" : "redis"}://127.0.0.1:${port}/0`,
     port,
-    launch: () => run(installed("redis-server"), [...flags, "--dir", directory.path], {}),
-    answers: () => answersPing(port),
+    launch: () => run(installed("redis-server"), [file, ...(mode === "sentinel" ? ["--sentinel"] : [])], {}),
+    answers: () => answersPing(port, isTls ? "tls" : "plain"),
     crashSignal: "SIGKILL",
     stopSignal: "SIGKILL",
     remove: directory.remove,
   });
 }
 
-function answersPing(port: number): Promise<boolean> {
+/** Also when it wants a password first. */
+function answersPing(port: number, transport: "plain" | "tls"): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\n"));
+    const ping = (): void => void socket.write("PING\r\n");
+    const socket =
+      transport === "tls"
+        ? connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false }, ping)
+        : connect(port, "127.0.0.1", ping);
     socket.setTimeout(2000, () => socket.destroy());
     socket.once("data", (bytes) => {
-      resolve(bytes.toString().startsWith("+PONG"));
+      resolve(/^(?:\+PONG|-NOAUTH)/.test(bytes.toString()));
       socket.destroy();
     });
     socket.on("error", () => undefined);

@@ -1,4 +1,5 @@
 /** What tests need to start things and to speak to them. */
+export * from "./certificates.ts";
 export * from "./clients.ts";
 export * from "./daemons.ts";
 export * from "./disks.ts";

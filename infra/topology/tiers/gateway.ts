@@ -92,37 +92,51 @@ export function nodeFlags(maxOldSpaceMiB: number): readonly string[] {
   return [`--max-old-space-size=${maxOldSpaceMiB}`];
 }
 
+/** What a gateway takes from its plan wherever it runs: limits and timeouts. */
+export function planSettings({ gateway, timeouts, mcp, engine, shutdown, caches }: Site["plan"]): Partial<Settings> {
+  return {
+    HTTP_SERVER: engineOf(engine.kind),
+    KEEP_ALIVE_TIMEOUT: timeouts.gatewayKeepaliveS,
+    BACKLOG: gateway.backlog,
+    SSE_KEEPALIVE_INTERVAL: timeouts.sseKeepaliveS,
+    WEBSOCKET_PING_INTERVAL: timeouts.sseKeepaliveS,
+    TOOL_TIMEOUT: timeouts.toolS,
+    UPSTREAM_CONNECTIONS: mcp.socketsPerOrigin,
+    UPSTREAM_KEEP_ALIVE_TIMEOUT: timeouts.upstreamKeepaliveS,
+    AUTH_CACHE_TTL: caches.jwtTtlS,
+    READY_CHECK_TIMEOUT: timeouts.probeCheckS,
+    HEALTH_CHECK_INTERVAL: timeouts.healthIntervalS,
+    MAX_IN_FLIGHT: gateway.inFlightPerWorker * gateway.workers,
+    MAX_STREAMS: Math.max(1, mcp.streamsPerWorker * gateway.workers),
+    SHUTDOWN_GRACE: shutdown.drainS,
+  };
+}
+
 /** Every setting that the plan has a number for, or the stack a word. */
-export function gatewaySettings(site: Site, directories: Directories, port: number): Partial<Settings> {
+function gatewaySettings(site: Site, directories: Directories, port: number): Partial<Settings> {
   const { plan, deployment, ground } = site;
-  const { gateway, database, timeouts, mcp, engine, shutdown, probes } = plan;
+  const { database, timeouts, probes } = plan;
   const { access, upstreams } = deployment;
   // Neighbours within the deployment's network name nginx itself.
   const hosts = ground.target === "local" ? access.hosts : [...access.hosts, "nginx", ground.host("nginx")];
   return {
+    ...planSettings(plan),
     HOST: ground.listen[0] ?? "127.0.0.1",
     PORT: port,
-    HTTP_SERVER: engineOf(engine.kind),
     ...(hosts.length > 0 ? { ALLOWED_HOSTS: [...new Set(hosts)] } : {}),
     ...(access.origins.length > 0 ? { ALLOWED_ORIGINS: access.origins } : {}),
     MAX_BODY_BYTES: access.maxBodyMiB * 1024 * 1024,
-    KEEP_ALIVE_TIMEOUT: timeouts.gatewayKeepaliveS,
-    BACKLOG: gateway.backlog,
     DATA_DIR: directories.run,
     STARTUP_TIMEOUT: probes.startup.periodS * probes.startup.failureThreshold,
     MIGRATE_ON_START: false,
     DB_POOL_SIZE: database.poolPerWorker,
     DB_POOL_TIMEOUT: timeouts.dbAcquireS,
+    DB_POOL_IDLE_TIMEOUT: timeouts.dbIdleS,
+    DB_POOL_RECYCLE: database.recycleS,
+    DB_QUERY_TIMEOUT: timeouts.dbQueryS,
+    REDIS_COMMAND_TIMEOUT: timeouts.redisCommandS,
     PLATFORM_ADMIN_EMAIL: access.adminEmail,
-    SSE_KEEPALIVE_INTERVAL: timeouts.sseKeepaliveS,
-    WEBSOCKET_PING_INTERVAL: timeouts.sseKeepaliveS,
-    TOOL_TIMEOUT: timeouts.toolS,
-    UPSTREAM_CONNECTIONS: mcp.socketsPerOrigin,
-    HEALTH_CHECK_INTERVAL: timeouts.healthIntervalS,
     ...(Object.keys(upstreams.servers).length > 0 ? { MCP_CONFIG: `${directories.config}/${SERVERS_FILE}` } : {}),
-    MAX_IN_FLIGHT: gateway.inFlightPerWorker * gateway.workers,
-    MAX_STREAMS: Math.max(1, mcp.streamsPerWorker * gateway.workers),
-    SHUTDOWN_GRACE: shutdown.drainS,
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",

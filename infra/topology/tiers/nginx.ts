@@ -105,8 +105,17 @@ function probesOf({ probes, timeouts }: Plan, port: number, listen: readonly str
     timeoutS: timeouts.readinessS,
     failureThreshold: of.failureThreshold,
     check: { kind: "http", port, path: "/alive" },
-    // Alpine's images have one of the two, Debian's the other.
-    inside: ["sh", "-c", `curl -fsS -o /dev/null ${url} || wget -q -O /dev/null ${url}`],
+    inside: ["sh", "-c", askedBy(url, port)],
   });
   return { startup: probe(probes.startup), readiness: probe(probes.readiness), liveness: probe(probes.liveness) };
+}
+
+/** Images have one of two clients or none; where there is none, whether it listens is asked, as /proc writes it (proc_pid_net(5)). */
+function askedBy(url: string, port: number): string {
+  const listens = `grep -q -E ':${port.toString(16).toUpperCase().padStart(4, "0")} [0:]+ 0A ' /proc/net/tcp /proc/net/tcp6`;
+  return [
+    `if command -v curl >/dev/null; then curl -fsS -o /dev/null ${url}`,
+    `elif command -v wget >/dev/null; then wget -q -O /dev/null ${url}`,
+    `else ${listens}; fi`,
+  ].join("; ");
 }

@@ -80,6 +80,11 @@ function placeOf(site: Site, directories: Directories): PgbouncerPlace {
   };
 }
 
+/** As /proc/net/tcp writes a port; 0A after the addresses is a socket that listens (proc_pid_net(5)). Images of it have no client to ask with. */
+function hexadecimal(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
+
 /** It answers as soon as it listens, whether PostgreSQL does or not: the gateway's readiness tells that. */
 function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
   const { probes, timeouts } = plan;
@@ -89,8 +94,7 @@ function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
     timeoutS: timeouts.readinessS,
     failureThreshold: of.failureThreshold,
     check: { kind: "tcp", port },
-    // Without a database: whether it accepts is asked, not whether somebody may log in.
-    inside: ["sh", "-c", `command -v pg_isready >/dev/null && exec pg_isready -q -h 127.0.0.1 -p ${port}; kill -0 1`],
+    inside: ["sh", "-c", `grep -q -E ':${hexadecimal(port)} [0:]+ 0A ' /proc/net/tcp /proc/net/tcp6`],
   });
   return { startup: probe(probes.startup), readiness: probe(probes.readiness), liveness: probe(probes.liveness) };
 }

@@ -26,6 +26,7 @@ function room(options: Partial<AuthOptions> = {}) {
     adminEmail: "Admin@example.com",
     required: true,
     metricsToken: undefined,
+    cacheMs: 60_000,
     anonymousIsAdmin: false,
     now: () => clock.now,
     count: (outcome) => outcomes.push(outcome),
@@ -60,6 +61,18 @@ describe("authenticate", () => {
     expect(principal).toEqual({ id: "ann", kind: "jwt", admin: false, teams: ["a", "b"], expiresAt: NOW + 600_000 });
     expect(auth.authenticate(header)).toBe(principal);
     expect(outcomes).toEqual(["ok", "ok"]);
+  });
+
+  it("believes a token for as long as it is told, and no longer", async () => {
+    const header = `Bearer ${await sign(claims())}`;
+    for (const cacheMs of [0, 1, 30_000]) {
+      const { auth, clock } = room({ cacheMs });
+      await auth.authenticate(header);
+      clock.now += cacheMs - 1;
+      if (cacheMs > 0) expect(auth.authenticate(header)).not.toBeInstanceOf(Promise);
+      clock.now += 1;
+      expect(auth.authenticate(header)).toBeInstanceOf(Promise);
+    }
   });
 
   it("does not believe what it remembers beyond the token's end", async () => {

@@ -106,7 +106,22 @@ describe("loadSettings", () => {
     [
       "REDIS_URL",
       "http://u:hunter2@h",
-      "REDIS_URL is http://u:***@h/, it has to be a URL with a host, starting with redis:// or rediss:// (environment)",
+      "REDIS_URL is http://u:***@h, it has to be a URL with a host, starting with redis:// or rediss:// or redis+sentinel:// or rediss+sentinel:// or redis+cluster:// or rediss+cluster:// (environment)",
+    ],
+    [
+      "REDIS_URL",
+      "redis://u:hunter2@h1,h2:6380",
+      "REDIS_URL is redis://u:***@h1,h2:6380, it has to be redis://[user:password@]host[:port][/database] with one host (redis+sentinel:// and redis+cluster:// take several) (environment)",
+    ],
+    [
+      "REDIS_URL",
+      "redis://:hun/ter@2@h",
+      "REDIS_URL is redis://:***@h, it has to be redis://[user:password@]host[:port][/database] with user, password and query values percent-encoded (environment)",
+    ],
+    [
+      "DATABASE_URL",
+      "postgresq://u:hun@ter/2@db/mcp",
+      "DATABASE_URL is postgresq://u:***@db/mcp, it has to be a URL with a host, starting with postgresql:// or postgres:// or postgresql+psycopg:// (environment)",
     ],
     ["REDIS_ULR", "x", "REDIS_ULR is no setting of this gateway; the nearest is REDIS_URL (environment)"],
     ["DB_POLL_SIZE", "5", "DB_POLL_SIZE is no setting of this gateway; the nearest is DB_POOL_SIZE (environment)"],
@@ -130,6 +145,8 @@ describe("loadSettings", () => {
   it("leaves alone what a desktop, a cluster or another program puts into the environment", () => {
     const env = {
       PATH: "/bin",
+      NODE_OPTIONS: "--max-old-space-size=251",
+      UV_THREADPOOL_SIZE: "4",
       SESSION_MANAGER: "x",
       MCP_TIMEOUT: "1",
       HTTP_PROXY: "http://proxy:3128",

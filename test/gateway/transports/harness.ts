@@ -421,6 +421,7 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
       issuer: "i",
       required: false,
       metricsToken: undefined,
+      cacheMs: 60_000,
       adminEmail: "admin@example.com",
       anonymousIsAdmin: true,
       now: Date.now,

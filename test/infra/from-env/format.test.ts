@@ -29,7 +29,7 @@ Unknown: mistyped, or of a version that is not known here
 
 Sized: numbers that the plan takes and proves
   DB_POOL_SIZE         line 3  given.database.poolPerWorker = 5 (pinned; also setting DB_POOL_SIZE)
-  DB_POOL_RECYCLE      line 4  given.database.recycleS = 3600 (pinned)
+  DB_POOL_RECYCLE      line 4  given.database.recycleS = 3600 (pinned; also setting DB_POOL_RECYCLE)
   CLIENT_IDLE_TIMEOUT  line 5  given.pgbouncer.clientIdleTimeoutS = 120 (pinned)
 
 Renamed: the same thing under another name

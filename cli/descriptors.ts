@@ -1,0 +1,17 @@
+/** How many descriptors a process of this user may have. */
+import { readFile } from "node:fs/promises";
+
+/** What macOS and most others grant without being asked, where there is no /proc to read it from. */
+const USUAL = 10_240;
+const LIMITS = "/proc/self/limits";
+
+/** The hard limit: Node raises its soft one to it by itself. */
+export async function descriptorLimit(): Promise<number> {
+  try {
+    const found = /^Max open files\s+\S+\s+(\d+|unlimited)/m.exec(await readFile(LIMITS, "utf8"));
+    const hard = Number(found?.[1]);
+    return Number.isSafeInteger(hard) ? hard : USUAL;
+  } catch {
+    return USUAL;
+  }
+}

@@ -1,0 +1,40 @@
+/** The secrets of a stack as Pulumi knows them: made here, or read from the stack's encrypted configuration. Never a plain text. */
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { resolveText, type SecretDeclaration, secretsIn } from "../../topology/index.ts";
+
+export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
+
+/** Reads a secret under a key of the stack's configuration; fails with the key where it is missing. */
+export type ReadSecret = (key: string) => pulumi.Output<string>;
+
+/** Letters and digits only: a value needs no quotes anywhere. Another version makes another value. */
+export function makeSecrets(
+  declarations: readonly SecretDeclaration[],
+  readSecret: ReadSecret,
+  options: pulumi.CustomResourceOptions,
+): SecretValues {
+  const made = declarations.map((secret) => {
+    if (secret.kind === "given") return [secret.name, readSecret(secret.key)] as const;
+    const { length, version } = secret;
+    const password = new random.RandomPassword(secret.name, { length, special: false, keepers: { version } }, options);
+    return [secret.name, password.result] as const;
+  });
+  return Object.fromEntries(made);
+}
+
+/** The text with its secrets in place: itself a secret where it has one. */
+export function resolveSecrets(text: string, values: SecretValues): pulumi.Input<string> {
+  const names = secretsIn(text);
+  if (names.length === 0) return text;
+  const used = names.map((name) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value === undefined) throw new RangeError(`secret ${name} is used and not declared`);
+    return value;
+  });
+  return pulumi.secret(
+    pulumi
+      .all(used)
+      .apply((texts) => resolveText(text, Object.fromEntries(names.map((name, at) => [name, texts[at] ?? ""])))),
+  );
+}

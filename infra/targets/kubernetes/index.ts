@@ -1,0 +1,81 @@
+/** The door of the Kubernetes target: a topology becomes resources of Pulumi, which are its manifests and nothing else. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Deployment, Topology } from "../../topology/index.ts";
+import { providerOf } from "./components/provider.ts";
+import { generatedValues, givenValues } from "./components/secrets.ts";
+import { Tier } from "./components/tier.ts";
+import { kubernetesParts, type Site, siteOf, startOrder } from "./manifests/index.ts";
+import { preflight } from "./preflight.ts";
+
+export { kubernetesManifests } from "./manifests/index.ts";
+
+export type KubernetesOptions = {
+  /** A secret of the stack's configuration; without it, the kubeconfig of the machine. */
+  readonly kubeconfig?: pulumi.Output<string> | undefined;
+  /** The secret that the configuration has under a key, `mcp-stack:databasePassword`; throws with the key where it has none. */
+  readonly given: (key: string) => pulumi.Output<string>;
+  /** Volumes that are kept survive `pulumi destroy` until somebody takes the protection away; in production, if nothing is said. */
+  readonly isProtected?: boolean;
+};
+
+export type KubernetesOutputs = {
+  /** Where clients come in: from outside, or within the cluster where it has no edge. */
+  readonly url: string;
+  readonly namespace: string;
+  /** By workload. */
+  readonly images: Readonly<Record<string, string>>;
+};
+
+/** Registers everything. Throws TargetError before the first resource where a cluster would refuse any of it. */
+export function deployKubernetes(
+  topology: Topology,
+  deployment: Deployment,
+  options: KubernetesOptions,
+): KubernetesOutputs {
+  const site = siteOf(topology, deployment);
+  const parts = kubernetesParts(topology, deployment);
+  preflight(
+    site,
+    parts.flatMap(({ manifests }) => manifests),
+  );
+  registerAll(site, parts, options);
+  return {
+    url: urlOf(site),
+    namespace: site.namespace,
+    images: Object.fromEntries(topology.workloads.map(({ name, image }) => [name, image.reference])),
+  };
+}
+
+function registerAll(site: Site, parts: ReturnType<typeof kubernetesParts>, options: KubernetesOptions): void {
+  const { secrets } = site.topology;
+  const given = givenValues(secrets, options.given);
+  const root = new pulumi.ComponentResource("mcp:kubernetes:Stack", site.topology.stack);
+  const provider = providerOf(site, options.kubeconfig, root);
+  const values = { ...given, ...generatedValues(secrets, root) };
+  const order = startOrder(site);
+  const ground: pulumi.Resource[] = [];
+  const started = new Map<string, pulumi.Resource>();
+  for (const part of parts) {
+    const tier = new Tier(
+      {
+        part,
+        workloads: site.topology.workloads,
+        values,
+        ground,
+        started,
+        order,
+        isProtected: options.isProtected ?? site.isProduction,
+      },
+      { parent: root, providers: { kubernetes: provider } },
+    );
+    if (part.name === "foundation") ground.push(...tier.objects);
+    for (const [name, resource] of tier.started) started.set(name, resource);
+  }
+}
+
+function urlOf({ topology, deployment, namespace }: Site): string {
+  const { edge, clusterDomain } = deployment.kubernetes;
+  if (edge.kind !== "none") return `https://${edge.host}`;
+  const { workload, port } = topology.entry;
+  return `http://${workload}.${namespace}.svc.${clusterDomain}:${port}`;
+}
