@@ -192,8 +192,11 @@ describe("files", () => {
     ]);
     const more = withWorkload("store", { files: [plain, { ...plain, path: "/etc/mcp-stack/more.conf" }, secret] });
     expect(names(more)).toEqual([expect.not.stringMatching(`^${files}$`), secrets]);
-    const rotated = { ...topology, secrets: topology.secrets.map((one) => ({ ...one, version: "2" })) };
-    expect(names(rotated as Topology)).toEqual([files, expect.not.stringMatching(`^${secrets}$`)]);
+    const rotated: Topology = {
+      ...topology,
+      secrets: [{ name: "store", why: "password of the store", kind: "generated", length: 48, version: "2" }],
+    };
+    expect(names(rotated)).toEqual([files, expect.not.stringMatching(`^${secrets}$`)]);
   });
 
   it("of two kinds share no directory", () => {
