@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   settings: () => import("./commands/settings.ts"),
   plan: () => import("./commands/plan.ts"),
   simulate: () => import("./commands/simulate.ts"),
+  render: () => import("./commands/render.ts"),
   up: () => import("./commands/up.ts"),
   status: () => import("./commands/status.ts"),
   verify: () => import("./commands/verify.ts"),

@@ -19,10 +19,10 @@ export type CatalogueWatch = {
 };
 
 export async function watchCatalogue(
-  store: Store,
+  store: Pick<Store, "loadSnapshot" | "catalogueVersion">,
   state: SharedState,
-  federation: Federation,
-  conversations: Conversations,
+  federation: Pick<Federation, "version" | "replace">,
+  conversations: Pick<Conversations, "catalogueChanged">,
   log: Log,
 ): Promise<CatalogueWatch> {
   let loading: Promise<void> | undefined;

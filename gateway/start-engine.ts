@@ -117,6 +117,7 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
       sessions.takeover.letGoAll();
       httpSse.drain();
       webSockets.drain();
+      input.store.releaseIdle();
     },
   };
 }

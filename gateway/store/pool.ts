@@ -11,8 +11,16 @@ export interface Database extends Sql {
   /** Runs `work` in one transaction; rolled back when it rejects. */
   transaction<T>(work: (sql: Sql) => Promise<T>, mode?: "read write" | "snapshot"): Promise<T>;
   gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  /**
+   * From now on a connection is closed soon after its work is done, those without work at once: the replica that takes over needs them.
+   * What still has to be asked is asked as before.
+   */
+  releaseIdle(): void;
   close(): Promise<void>;
 }
+
+/** How long a connection waits for more work once idle ones are released, ms. */
+const LINGER_MS = 100;
 
 /** URLs as the field writes them (`postgresql+psycopg://`, `postgres://`) in the one form the driver reads. */
 export function driverUrl(url: string): string {
@@ -99,6 +107,11 @@ export function openPool(options: PoolOptions): Database {
       }
     },
     gauges: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    releaseIdle() {
+      pool.options.idleTimeoutMillis = LINGER_MS;
+      const release = (client: pg.PoolClient) => client.release(true);
+      for (let count = pool.idleCount; count > 0; count--) pool.connect().then(release, () => undefined);
+    },
     close() {
       closing ??= pool.end();
       return closing;

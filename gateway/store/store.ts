@@ -68,6 +68,8 @@ export interface Store {
   ping(): Promise<void>;
   /** Connections of the pool now. */
   gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  /** For a process that drains: connections are closed as soon as nothing needs them. */
+  releaseIdle(): void;
   close(): Promise<void>;
 }
 
@@ -98,6 +100,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...serverOperations(run),
     ping: () => run.read(async (direct) => void (await direct.query("select 1"))),
     gauges: () => database.gauges(),
+    releaseIdle: () => database.releaseIdle(),
     close: () => database.close(),
   };
   try {

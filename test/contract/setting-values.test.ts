@@ -79,8 +79,8 @@ describe("encodeSettings", () => {
 describe("settingsFingerprint", () => {
   const effective = (values: Readonly<Record<string, string>>) =>
     settingsFingerprint(encodeSettings(loadSettings({ env: values, envFile: false }).settings));
-  const apart = [...secretNames, "HOST", "PORT", "DATA_DIR", "MCP_CONFIG", "PLAN_FILE", "REDIS_CA_FILE"];
-  const isShared = (name: SettingName) => !apart.includes(name);
+  const apart: readonly SettingName[] = [...secretNames, "HOST", "PORT"];
+  const isShared = (name: SettingName) => !apart.includes(name) && settingOf(name).type !== "path";
 
   it("is the same for what an environment holds and for what a gateway makes of it", () => {
     expect(settingsFingerprint({})).toMatch(/^[0-9a-f]{16}$/);

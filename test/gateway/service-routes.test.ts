@@ -1,9 +1,11 @@
 /** What a gateway tells those who run it, from outside: a cache in front, a collector of metrics, whoever checks a deployment. */
 import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { descriptorLimit } from "../../cli/descriptors.ts";
 import { settingsFingerprint } from "../../contract/setting-values.ts";
+import { planForMachine } from "../../infra/this-machine.ts";
 import { type Gateway, rest, send, startGateway } from "../harness/index.ts";
 import { plans } from "../infra/topology/plans.ts";
 
@@ -156,11 +158,17 @@ describe("METRICS_TOKEN", () => {
 });
 
 describe("the settings in force", () => {
-  it("have the fingerprint that follows from the environment", async () => {
-    const expected = settingsFingerprint({ ...ENV, MCP_EXAMPLE_SERVER: "false" });
+  it("have the fingerprint that follows from the environment and from what stands behind it", async () => {
+    // A first run takes limits from a plan of the machine.
+    const nofile = await descriptorLimit();
+    const memoryMiB = Math.floor(totalmem() / 1024 / 1024);
+    const planned = planForMachine({ cores: availableParallelism(), memoryMiB, nofile })?.settings;
+    const fingerprintOf = (env: Readonly<Record<string, string>>) =>
+      settingsFingerprint({ ...planned, MCP_EXAMPLE_SERVER: "false", ...env });
+    const expected = fingerprintOf(ENV);
     expect((await get("/version")).json().settingsFingerprint).toBe(expected);
     expect((await get("/metrics")).text).toContain(`settings="${expected}"} 1\n`);
-    const other = settingsFingerprint({ AUTH_REQUIRED: "false", MCP_EXAMPLE_SERVER: "false" });
+    const other = fingerprintOf({ AUTH_REQUIRED: "false" });
     expect((await get("/version", {}, open)).json().settingsFingerprint).toBe(other);
   });
 });

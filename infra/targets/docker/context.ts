@@ -69,6 +69,11 @@ export function contextTag(hash: string): string {
   return hash.slice(0, TAG_LENGTH);
 }
 
+/** The tag of the image that a build in `root` makes now. Throws RangeError as readContext does. */
+export function builtTag(root: string, buildArguments: Readonly<Record<string, string>>): string {
+  return contextTag(hashContext(readContext(root), buildArguments));
+}
+
 /** Reads what a build in `root` would see, with its Dockerfile. Throws RangeError for a link or device: a build would copy it, a hash cannot say what it means. */
 export function readContext(root: string, allowed: readonly string[] = CONTEXT): readonly ContextFile[] {
   return ["Dockerfile", ...allowed].flatMap((path) => filesUnder(root, path));

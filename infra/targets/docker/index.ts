@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Topology } from "../../topology/index.ts";
 import { containerArguments } from "./arguments.ts";
-import { contextTag, hashContext, readContext } from "./context.ts";
+import { builtTag } from "./context.ts";
 import { failureText } from "./ended.ts";
 import { buildArguments, buildOf, type DockerContainer, type DockerPlan, dockerPlan } from "./plan/index.ts";
 import { makeSecrets, type ReadSecret } from "./values.ts";
@@ -26,7 +26,7 @@ export type DockerOutputs = {
 /** Provider, networks, image, volumes, secrets, containers, in the order of their start. Throws RangeError as `dockerPlan` does. */
 export function deployDocker(topology: Topology, deployment: Deployment, options: DockerOptions): DockerOutputs {
   const { projectDirectory, readSecret } = options;
-  const tag = contextTag(hashContext(readContext(projectDirectory), buildArguments(deployment)));
+  const tag = builtTag(projectDirectory, buildArguments(deployment));
   const plan = dockerPlan(topology, deployment, buildOf(deployment, tag));
   const { host } = deployment.docker;
   const provider = new docker.Provider("docker", host === undefined ? {} : { host });

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Topology } from "../../topology/index.ts";
 import { providerOf } from "./components/provider.ts";
-import { secretValues } from "./components/secrets.ts";
+import { generatedValues, givenValues } from "./components/secrets.ts";
 import { Tier } from "./components/tier.ts";
 import { kubernetesParts, type Site, siteOf, startOrder } from "./manifests/index.ts";
 import { preflight } from "./preflight.ts";
@@ -47,9 +47,11 @@ export function deployKubernetes(
 }
 
 function registerAll(site: Site, parts: ReturnType<typeof kubernetesParts>, options: KubernetesOptions): void {
+  const { secrets } = site.topology;
+  const given = givenValues(secrets, options.given);
   const root = new pulumi.ComponentResource("mcp:kubernetes:Stack", site.topology.stack);
   const provider = providerOf(site, options.kubeconfig, root);
-  const values = secretValues(site.topology.secrets, options.given, root);
+  const values = { ...given, ...generatedValues(secrets, root) };
   const order = startOrder(site);
   const ground: pulumi.Resource[] = [];
   const started = new Map<string, pulumi.Resource>();

@@ -93,7 +93,7 @@ export function nodeFlags(maxOldSpaceMiB: number): readonly string[] {
 }
 
 /** What a gateway takes from its plan wherever it runs: limits and timeouts. */
-export function planSettings({ gateway, timeouts, mcp, engine, shutdown }: Site["plan"]): Partial<Settings> {
+export function planSettings({ gateway, timeouts, mcp, engine, shutdown, caches }: Site["plan"]): Partial<Settings> {
   return {
     HTTP_SERVER: engineOf(engine.kind),
     KEEP_ALIVE_TIMEOUT: timeouts.gatewayKeepaliveS,
@@ -102,6 +102,9 @@ export function planSettings({ gateway, timeouts, mcp, engine, shutdown }: Site[
     WEBSOCKET_PING_INTERVAL: timeouts.sseKeepaliveS,
     TOOL_TIMEOUT: timeouts.toolS,
     UPSTREAM_CONNECTIONS: mcp.socketsPerOrigin,
+    UPSTREAM_KEEP_ALIVE_TIMEOUT: timeouts.upstreamKeepaliveS,
+    AUTH_CACHE_TTL: caches.jwtTtlS,
+    READY_CHECK_TIMEOUT: timeouts.probeCheckS,
     HEALTH_CHECK_INTERVAL: timeouts.healthIntervalS,
     MAX_IN_FLIGHT: gateway.inFlightPerWorker * gateway.workers,
     MAX_STREAMS: Math.max(1, mcp.streamsPerWorker * gateway.workers),
@@ -128,6 +131,10 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     MIGRATE_ON_START: false,
     DB_POOL_SIZE: database.poolPerWorker,
     DB_POOL_TIMEOUT: timeouts.dbAcquireS,
+    DB_POOL_IDLE_TIMEOUT: timeouts.dbIdleS,
+    DB_POOL_RECYCLE: database.recycleS,
+    DB_QUERY_TIMEOUT: timeouts.dbQueryS,
+    REDIS_COMMAND_TIMEOUT: timeouts.redisCommandS,
     PLATFORM_ADMIN_EMAIL: access.adminEmail,
     ...(Object.keys(upstreams.servers).length > 0 ? { MCP_CONFIG: `${directories.config}/${SERVERS_FILE}` } : {}),
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,

@@ -63,7 +63,10 @@ function rolesSql({ postgres, timeouts }: Site["plan"]): string {
     `GRANT pg_read_all_data TO ${ROLES.backup};`,
     `GRANT pg_monitor TO ${ROLES.monitor};`,
     ...reserved.map((role) => `GRANT pg_use_reserved_connections TO ${role};`),
+    // The server's own limit is for whoever serves requests; changing a schema and copying a database take as long as they take.
     `ALTER ROLE ${ROLES.gateway} SET statement_timeout = '${Math.round(timeouts.dbStatementS * 1000)}ms';`,
+    `ALTER ROLE ${ROLES.migrator} SET statement_timeout = 0;`,
+    `ALTER ROLE ${ROLES.backup} SET statement_timeout = 0;`,
     `SELECT 'CREATE DATABASE ${DATABASE} OWNER ${ROLES.migrator}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${DATABASE}') \\gexec`,
     `REVOKE ALL ON DATABASE ${DATABASE} FROM PUBLIC;`,
     ...LOGIN_ROLES.map(([role]) => `GRANT CONNECT ON DATABASE ${DATABASE} TO ${role};`),

@@ -71,6 +71,18 @@ describe("openPool", () => {
     ]);
   });
 
+  it("lets go of connections without work when it is told to, and still answers", async () => {
+    const draining = pool({});
+    await Promise.all([draining.query("select"), draining.query("select")]);
+    expect(draining.gauges()).toEqual({ total: 2, idle: 2, waiting: 0 });
+    draining.releaseIdle();
+    await waitFor(() => isClosed(0) && isClosed(1));
+    expect(draining.gauges().total).toBe(0);
+    expect(await draining.query("select")).toEqual([]);
+    await waitFor(() => isClosed(2));
+    expect([opened.length, draining.gauges().total]).toEqual([3, 0]);
+  });
+
   it("gives up a statement after queryTimeoutMs", async () => {
     const patient = pool({ queryTimeoutMs: HOUR }).query("silence");
     const hasty = pool({ queryTimeoutMs: 20 }).query("silence");

@@ -78,6 +78,13 @@ describe("the gateway's environment", () => {
       sse: settings.SSE_KEEPALIVE_INTERVAL,
       engine: settings.HTTP_SERVER,
       migrates: settings.MIGRATE_ON_START,
+      idle: settings.DB_POOL_IDLE_TIMEOUT,
+      recycle: settings.DB_POOL_RECYCLE,
+      query: settings.DB_QUERY_TIMEOUT,
+      redis: settings.REDIS_COMMAND_TIMEOUT,
+      upstreamIdle: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT,
+      believed: settings.AUTH_CACHE_TTL,
+      ready: settings.READY_CHECK_TIMEOUT,
     }).toEqual({
       pool: plan.database.poolPerWorker,
       acquire: plan.timeouts.dbAcquireS,
@@ -92,6 +99,13 @@ describe("the gateway's environment", () => {
       sse: plan.timeouts.sseKeepaliveS,
       engine: plan.engine.kind,
       migrates: false,
+      idle: plan.timeouts.dbIdleS,
+      recycle: plan.database.recycleS,
+      query: plan.timeouts.dbQueryS,
+      redis: plan.timeouts.redisCommandS,
+      upstreamIdle: plan.timeouts.upstreamKeepaliveS,
+      believed: plan.caches.jwtTtlS,
+      ready: plan.timeouts.probeCheckS,
     });
   });
 

@@ -7,6 +7,7 @@ import { networksOf } from "./networks.ts";
 import { schedulesOf } from "./schedules.ts";
 import { storageOf } from "./storage.ts";
 
+export { builtTag } from "../context.ts";
 export type * from "./model.ts";
 export { STACK_LABEL } from "./naming.ts";
 

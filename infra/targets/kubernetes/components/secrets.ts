@@ -2,47 +2,39 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { resolveText, type SecretDeclaration, secretsIn } from "../../../topology/index.ts";
-import type { Manifest } from "../manifest.ts";
+import { type Manifest, secretTexts } from "../manifests/index.ts";
 
+/** By name. */
 export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
 
-/** `given`: the secret that the configuration has under a key; throws with the key where it has none. */
-export function secretValues(
+/** Those that the configuration has; `given` throws, with the key, where it has none: before anything is registered. */
+export function givenValues(
   declarations: readonly SecretDeclaration[],
   given: (key: string) => pulumi.Output<string>,
-  parent: pulumi.Resource,
 ): SecretValues {
   return Object.fromEntries(
-    declarations.map((declaration) => [declaration.name, valueFor(declaration, given, parent)]),
+    declarations.flatMap((one) => (one.kind === "given" ? [[one.name, pulumi.secret(given(one.key))]] : [])),
   );
 }
 
-function valueFor(
-  declaration: SecretDeclaration,
-  given: (key: string) => pulumi.Output<string>,
-  parent: pulumi.Resource,
-): pulumi.Output<string> {
-  if (declaration.kind === "given") return pulumi.secret(given(declaration.key));
-  const { name, length, version } = declaration;
-  // Letters and digits alone: the value stands in URLs and configuration files.
-  const made = new random.RandomPassword(name, { length, special: false, keepers: { version } }, { parent });
-  return pulumi.secret(made.result);
+/** Those that nobody writes down. */
+export function generatedValues(declarations: readonly SecretDeclaration[], parent: pulumi.Resource): SecretValues {
+  return Object.fromEntries(
+    declarations.flatMap((one) => {
+      if (one.kind !== "generated") return [];
+      const { name, length, version } = one;
+      // Letters and digits alone: the value stands in URLs and configuration files.
+      const made = new random.RandomPassword(name, { length, special: false, keepers: { version } }, { parent });
+      return [[name, pulumi.secret(made.result)]];
+    }),
+  );
 }
 
-/** The Secret's content with values where markers stand. */
+/** The Secret's content with values where markers stand. Throws RangeError where a marker names what nobody declares. */
 export function filled(secret: Manifest, values: SecretValues): Readonly<Record<string, unknown>> {
-  const texts = Object.entries(textsOf(secret));
+  const texts = Object.entries(secretTexts(secret));
   const names = [...new Set(texts.flatMap(([, text]) => secretsIn(text)))];
-  const known = pulumi.all(
-    Object.fromEntries(
-      names.map((name) => {
-        const value = Object.hasOwn(values, name) ? values[name] : undefined;
-        if (value === undefined)
-          throw new RangeError(`Secret/${secret.metadata.name} names secret ${name}, which nobody declares`);
-        return [name, value];
-      }),
-    ),
-  );
+  const known = pulumi.all(Object.fromEntries(names.map((name) => [name, valueOfName(name, secret, values)])));
   return {
     ...secret,
     stringData: Object.fromEntries(
@@ -51,9 +43,8 @@ export function filled(secret: Manifest, values: SecretValues): Readonly<Record<
   };
 }
 
-function textsOf({ stringData }: Manifest): Readonly<Record<string, string>> {
-  if (typeof stringData !== "object" || stringData === null) return {};
-  return Object.fromEntries(
-    Object.entries(stringData).flatMap(([key, text]) => (typeof text === "string" ? [[key, text]] : [])),
-  );
+function valueOfName(name: string, { metadata }: Manifest, values: SecretValues): pulumi.Output<string> {
+  const value = Object.hasOwn(values, name) ? values[name] : undefined;
+  if (value === undefined) throw new RangeError(`Secret/${metadata.name} names secret ${name}, which nobody declares`);
+  return value;
 }

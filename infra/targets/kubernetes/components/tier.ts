@@ -99,14 +99,24 @@ function optionsOf(
   const workload = workloads.find(({ name }) => name === logicalName(manifest));
   const beside = [...made].filter(([one]) => !isStarted(one) && !BOUND_LATE.includes(one.kind));
   const after = (order.get(logicalName(manifest)) ?? []).flatMap((name) => started.get(name) ?? before.get(name) ?? []);
-  const limit = workload === undefined ? undefined : `${awaitSeconds(workload)}s`;
+  const seconds = workload === undefined ? null : awaitSeconds(workload);
+  const limit = `${seconds}s`;
   return {
     dependsOn: [...new Set([...ground, ...beside.map(([, resource]) => resource), ...after])],
     ...kept,
-    ...(limit === undefined ? {} : { customTimeouts: { create: limit, update: limit, delete: limit } }),
+    ...(isScaled(manifest) ? { ignoreChanges: ["spec.replicas"] } : {}),
+    ...(seconds === null ? {} : { customTimeouts: { create: limit, update: limit, delete: limit } }),
   };
 }
 
 function isStarted({ kind }: Manifest): boolean {
   return STARTING.includes(kind);
+}
+
+/**
+ * Its replicas are its autoscaler's. Where it had none before, the number that it had is kept until the autoscaler sets its own: a field
+ * that is simply taken away falls back to one pod. Kubernetes documentation, migrating Deployments to horizontal autoscaling.
+ */
+function isScaled({ kind, spec }: Manifest): boolean {
+  return kind === "Deployment" && typeof spec === "object" && spec !== null && !Object.hasOwn(spec, "replicas");
 }

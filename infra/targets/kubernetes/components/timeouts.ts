@@ -4,11 +4,15 @@ import type { Workload } from "../../../topology/index.ts";
 /** Pulling an image, attaching a volume, finding a node: nothing of the plan says how long that takes. */
 const START_OVERHEAD_S = 300;
 
-/** Seconds until everything that the workload may take has been taken; Pulumi's own limit would be ten minutes for each. */
-export function awaitSeconds(workload: Workload): number {
+/**
+ * Seconds until everything that the workload may take has been taken; Pulumi's own limit would be ten minutes for each. Null where
+ * nothing is waited for: a schedule is made, not run.
+ */
+export function awaitSeconds(workload: Workload): number | null {
   const { shape, probes, shutdown } = workload;
   const startup = probes === null ? 0 : probes.startup.periodS * probes.startup.failureThreshold;
-  if (shape.kind === "job" || shape.kind === "schedule") return Math.ceil(shape.deadlineS + START_OVERHEAD_S);
+  if (shape.kind === "schedule") return null;
+  if (shape.kind === "job") return Math.ceil(shape.deadlineS + START_OVERHEAD_S);
   if (shape.kind === "stateful") return Math.ceil(START_OVERHEAD_S + startup + shutdown.graceS);
   const most = shape.scaling?.max ?? shape.replicas;
   const perStep = Math.max(1, Math.ceil(most * shape.rollout.surge));

@@ -1,11 +1,9 @@
 /** How many replicas there are, and how many may be gone at once. */
 import type { Scaling, Workload } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
+import { podMetricOf } from "./monitoring.ts";
 import { seconds } from "./quantity.ts";
 import { metadataOf, type Site, type Tree, workloadLabels, workloadSelector } from "./site.ts";
-
-/** Requests in flight per pod, as the gateway counts them. */
-export const IN_FLIGHT_METRIC = "mcp_requests_in_flight";
 
 /** Kubernetes documentation, HorizontalPodAutoscaler v2. No target for memory: what a garbage collector holds never shrinks. */
 export function autoscaler(site: Site, workload: Workload): readonly Manifest[] {
@@ -20,7 +18,7 @@ export function autoscaler(site: Site, workload: Workload): readonly Manifest[] 
         scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: workload.name },
         minReplicas: scaling.min,
         maxReplicas: scaling.max,
-        metrics: [cpuMetric(scaling), ...inFlightMetric(site, workload, scaling)],
+        metrics: [cpuMetric(scaling), ...inFlightMetric(site, workload)],
         behavior: behaviorOf(scaling),
       },
     },
@@ -34,17 +32,11 @@ function cpuMetric({ targetCpuPercent }: Scaling): Tree {
   };
 }
 
-/** The same share of what a pod's workers may have in flight as of its processor. */
-function inFlightMetric(site: Site, { tier }: Workload, { targetCpuPercent }: Scaling): readonly Tree[] {
-  if (!site.deployment.kubernetes.inFlightMetric || tier !== "gateway") return [];
-  const { workers, inFlightPerWorker } = site.topology.plan.gateway;
-  const target = Math.max(1, Math.floor((workers * inFlightPerWorker * targetCpuPercent) / 100));
-  return [
-    {
-      type: "Pods",
-      pods: { metric: { name: IN_FLIGHT_METRIC }, target: { type: "AverageValue", averageValue: String(target) } },
-    },
-  ];
+function inFlightMetric(site: Site, { tier }: Workload): readonly Tree[] {
+  const metric = tier === "gateway" ? podMetricOf(site) : null;
+  if (metric === null) return [];
+  const { name, averageValue } = metric;
+  return [{ type: "Pods", pods: { metric: { name }, target: { type: "AverageValue", averageValue } } }];
 }
 
 function behaviorOf({ up, down }: Scaling): Tree {

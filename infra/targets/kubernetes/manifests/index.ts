@@ -4,8 +4,10 @@ import type { Manifest } from "../manifest.ts";
 import { autoscaler, disruptionBudget } from "./autoscaling.ts";
 import { edge } from "./edge.ts";
 import { fileObjects } from "./files.ts";
+import { monitoring } from "./monitoring.ts";
 import { namespace, serviceAccounts } from "./namespace.ts";
 import { connectedTiers, denyAll, tierPolicy } from "./network.ts";
+import { nodeTuning } from "./node-tuning.ts";
 import { operated } from "./operator.ts";
 import { priorityClasses } from "./priority.ts";
 import { namespaceLimits } from "./quota.ts";
@@ -19,6 +21,7 @@ export type { Manifest, Metadata } from "../manifest.ts";
 export { policiesOf } from "./network.ts";
 export { startOrder } from "./order.ts";
 export { refusalsOf, TargetError } from "./refusal.ts";
+export { type SecretRequirement, secretRequirements, secretTexts, withoutSecrets } from "./secrets.ts";
 export { type Part, type Site, siteOf, tierLabels } from "./site.ts";
 
 /**
@@ -37,6 +40,8 @@ export function kubernetesParts(topology: Topology, deployment: Deployment): rea
     foundation(site),
     ...tiersOf(site).map((tier) => tierPart(site, tier)),
     { name: "edge", manifests: edge(site) },
+    { name: "monitoring", manifests: monitoring(site) },
+    { name: "node-tuning", manifests: nodeTuning(site) },
   ].filter(({ manifests }) => manifests.length > 0);
 }
 

@@ -21,9 +21,14 @@ export type Registered = {
 /** What a secret looks like on the wire. Pulumi, resource-monitor protocol. */
 export const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
 
-export async function registered(program: () => object): Promise<{
+/** `mayFail`: what the program throws is an answer too. */
+export async function registered(
+  program: () => object,
+  mayFail = false,
+): Promise<{
   readonly resources: readonly Registered[];
   readonly outputs: unknown;
+  readonly failure: unknown;
 }> {
   const resources: Registered[] = [];
   const original = MockMonitor.prototype.registerResource;
@@ -53,9 +58,18 @@ export async function registered(program: () => object): Promise<{
     false,
   );
   try {
-    const outputs = await pulumi.runtime.runInPulumiStack(async () => ({ ...program() }));
+    let failure: unknown;
+    const outputs = await pulumi.runtime.runInPulumiStack(async () => {
+      try {
+        return { ...program() };
+      } catch (error) {
+        if (!mayFail) throw error;
+        failure = error;
+        return {};
+      }
+    });
     await pulumi.runtime.disconnect();
-    return { resources: resources.filter(({ type }) => type !== "pulumi:pulumi:Stack"), outputs };
+    return { resources: resources.filter(({ type }) => type !== "pulumi:pulumi:Stack"), outputs, failure };
   } finally {
     MockMonitor.prototype.registerResource = original;
   }

@@ -18,7 +18,7 @@ export function container(name: string, more: Record<string, unknown> = {}): Rec
     name,
     image: `registry.example/mcp/${name}@${DIGEST}`,
     imagePullPolicy: "IfNotPresent",
-    resources: { requests: LIMITS, limits: LIMITS },
+    resources: { requests: { ...LIMITS }, limits: { ...LIMITS } },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
