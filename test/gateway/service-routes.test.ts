@@ -22,10 +22,10 @@ beforeAll(async () => {
   writeFileSync(plan, JSON.stringify(plans.dev));
   writeFileSync(token, `${METRICS_TOKEN}\n`, { mode: 0o600 });
   [gateway, open] = await Promise.all([
-    startGateway({ env: { ...ENV, METRICS_TOKEN_FILE: token, PLAN_FILE: plan } }),
-    startGateway({ env: { AUTH_REQUIRED: "false", PLAN_FILE: "/nonexistent/plan.json" } }),
+    startGateway({ deadlineMs: 150_000, env: { ...ENV, METRICS_TOKEN_FILE: token, PLAN_FILE: plan } }),
+    startGateway({ deadlineMs: 150_000, env: { AUTH_REQUIRED: "false", PLAN_FILE: "/nonexistent/plan.json" } }),
   ]);
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await Promise.all([gateway?.stop(), open?.stop()]);
 });
