@@ -170,7 +170,7 @@ describe("a container", () => {
       removeVolumes: true,
       labels: [
         ...Object.entries(described?.labels ?? {}).map(([label, value]) => ({ label, value })),
-        ...seeds.map((seed, at) => ({ label: `mcp-stack.prepared-by.${at + 1}`, value: `${seed}-id` })),
+        ...seeds.map((seed, at) => ({ label: `mcp-stack.starts-with.${at + 1}`, value: `${seed}-id` })),
       ],
     });
   });
