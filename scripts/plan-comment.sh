@@ -28,9 +28,9 @@ quoted() { printf '\n'; sed 's/^/    /' "$work/errors"; printf '\n'; }
 report() {
   local stack=$1 code=0
   if ! git show "$base:Pulumi.$stack.yaml" >"$before" 2>/dev/null; then
-    plan -s "$stack" >"$work/report" || return
+    plan -s "$stack" >"$work/report" || code=$?
     printf '\nNew: the base branch has no Pulumi.%s.yaml.\n' "$stack" >>"$work/report"
-    return
+    return "$code"
   fi
   plan -s "$stack" --diff "the base branch" >"$work/report" || code=$?
   [ "$code" = 1 ] || return "$code"

@@ -9,7 +9,8 @@ import { fault } from "../../contract/errors.ts";
 import { parseRedisUrl } from "../../contract/redis-url.ts";
 import type { Log } from "../telemetry/index.ts";
 import { Listeners } from "./listeners.ts";
-import { type RedisConnections, type RedisTimes, redisConnections } from "./redis-connections.ts";
+import { redisConnections } from "./redis-connections.ts";
+import type { RedisConnections, RedisTimes } from "./redis-options.ts";
 import { callScript, parseSlice } from "./redis-scripts.ts";
 import type { LogBounds, LogSlice, SharedState } from "./types.ts";
 
@@ -54,6 +55,7 @@ class RedisState implements SharedState {
     this.#connections = redisConnections({
       url: parsed.url,
       authorities: options.authorities,
+      prefix: options.prefix,
       commandTimeoutMs,
       connectTimeoutMs,
       maxRetryDelayMs,
@@ -120,19 +122,28 @@ class RedisState implements SharedState {
   }
 
   async subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
-    const remove = this.#listeners.add(channel, listener);
+    const name = this.#prefix + channel;
+    let isCaughtUp = false;
+    // From now on, as a connection that comes anew subscribes to what has listeners.
+    const remove = this.#listeners.add(channel, (message) => {
+      if (isCaughtUp) listener(message);
+    });
     try {
-      // Also when the channel is subscribed already: that SUBSCRIBE may still be on its way.
-      await this.#run(() => this.#subscriber.subscribe(this.#prefix + channel), this.#subscriber);
+      await this.#run(async () => {
+        // Also when the channel is subscribed already: that SUBSCRIBE may still be on its way.
+        await this.#subscriber.subscribe(name);
+        await this.#connections.caughtUp(name);
+      }, this.#subscriber);
     } catch (error) {
       remove();
       throw error;
     }
+    isCaughtUp = true;
     this.#watchSubscriber();
     return async () => {
       if (!remove() || this.#closed || this.#subscriber.status !== "ready") return;
       // A message that still comes finds no listener; a lost UNSUBSCRIBE ends with the connection.
-      await this.#subscriber.unsubscribe(this.#prefix + channel).catch(() => undefined);
+      await this.#subscriber.unsubscribe(name).catch(() => undefined);
     };
   }
 
@@ -174,10 +185,11 @@ class RedisState implements SharedState {
   }
 
   async #open(client: Client): Promise<void> {
-    const { before } = this.#connections;
     if (client === this.#subscriber) {
-      if (before !== undefined && before.status !== "ready") await this.#ready(before);
-      this.#connections.aim();
+      // A cluster's nodes are known once it is connected for commands.
+      const { commands, aim } = this.#connections;
+      if (commands.status !== "ready") await this.#ready(commands);
+      aim();
     }
     await firstAnswer(client, this.#openWithinMs);
   }
@@ -207,13 +219,12 @@ class RedisState implements SharedState {
   /** Only commands that go out show a dead peer, and a subscribed connection sends none by itself. */
   #watchSubscriber(): void {
     if (this.#health !== undefined || this.#closed) return;
-    let strange = 0;
-    this.#health = setInterval(() => {
-      if (this.#subscriber.status !== "ready" || this.#listeners.size === 0) return;
-      this.#subscriber.ping().catch(() => this.#replaceSubscriber());
-      // Twice, since a server also leaves the list for a moment when its connection for commands breaks.
-      strange = this.#connections.isSubscribedWithin() ? 0 : strange + 1;
-      if (strange >= 2) this.#replaceSubscriber();
+    let isAsking = false;
+    this.#health = setInterval(async () => {
+      if (isAsking || this.#subscriber.status !== "ready" || this.#listeners.size === 0) return;
+      isAsking = true;
+      if (await this.#connections.isDeaf()) this.#replaceSubscriber();
+      isAsking = false;
     }, this.#healthIntervalMs);
     this.#health.unref();
   }

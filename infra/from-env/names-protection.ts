@@ -138,8 +138,8 @@ export const protectionFamilies = {
   },
   redisTls: {
     verdict: "refused",
-    because: "TLS to Redis is asked for in its address, and certificates are those of the process",
-    instead: "rediss:// in REDIS_URL and NODE_EXTRA_CA_CERTS",
+    because: "TLS to Redis is asked for in its address, and the gateway shows no certificate of its own",
+    instead: "rediss:// in REDIS_URL and REDIS_CA_FILE",
     harmless: ["false"],
     switchedBy: "REDIS_SSL",
     names: "REDIS_SSL REDIS_SSL_CA_CERTS REDIS_SSL_CERTFILE REDIS_SSL_KEYFILE",

@@ -24,24 +24,25 @@ export type PodMetric = { readonly name: string; readonly averageValue: string }
 export type Autoscaling = { readonly rule: AdapterRule; readonly metric: PodMetric };
 
 const METRIC = "mcp_requests_in_flight" satisfies MetricNameOf<"gauge">;
-const API_NAME = "mcp_calls_in_flight";
 
-/**
- * Null where nothing is scaled, or outside Kubernetes. The target is the share of the admission limit that the plan's peak may use, at
- * least 1; streams are left out, for they stay where they are and no new pod takes them over.
- */
+/** What an autoscaler of the gateway asks for; null where nothing is scaled. */
+export function podMetricOf(plan: Pick<Plan, "autoscaling" | "gateway">): PodMetric | null {
+  if (!plan.autoscaling.enabled) return null;
+  // The share of the admission limit that the plan's peak may use. 0 could never be reached.
+  return { name: METRIC, averageValue: String(Math.max(1, Math.floor(TARGET_USE * inFlightPerReplica(plan)))) };
+}
+
+/** Null also outside Kubernetes. Streams are left out: they stay where they are, and no new pod takes one over. */
 export function autoscalingOf(plan: Plan, watch: Watch): Autoscaling | null {
-  if (!plan.autoscaling.enabled || watch.namespace === null) return null;
+  const metric = podMetricOf(plan);
+  if (metric === null || watch.namespace === null) return null;
   return {
     rule: {
       seriesQuery: seriesOf(watch).own(METRIC, { class: LIMITED }),
       resources: { overrides: { namespace: { resource: "namespace" }, pod: { resource: "pod" } } },
-      name: { matches: `^${METRIC}$`, as: API_NAME },
+      name: { matches: `^${METRIC}$`, as: metric.name },
       metricsQuery: `sum(<<.Series>>{<<.LabelMatchers>>,class=~"${LIMITED.like}"}) by (<<.GroupBy>>)`,
     },
-    metric: {
-      name: API_NAME,
-      averageValue: String(Math.max(1, Math.floor(TARGET_USE * inFlightPerReplica(plan)))),
-    },
+    metric,
   };
 }

@@ -1,5 +1,5 @@
 /** The door of observability: alert and recording rules, dashboards and the autoscaler's metric, from the declared metrics and a plan. */
-export { type AdapterRule, type Autoscaling, autoscalingOf, type PodMetric } from "./autoscaling.ts";
+export { type AdapterRule, type Autoscaling, autoscalingOf, type PodMetric, podMetricOf } from "./autoscaling.ts";
 export type { Panel, Row, Target } from "./dashboard/model.ts";
 export { type Dashboard, dashboardOf } from "./dashboard/overview.ts";
 export { type ForeignName, type ForeignSource, foreign, sources } from "./foreign.ts";

@@ -4,6 +4,7 @@
  */
 import { metricOf } from "../../contract/metrics.ts";
 import type { Plan } from "../../contract/plan.ts";
+import type { RouteClass } from "../../contract/routes.ts";
 import { figure } from "./limits.ts";
 import { type AlertRule, alert, type RecordingRule, record } from "./rule.ts";
 import { type Match, recorded, type Series, seriesOf } from "./series.ts";
@@ -35,7 +36,7 @@ export const FAILURES = "mcp:http_failures";
 export const SLOW_REQUESTS = "mcp:slow_requests";
 
 /** What a client waits for; probes answer the cluster. */
-export const CLIENT_ROUTES: Match = { unlike: "probe" };
+export const CLIENT_ROUTES: Match = { unlike: "probe" satisfies RouteClass };
 /** A method whose answer ends when the client goes: its duration is no waiting. */
 const ANSWERED: Match = { unlike: "subscriptions/listen" };
 
@@ -70,8 +71,13 @@ export function objectiveAlerts(plan: Plan, watch: Watch): readonly AlertRule[] 
   ];
 }
 
+/** RangeError for a promise whose alerts would never fire, since no share is above 1, or always. */
 function indicatorsOf(plan: Plan, watch: Watch): readonly [failures: Indicator, slow: Indicator] {
   const series = seriesOf(watch);
+  const least = 1 - 1 / Math.max(...FAST.map(({ rate }) => rate));
+  for (const [name, share] of Object.entries(watch.objective))
+    if (!(share > least && share < 1))
+      throw new RangeError(`objective.${name} is ${share}; allowed is more than ${least.toFixed(4)} and less than 1`);
   return [
     {
       record: FAILURES,

@@ -1,5 +1,6 @@
 /** Recording rules: what dashboards ask for again and again, and what is compared with the plan. */
 import type { Plan } from "../../contract/plan.ts";
+import type { RouteClass } from "../../contract/routes.ts";
 import { figure, inFlightPerReplica } from "./limits.ts";
 import { CLIENT_ROUTES } from "./objective.ts";
 import { type RecordingRule, record } from "./rule.ts";
@@ -7,7 +8,7 @@ import { type Match, seriesOf } from "./series.ts";
 import type { Watch } from "./watch.ts";
 
 /** The classes that share the limit of requests in flight. */
-export const LIMITED = { like: "call|list" } as const;
+export const LIMITED = { like: (["call", "list"] satisfies RouteClass[]).join("|") } as const;
 
 /** Names of what is recorded, `level:metric:operation`. */
 export const records = {
@@ -40,6 +41,7 @@ export function requestRecords(plan: Plan, watch: Watch): readonly RecordingRule
     ),
     record(watch, records.inFlight, inFlight),
     record(watch, records.inFlightUse, `${inFlight} / ${figure(inFlightPerReplica(plan))}`),
-    record(watch, records.upstreamFailures, `${upstream(UNBROKEN)} / ${upstream()}`),
+    // An upstream that has never failed has no series of failures: its share is 0 and not unknown.
+    record(watch, records.upstreamFailures, `(${upstream(UNBROKEN)} or 0 * ${upstream()}) / ${upstream()}`),
   ];
 }

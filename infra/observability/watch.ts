@@ -16,7 +16,7 @@ export type BackupJobs = {
   readonly restoreTest: { readonly cronJob: string; readonly periodH: number } | null;
 };
 
-/** What is promised; burn rates are measured against it. */
+/** What is promised; burn rates are measured against it. Each more than 0.9306 and less than 1. */
 export type Objective = {
   /** Share of answers that are no failure of this side, 0.999. */
   readonly availability: number;

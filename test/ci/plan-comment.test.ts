@@ -107,9 +107,9 @@ describe("plan-comment.sh", () => {
   });
 
   it("says which stacks are new and which are gone", async () => {
-    const { status, comment: text } = await commented({ old: dev }, { young: dev });
-    expect(status).toBe(0);
-    expect(text).toContain("## ✅ Accepted: stack young carries");
+    const { status, comment: text } = await commented({ old: dev }, { young: tooBusy });
+    expect(status).toBe(2);
+    expect(text).toMatch(/## ❌ Refused: \d+ of \d+ budgets of stack young do not hold: I/);
     expect(text).toContain("\nNew: the base branch has no Pulumi.young.yaml.\n");
     expect(text).not.toContain("stack old carries");
     expect(text).toMatch(/\n## Stack old is removed\n\nWhat it deployed stays until it is destroyed\.\n\n$/);

@@ -25,9 +25,10 @@ export function gatewayAlerts(plan: Plan, watch: Watch): readonly AlertRule[] {
   return texts.map((text) => alert(watch, text));
 }
 
-function presence(plan: Plan, { stack }: Watch, { gatewayUp, replica }: Series): readonly AlertText[] {
-  const { min } = plan.gateway.replicas;
+function presence(plan: Plan, { stack }: Watch, { gatewayUp, own, replica }: Series): readonly AlertText[] {
+  const { min, max } = plan.gateway.replicas;
   const { startup } = plan.probes;
+  const startS = startup.periodS * startup.failureThreshold;
   return [
     {
       name: "GatewayDown",
@@ -40,10 +41,19 @@ function presence(plan: Plan, { stack }: Watch, { gatewayUp, replica }: Series):
     {
       name: "GatewayReplicasMissing",
       expr: `count(count by (${replica}) (${gatewayUp} == 1)) < ${min}`,
-      forS: 300 + startup.periodS * startup.failureThreshold,
+      forS: 300 + startS,
       severity: "warning",
       summary: `${stack}: fewer gateways than the plan's least`,
       description: `{{ $value }} replicas answer; the plan needs ${min} for the average of the peak hour.`,
+    },
+    {
+      name: "GatewayReplicasDiffer",
+      expr: `count(count by (version, settings) (${own("mcp_build_info")})) > 1`,
+      // One after the other: the slowest rollout that there may be.
+      forS: 300 + max * (startS + plan.timeouts.graceS),
+      severity: "warning",
+      summary: `${stack}: replicas of the gateway are not the same`,
+      description: "{{ $value }} kinds of version and settings run for longer than a rollout takes.",
     },
   ];
 }
@@ -75,6 +85,15 @@ function admission(plan: Plan, watch: Watch, { own, replica }: Series): readonly
       severity: "warning",
       summary: `${watch.stack}: a gateway holds more streams than planned`,
       description: `{{ $labels.${replica} }} holds {{ $value }} streams; memory and descriptors were planned for ${streams}.`,
+    },
+    {
+      name: "PlanExceeded",
+      expr: `sum by (limit) (increase(${own("mcp_plan_exceeded_total")}[15m])) > 0`,
+      forS: 0,
+      severity: "warning",
+      summary: `${watch.stack}: there is more load than planned`,
+      description:
+        "{{ $labels.limit }} was exceeded {{ $value | humanize }} times within a quarter of an hour, as the gateways themselves counted.",
     },
   ];
 }

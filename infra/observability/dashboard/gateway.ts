@@ -37,6 +37,12 @@ function admissionPanels(plan: Plan, watch: Watch, { own, replica }: Series): re
       queries: [{ expr: `sum by (${replica}) (${own("mcp_streams_open")})`, legend }],
       limit: { value: streamsPerReplica(plan), name: "planned" },
     },
+    {
+      title: "Plan exceeded",
+      description: "How often the load of a worker rose above what the plan says, by limit.",
+      unit: "ops",
+      queries: [{ expr: `sum by (limit) (rate(${own("mcp_plan_exceeded_total")}[5m]))`, legend: "{{limit}}" }],
+    },
   ];
 }
 

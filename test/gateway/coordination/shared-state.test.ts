@@ -144,8 +144,13 @@ describe("openSharedState", () => {
     );
   });
 
-  it("refuses operations quickly when Redis is not there", async () => {
-    const state = openSharedState({ redisUrl: "redis://127.0.0.1:1", singleProcess: false, log: silentLog });
+  it.each([
+    "redis://127.0.0.1:1",
+    "rediss://127.0.0.1:1",
+    "redis+sentinel://127.0.0.1:1,127.0.0.1:2/state",
+    "rediss+cluster://127.0.0.1:1,127.0.0.1:2",
+  ])("refuses operations quickly when nobody is at %s", async (redisUrl) => {
+    const state = openSharedState({ redisUrl, singleProcess: false, log: silentLog });
     const refusal = expect.objectContaining({ code: "MCPS_STATE" });
     await expect(state.get("k")).rejects.toEqual(refusal);
     await expect(state.subscribe("c", () => undefined)).rejects.toEqual(refusal);

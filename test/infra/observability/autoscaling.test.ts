@@ -1,6 +1,6 @@
 /** The autoscaler's metric: prometheus-adapter's rule and the target. */
 import { describe, expect, it } from "vitest";
-import { autoscalingOf } from "../../../infra/observability/index.ts";
+import { autoscalingOf, podMetricOf } from "../../../infra/observability/index.ts";
 import { plans } from "../topology/plans.ts";
 import { bare, complete } from "./watches.ts";
 
@@ -11,11 +11,11 @@ describe("requests in flight as a metric of pods", () => {
       rule: {
         seriesQuery: 'mcp_requests_in_flight{namespace="mcp",job="gateway",class=~"call|list"}',
         resources: { overrides: { namespace: { resource: "namespace" }, pod: { resource: "pod" } } },
-        name: { matches: "^mcp_requests_in_flight$", as: "mcp_calls_in_flight" },
+        name: { matches: "^mcp_requests_in_flight$", as: "mcp_requests_in_flight" },
         metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>,class=~"call|list"}) by (<<.GroupBy>>)',
       },
       metric: {
-        name: "mcp_calls_in_flight",
+        name: "mcp_requests_in_flight",
         averageValue: String(Math.floor(0.7 * gateway.inFlightPerWorker * gateway.workers)),
       },
     });
@@ -29,6 +29,7 @@ describe("requests in flight as a metric of pods", () => {
   it("is not there where nothing is scaled", () => {
     const autoscaling = { ...plans.prod.autoscaling, enabled: false };
     expect(autoscalingOf({ ...plans.prod, autoscaling }, complete)).toBe(null);
+    expect(podMetricOf({ ...plans.prod, autoscaling })).toBe(null);
     expect(autoscalingOf(plans.prod, bare)).toBe(null);
   });
 });

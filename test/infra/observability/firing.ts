@@ -70,6 +70,8 @@ function durations(all: number, fast: number, le: string): Sample[] {
 export function gatewayCases(plan: Plan): Readonly<Record<string, Case>> {
   const up = (value: number) =>
     Array.from({ length: plan.gateway.replicas.min }, (_, index) => flat("up", G, { pod: `pod-${index}` }, value));
+  const running = (pod: string, settings: string) =>
+    flat("mcp_build_info", G, { pod, version: "0.1.0", node: "v26.9.0", settings }, 1);
   const connections = (active: number, waiting: number) => [
     own("mcp_db_connections", { state: "active" }, active),
     own("mcp_db_connections", { state: "waiting" }, waiting),
@@ -85,6 +87,10 @@ export function gatewayCases(plan: Plan): Readonly<Record<string, Case>> {
     GatewayLatencyBudgetBurnFast: { fires: durations(100, 20, "1.0"), quiet: durations(100, 90, "1") },
     GatewayDown: { fires: up(0), quiet: up(1) },
     GatewayReplicasMissing: { fires: up(1).slice(1), quiet: up(1) },
+    GatewayReplicasDiffer: {
+      fires: [running("a", "1"), running("b", "2")],
+      quiet: [running("a", "1"), running("b", "1")],
+    },
     GatewayRefusing: {
       fires: [ownGrows("mcp_requests_refused_total", { class: "call" }, 1)],
       quiet: [own("mcp_requests_refused_total", { class: "call" }, 9)],
@@ -96,6 +102,10 @@ export function gatewayCases(plan: Plan): Readonly<Record<string, Case>> {
     GatewayStreamsAbovePlan: {
       fires: [own("mcp_streams_open", { kind: "sse" }, streamsPerReplica(plan) + 1)],
       quiet: [own("mcp_streams_open", { kind: "sse" }, streamsPerReplica(plan))],
+    },
+    PlanExceeded: {
+      fires: [ownGrows("mcp_plan_exceeded_total", { limit: "in_flight_per_worker" }, 1)],
+      quiet: [own("mcp_plan_exceeded_total", { limit: "in_flight_per_worker" }, 4)],
     },
     GatewayDatabasePoolSaturated: {
       fires: connections(poolPerReplica(plan), 1),

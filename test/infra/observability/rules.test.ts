@@ -19,9 +19,11 @@ describe("the rule file", () => {
       "GatewayLatencyBudgetBurnSlow",
       "GatewayDown",
       "GatewayReplicasMissing",
+      "GatewayReplicasDiffer",
       "GatewayRefusing",
       "GatewayInFlightNearLimit",
       "GatewayStreamsAbovePlan",
+      "PlanExceeded",
       "GatewayDatabasePoolSaturated",
       "GatewayStateStoreFailing",
       "GatewayMemoryNearLimit",
@@ -96,6 +98,17 @@ describe("the rule file", () => {
         expect(annotations.runbook_url).toBe(`https://example.com/docs/runbooks.md#${alert.toLowerCase()}`);
         expect(duration).toMatch(/^\d+[smhd]$/);
       }
+  });
+
+  it.each([
+    ["availability", 1],
+    ["fast", 0.93],
+    ["fast", Number.NaN],
+  ] as const)("refuses a promise whose alerts could never fire or always would: %s %d", (name, share) => {
+    const objective = { ...complete.objective, [name]: share };
+    expect(() => ruleFileOf(plans.prod, { ...complete, objective })).toThrow(
+      new RangeError(`objective.${name} is ${share}; allowed is more than 0.9306 and less than 1`),
+    );
   });
 
   it.each(variants)("is the golden copy for: %s", async (name, plan, watch) => {

@@ -1,0 +1,71 @@
+/** What the connections to every kind of Redis have in common: nothing is queued or sent twice while a connection is down. */
+import type { Cluster, Redis, RedisOptions } from "ioredis";
+import type { RedisUrl } from "../../contract/redis-url.ts";
+import { scripts } from "./redis-scripts.ts";
+
+export type RedisTimes = {
+  /** Longest time of one command; default 2000. */
+  readonly commandTimeoutMs?: number | undefined;
+  /** Longest time to open a connection; default 2000. */
+  readonly connectTimeoutMs?: number;
+  /** Longest pause between two attempts to connect; default 2000. */
+  readonly maxRetryDelayMs?: number;
+  /** How often the subscribed connection is asked whether it lives; default 5000. */
+  readonly healthIntervalMs?: number;
+};
+
+export type ConnectionOptions = { readonly [Name in keyof RedisTimes]-?: number } & {
+  readonly url: RedisUrl;
+  /** PEM of the authorities to trust; the well-known ones by default. */
+  readonly authorities: string | undefined;
+  /** Stands before the channels that are used here. */
+  readonly prefix: string;
+};
+
+/** The two connections of a gateway, neither of them connected: one for commands, one that is subscribed. */
+export type RedisConnections = {
+  readonly commands: Redis | Cluster;
+  readonly subscriber: Redis;
+  /** Reaches every subscriber of the channel wherever it is connected; what one caller publishes there stays in order. */
+  publish(channel: string, message: string): Promise<unknown>;
+  /** To be called before the subscriber connects for the first time. */
+  aim(): void;
+  /** Resolves when what was published to the channel before has arrived at the subscriber, which is subscribed to it. */
+  caughtUp(channel: string): Promise<void>;
+  /** True when the subscriber, though connected, hears nothing. */
+  isDeaf(): Promise<boolean>;
+};
+
+/** Replies in the shapes of RESP2, the default; ioredis' types take no undefined for it. */
+export type ClientOptions = RedisOptions & { readonly replyMapping?: "legacy" };
+
+export function clientOptions({ url, authorities, ...times }: ConnectionOptions, role: string): ClientOptions {
+  return {
+    ...url.credentials,
+    ...(url.tls ? { tls: tlsOptions(authorities) } : {}),
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: times.connectTimeoutMs,
+    commandTimeout: times.commandTimeoutMs,
+    // A peer that stopped answering is given up with its socket, so that later commands fail at once.
+    socketTimeout: times.commandTimeoutMs,
+    retryStrategy: retryIn(times.maxRetryDelayMs),
+    // A master that became a replica, behind a sentinel or a name that moves on to the next: whoever answers there now is wanted.
+    reconnectOnError: (error) => error.message.includes("READONLY"),
+    connectionName: `mcp-stack-${role}`,
+    scripts,
+  };
+}
+
+/** Verified whatever NODE_TLS_REJECT_UNAUTHORIZED says: the password goes over this connection. */
+export function tlsOptions(authorities: string | undefined): { rejectUnauthorized: true; ca?: string } {
+  return authorities === undefined ? { rejectUnauthorized: true } : { rejectUnauthorized: true, ca: authorities };
+}
+
+/** Full jitter would allow 0; a floor keeps a fleet from hammering a Redis that is starting. */
+export function retryIn(maxMs: number): (attempt: number) => number {
+  return (attempt) => Math.min(maxMs, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
+}
