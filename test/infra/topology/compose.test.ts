@@ -255,6 +255,23 @@ describe("variants", () => {
   });
 });
 
+describe("exporters", () => {
+  const digest = `@sha256:${"0".repeat(64)}`;
+  const image = (name: string) => ({ reference: `registry.example/${name}:1${digest}` });
+  const { topology } = built("prod", { deployment: { exporters: { redis: image("redis") } } });
+
+  it("of Redis finds its password under the address with its user, as it looks it up", () => {
+    const { environment, files } = workload(topology, "exporter-redis");
+    expect(environment.REDIS_ADDR).toBe("redis://redis.mcp.svc.cluster.local:6379");
+    expect(environment.REDIS_USER).toBe("monitor");
+    const passwords: unknown = JSON.parse(files[0]?.text ?? "");
+    expect(passwords).toEqual({
+      "redis://monitor@redis.mcp.svc.cluster.local:6379": secretMarker("redis-monitor"),
+    });
+    expect(files[0]?.path).toBe(environment.REDIS_PASSWORD_FILE);
+  });
+});
+
 describe("what cannot be built is refused with the key", () => {
   const gateway = Object(stackFile("prod").sizing).gateway;
   const images = Object(stackFile("prod").deployment).images;
