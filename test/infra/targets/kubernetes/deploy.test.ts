@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { deployKubernetes } from "../../../../infra/targets/kubernetes/index.ts";
-import { kubernetesManifests, TargetError } from "../../../../infra/targets/kubernetes/manifests/index.ts";
+import { kubernetesManifests } from "../../../../infra/targets/kubernetes/manifests/index.ts";
 import { secrets as leaks } from "../../../../infra/targets/kubernetes/rules/index.ts";
 import { type Registered, registered, SECRET_SIGNATURE } from "./registered.ts";
 import { deploymentOf, topology as small, withWorkload } from "./small.ts";
@@ -226,7 +226,8 @@ describe("what is refused", () => {
   it("is refused before anything is registered: what admission would not let in", async () => {
     const topology = withWorkload("gateway", { sysctls: { "net.core.somaxconn": "4096" } });
     const failure = await refusalOf(() => deployKubernetes(topology, deploymentOf(), { given }));
-    expect(failure).toBeInstanceOf(TargetError);
+    expect(failure).toBeInstanceOf(pulumi.RunError);
+    expect(String(failure)).toContain("stack shop cannot run in a cluster:");
     expect(String(failure)).toContain(
       'Deployment/gateway: spec.template.spec.securityContext.sysctls[0].name is "net.core.somaxconn"',
     );
