@@ -149,6 +149,14 @@ describe("rules of the house", () => {
     expect(offences(modules, (_, to) => to === "infra/policies/index.ts")).toEqual([]);
   });
 
+  it("the local target adds topology, and so does verification, which knows no target", () => {
+    const beyond = (allowed: RegExp) => (_: Module, to: string) =>
+      /^(?:infra|gateway|cli)\//.test(to) && !allowed.test(to);
+    const local = /^infra\/(?:topology|targets\/local)\//;
+    expect(offences(inTree("infra/targets/local"), beyond(local))).toEqual([]);
+    expect(offences(inTree("infra/verify"), beyond(/^infra\/(?:topology|verify)\//))).toEqual([]);
+  });
+
   it("Pulumi is imported only by the Pulumi program, its targets and its policies", () => {
     const allowed = /^infra\/(?:index\.ts$|policies\/|targets\/(?:kubernetes|docker)\/)/;
     expect(offences(modules, ({ path }, to) => PULUMI.test(to) && !allowed.test(path))).toEqual([]);

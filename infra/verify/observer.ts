@@ -7,8 +7,6 @@ export type Instance = {
   readonly workload: Workload;
   /** The first process of it, as its own tools number it. */
   readonly pid: number;
-  /** The whole of a process table belongs to it: it has one of its own. */
-  readonly isAlone: boolean;
 };
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };

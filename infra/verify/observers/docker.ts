@@ -21,7 +21,7 @@ export function dockerObserver(stack: string, host: string | undefined, run: Run
       ]);
       if (code !== 0) throw new RangeError(`docker ps: ${stderr.trim()}`);
       const names = stdout.split("\n").filter((name) => name !== "");
-      return names.map((name) => ({ name, workload, pid: 1, isAlone: true }));
+      return names.map((name) => ({ name, workload, pid: 1 }));
     },
     run: ({ name }, command) => docker(["exec", name, ...command]),
   };

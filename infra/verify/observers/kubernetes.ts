@@ -26,7 +26,7 @@ export function kubernetesObserver({ stack, namespace, context }: Cluster, run: 
       ]);
       if (code !== 0) throw new RangeError(`kubectl get pods: ${stderr.trim()}`);
       const names = stdout.split("\n").filter((name) => name !== "");
-      return names.map((name) => ({ name, workload, pid: 1, isAlone: true }));
+      return names.map((name) => ({ name, workload, pid: 1 }));
     },
     run: ({ name }, command) => kubectl(["exec", name, "--", ...command]),
   };

@@ -9,7 +9,7 @@ export function localObserver(pids: ReadonlyMap<string, number>, run: Run = runP
     openness: "nothing isolates processes on loopback from each other",
     instances: async (workload: Workload): Promise<readonly Instance[]> => {
       const pid = pids.get(workload.name);
-      return pid === undefined ? [] : [{ name: workload.name, workload, pid, isAlone: false }];
+      return pid === undefined ? [] : [{ name: workload.name, workload, pid }];
     },
     run: ({ workload }, command) => run(command, { environment: workload.environment }),
   };
