@@ -216,6 +216,29 @@ describe("prod", async () => {
   });
 });
 
+describe("with CloudNativePG", async () => {
+  const { resources } = await deployed("with CloudNativePG");
+  const startersBefore = (label: string) =>
+    (objectsOf(resources).find((one) => labelOf(one) === label)?.dependsOn ?? [])
+      .map((urn) => urn.replace(/^.*:(\w+)::/, "$1/"))
+      .filter((one) => /^(?:Cluster|Pooler|Deployment|StatefulSet|Job)\//.test(one));
+
+  it("starts what needs the operator's objects after them, and protects the one with data", () => {
+    expect(startersBefore("Pooler/pgbouncer")).toEqual(["Cluster/postgres"]);
+    expect(startersBefore("ScheduledBackup/postgres")).toEqual(["Cluster/postgres"]);
+    expect(startersBefore("Job/migrations")).toEqual(["Cluster/postgres"]);
+    expect(startersBefore("Deployment/gateway").toSorted()).toEqual([
+      "Job/migrations",
+      "Pooler/pgbouncer",
+      "StatefulSet/redis",
+    ]);
+    const kept = objectsOf(resources).filter(({ isProtected }) => isProtected);
+    expect(kept.map(labelOf).toSorted()).toEqual(["Cluster/postgres", "PersistentVolumeClaim/redis-data"]);
+    const cluster = objectsOf(resources).find(({ type }) => type.endsWith(":Cluster"));
+    expect(cluster?.customTimeouts).toMatchObject({ create: "1800s" });
+  });
+});
+
 describe("what is refused", () => {
   async function refusalOf(program: () => object): Promise<unknown> {
     const { resources, failure } = await registered(program, true);
