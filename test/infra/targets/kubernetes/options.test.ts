@@ -36,7 +36,12 @@ describe("the edge", () => {
     expect(only("Ingress", ofSmall({ edge }))).toEqual({
       apiVersion: "networking.k8s.io/v1",
       kind: "Ingress",
-      metadata: { name: "edge", namespace: "mcp", labels: common, annotations },
+      metadata: {
+        name: "edge",
+        namespace: "mcp",
+        labels: common,
+        annotations: { ...annotations, "pulumi.com/skipAwait": "true" },
+      },
       spec: {
         ingressClassName: "nginx",
         tls: [{ hosts: ["mcp.example.com"], secretName: "tls" }],
