@@ -169,6 +169,25 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     expect(await call()).toBe(-1);
   });
 
+  it("ends an update with the words of a job that failed, and goes on when the cause is gone", {
+    timeout: UPDATE_MS,
+  }, async () => {
+    const config = deploymentOf({ database: "2" });
+    // An image without the gateway in it: the first that notices is the job that changes the schema.
+    await stack.configure(config, { gateway: { reference: stack.nodeImage } });
+    const failure = await stack.pulumi("up", "--yes", "--skip-preview").then(
+      () => "it succeeded",
+      (error: unknown) => String(error),
+    );
+    expect(failure).toContain(`${nameOf("migrations")} ended with 1: `);
+    expect(failure).toMatch(
+      /Cannot find module '\/app\/cli\/mcp-stack\.js'[\s\S]*pulumi up --replace 'urn:pulumi:.*-migrations'/,
+    );
+    await stack.configure(config);
+    await stack.pulumi("up", "--yes", "--skip-preview");
+    expect(await call()).toBe(-1);
+  });
+
   it("leaves nothing on the engine but the image", { timeout: UPDATE_MS }, async () => {
     await stack.pulumi("destroy", "--yes", "--skip-preview");
     for (const kind of ["container", "volume", "network"] as const) expect(await stack.onEngine(kind)).toEqual([]);
