@@ -155,7 +155,9 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     expect(inImage.split("\n").toSorted()).toEqual(expected.toSorted());
   });
 
-  it("has an image that runs by itself: embedded database, read-only root, no capabilities", async () => {
+  it("has an image that runs by itself: embedded database, read-only root, no capabilities", {
+    timeout: UPDATE_MS,
+  }, async () => {
     const image = (await live()).get(nameOf("gateway"))?.Image ?? "";
     const confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"];
     const room = ["--tmpfs", "/data:mode=0700,uid=1000,gid=1000,size=512m", "--tmpfs", "/tmp"];
@@ -174,7 +176,7 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     try {
       const port = (await docker("port", id, "4444")).split("\n")[0];
       const health = () => fetch(`http://${port}/ready`).then(({ status }) => status === 200);
-      await waitFor(health, 60_000, "readiness of the gateway with an embedded database");
+      await waitFor(health, 180_000, "readiness of the gateway with an embedded database");
       expect(await docker("exec", id, "node", "/app/cli/mcp-stack.js", "token")).toMatch(/^eyJ/);
     } finally {
       await docker("stop", id);
