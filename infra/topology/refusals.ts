@@ -169,19 +169,28 @@ function usedData({ images, postgres, redis }: Site["deployment"]): readonly (re
 
 /** Ports that would meet on one machine. */
 function ofGround({ ground, deployment }: Site): readonly DeploymentRefusal[] {
+  const { docker, local } = deployment;
+  if (ground.target === "docker") return ofMeeting("deployment.docker.ports", Object.entries(docker.ports));
   if (ground.target !== "local") return [];
   const { ports } = ground;
-  const { local } = deployment;
   const all: readonly (readonly [string, number])[] = [
     ...Object.entries(local.ports).filter(([name]) => name !== "gateway"),
     ...ports.gateways.map((port, at) => [at === 0 ? "gateway" : `gateway + ${at}`, port] as const),
   ];
-  return all.flatMap(([name, port], at) => {
-    const [other] = all.slice(0, at).find(([, one]) => one === port) ?? [];
-    if (port < 1024 || port > 65_535)
-      return [refusal(`deployment.local.ports.${name}`, port, "1024 to 65535", "nothing here runs as root")];
+  const key = "deployment.local.ports";
+  const outside = all.filter(([, port]) => port < 1024 || port > 65_535);
+  const others = all.filter((one) => !outside.includes(one));
+  return [
+    ...outside.map(([name, port]) => refusal(`${key}.${name}`, port, "1024 to 65535", "nothing here runs as root")),
+    ...ofMeeting(key, others),
+  ];
+}
+
+function ofMeeting(key: string, ports: readonly (readonly [string, number])[]): readonly DeploymentRefusal[] {
+  return ports.flatMap(([name, port], at) => {
+    const [other] = ports.slice(0, at).find(([, one]) => one === port) ?? [];
     if (other === undefined) return [];
-    return [refusal(`deployment.local.ports.${name}`, port, "a port of its own", `${other} has it already`)];
+    return [refusal(`${key}.${name}`, port, "a port of its own", `${other} has it already`)];
   });
 }
 

@@ -366,6 +366,9 @@ describe("what cannot be built is refused with the key", () => {
     expect(refused("dev", { deployment: { postgres: { variant: "cloudnativepg" } } })).toBe(
       'stack dev cannot be built:\n  deployment.postgres.variant is "cloudnativepg"; allowed: self-contained or external (the operator runs in Kubernetes only)',
     );
+    expect(refused("dev", { deployment: { docker: { ports: { redis: 8080 } } } })).toBe(
+      "stack dev cannot be built:\n  deployment.docker.ports.redis is 8080; allowed: a port of its own (nginx has it already)",
+    );
     expect(refused("local", { deployment: { local: { ports: { redis: 4445, nginx: 80 } } } })).toBe(
       "stack local cannot be built:\n  deployment.local.ports.nginx is 80; allowed: 1024 to 65535 (nothing here runs as root)\n  deployment.local.ports.gateway + 1 is 4445; allowed: a port of its own (redis has it already)",
     );
