@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Topology, Workload } from "../../topology/index.ts";
 import { dependantsOf, differenceOf } from "./difference.ts";
 import type { Disk } from "./layout.ts";
-import { logFile, rotateLog } from "./logs.ts";
+import { lastLines, logFile, rotateLog, sizeOf } from "./logs.ts";
 import { bootId, statOf } from "./proc.ts";
 import { checksumOf, type State, writeState } from "./state.ts";
 import { hasHandedOver, serversIn, withoutServer, workersOf } from "./traffic.ts";
@@ -134,7 +134,7 @@ export class Supervisor {
     for (const { workload, kind } of changes) {
       const unit = this.#units.get(workload.name) ?? this.#unit(workload);
       const isDown = unit.status.state === "failed" || unit.status.state === "ended";
-      if (kind === "reload") unit.reload(workload);
+      if (kind === "reload") await this.#reload(unit, workload);
       else if (kind === "restart" || isDown) await this.#restart(unit, workload);
       else if (kind === "start") await this.#start(unit);
       else unit.workload = workload;
@@ -192,16 +192,26 @@ export class Supervisor {
     const original = nginx.workload;
     const without = withoutServer(original, port);
     if (without === null || serversIn(original) < 2) return undefined;
-    await this.#reloadNginx(nginx, without);
-    return () => this.#reloadNginx(nginx, original);
+    await this.#reload(nginx, without);
+    return () => this.#reload(nginx, original);
   }
 
-  async #reloadNginx(nginx: Unit, workload: Workload): Promise<void> {
-    const master = nginx.status.identity?.pid ?? 0;
-    const before = workersOf(master);
-    nginx.reload(workload);
+  /** Rejects with RangeError where nginx, which can be seen to, does not take its files. */
+  async #reload(unit: Unit, workload: Workload): Promise<void> {
+    const { identity } = unit.status;
+    if (unit.workload.tier !== "nginx" || identity === null) return unit.reload(workload);
+    const before = workersOf(identity.pid);
+    const file = logFile(join(this.#options.data, "logs"), workload.name);
+    const logStart = sizeOf(file);
+    unit.reload(workload);
     const end = performance.now() + HAND_OVER_MS;
-    while (!hasHandedOver(master, before) && performance.now() < end) await pause(20);
+    while (!hasHandedOver(identity.pid, before)) {
+      if (performance.now() > end)
+        throw new RangeError(
+          `${workload.name} goes on with its old files; it printed: ${lastLines(file, 5, logStart).join("\n")}`,
+        );
+      await pause(20);
+    }
   }
 
   async #stopAll(units: readonly Unit[]): Promise<void> {
@@ -242,6 +252,6 @@ export class Supervisor {
   }
 
   #rotate(): void {
-    for (const name of this.names()) rotateLog(logFile(join(this.#options.data, "logs"), name));
+    for (const name of [...this.names(), "supervisor"]) rotateLog(logFile(join(this.#options.data, "logs"), name));
   }
 }
