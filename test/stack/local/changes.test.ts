@@ -47,6 +47,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
     await waitFor(() => fixture.observed.waiting.includes("killed"), 10_000, "the call upstream");
     const [victim] = victims;
     process.kill(victim ?? 0, "SIGKILL");
+    await waitFor(() => !isRunning(victim ?? 0));
     expect(await client.callTool({ name: "up__echo", arguments: { text: "next" } })).toMatchObject({
       content: [{ type: "text", text: "next" }],
     });
