@@ -136,6 +136,19 @@ describe("rules of the house", () => {
     expect(offences(modules, isPast)).toEqual([]);
   });
 
+  it("the rules of Kubernetes objects are pure: what they judge, and nothing that reads, runs or asks", () => {
+    const allowed =
+      /^(?:infra\/targets\/kubernetes\/(?:rules\/|manifest\.ts$)|contract\/|kubernetes-models\/_schemas\/|node:(?:net|util)$)/;
+    expect(offences(inTree("infra/targets/kubernetes/rules"), (_, to) => !allowed.test(to))).toEqual([]);
+  });
+
+  it("policies import Pulumi's policies and the rules", () => {
+    const allowed = /^(?:infra\/(?:policies\/|targets\/kubernetes\/rules\/index\.ts$)|@pulumi\/policy$|node:module$)/;
+    expect(offences(inTree("infra/policies"), (_, to) => !allowed.test(to))).toEqual([]);
+    // Constructing the pack starts a server.
+    expect(offences(modules, (_, to) => to === "infra/policies/index.ts")).toEqual([]);
+  });
+
   it("the local target adds topology, and so does verification, which knows no target", () => {
     const beyond = (allowed: RegExp) => (_: Module, to: string) =>
       /^(?:infra|gateway|cli)\//.test(to) && !allowed.test(to);
@@ -144,8 +157,8 @@ describe("rules of the house", () => {
     expect(offences(inTree("infra/verify"), beyond(/^infra\/(?:topology|verify)\//))).toEqual([]);
   });
 
-  it("Pulumi is imported only by the Pulumi program and its targets", () => {
-    const allowed = /^infra\/(?:index\.ts$|targets\/(?:kubernetes|docker)\/)/;
+  it("Pulumi is imported only by the Pulumi program, its targets and its policies", () => {
+    const allowed = /^infra\/(?:index\.ts$|policies\/|targets\/(?:kubernetes|docker)\/)/;
     expect(offences(modules, ({ path }, to) => PULUMI.test(to) && !allowed.test(path))).toEqual([]);
   });
 

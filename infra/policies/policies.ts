@@ -21,13 +21,24 @@ const DATA_TIERS: readonly string[] = ["postgres", "pgbouncer", "redis"];
 /** Texts in Secrets that are shorter are users' and databases' names. */
 const SHORTEST_SECRET = 16;
 
+type PodConfig = { readonly kubernetesMinor?: number; readonly privilegedNamespaces?: readonly string[] };
+
 const restrictedPods: ResourceValidationPolicy = {
   name: "restricted-pods",
-  description: "Every pod fits the restricted profile of the Pod Security Standards",
-  configSchema: { properties: { kubernetesMinor: { type: "integer", default: KUBERNETES_MINOR, minimum: 25 } } },
+  description:
+    "Every pod fits the restricted profile of the Pod Security Standards, but in privilegedNamespaces of the pack's configuration",
+  configSchema: {
+    properties: {
+      kubernetesMinor: { type: "integer", default: KUBERNETES_MINOR, minimum: 25 },
+      privilegedNamespaces: { type: "array", items: { type: "string" }, default: [] },
+    },
+  },
   validateResource: (args, report) => {
-    const { kubernetesMinor = KUBERNETES_MINOR } = args.getConfig<{ readonly kubernetesMinor?: number }>();
-    reportAll(restricted(manifestsIn([args]), { kubernetesMinor }), report);
+    const { kubernetesMinor = KUBERNETES_MINOR, privilegedNamespaces = [] } = args.getConfig<PodConfig>();
+    const judged = manifestsIn([args]).filter(
+      ({ metadata }) => !privilegedNamespaces.includes(metadata.namespace ?? "default"),
+    );
+    reportAll(restricted(judged, { kubernetesMinor }), report);
   },
 };
 

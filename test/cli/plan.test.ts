@@ -113,7 +113,7 @@ describe("input that is not understood", () => {
 describe("wrong usage exits 1, since 2 means refused", () => {
   const cwd = folder({ dev });
   it.each([
-    [[], "--stack or --input is needed; stacks here: dev, prod"],
+    [[], "--stack or --input is needed; stacks here: dev, local, prod"],
     [["-s", "../dev"], '--stack "../dev" is no name of a stack'],
     [["-s", "dev", "--input", "x"], "--stack and --input exclude each other"],
     [["-s", "dev", "--json", "--svg"], "--json and --svg exclude each other"],
@@ -144,7 +144,7 @@ describe("wrong usage exits 1, since 2 means refused", () => {
     const { status, stderr } = await run(cwd, ["-s", "prd"]);
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /^mcp-stack: there is no Pulumi\.prd\.yaml in .* or .*; stacks here: dev(?:, prod)?; the nearest is /,
+      /^mcp-stack: there is no Pulumi\.prd\.yaml in .* or .*; stacks here: dev(?:, local, prod)?; the nearest is /,
     );
     writeFileSync(join(cwd, "Pulumi.empty.yaml"), "config: {}\n");
     expect((await run(cwd, ["-s", "empty"])).stderr).toMatch(

@@ -22,10 +22,10 @@ beforeAll(async () => {
   writeFileSync(plan, JSON.stringify(plans.dev));
   writeFileSync(token, `${METRICS_TOKEN}\n`, { mode: 0o600 });
   [gateway, open] = await Promise.all([
-    startGateway({ env: { ...ENV, METRICS_TOKEN_FILE: token, PLAN_FILE: plan } }),
-    startGateway({ env: { AUTH_REQUIRED: "false", PLAN_FILE: "/nonexistent/plan.json" } }),
+    startGateway({ deadlineMs: 150_000, env: { ...ENV, METRICS_TOKEN_FILE: token, PLAN_FILE: plan } }),
+    startGateway({ deadlineMs: 150_000, env: { AUTH_REQUIRED: "false", PLAN_FILE: "/nonexistent/plan.json" } }),
   ]);
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await Promise.all([gateway?.stop(), open?.stop()]);
 });
@@ -133,6 +133,15 @@ describe("METRICS_TOKEN", () => {
     expect((await get("/metrics", {})).status).toBe(401);
     expect((await get("/metrics", { authorization: `Bearer ${METRICS_TOKEN}x` })).status).toBe(401);
     expect((await get("/metrics", scraper, open)).status).toBe(401);
+  });
+
+  it("reads them by the replica's address, which no name of the gateway is; a page from elsewhere does not", async () => {
+    const host = "10.244.1.5:4444";
+    const status = async (headers: Readonly<Record<string, string>>, of = gateway) =>
+      (await get("/metrics", { host, ...headers }, of)).status;
+    expect([await status(scraper), await status({}), await status({}, open)]).toEqual([200, 403, 403]);
+    expect(await status({ ...scraper, origin: "https://evil.example" })).toBe(403);
+    expect((await get("/version", { ...gateway.headers, host })).status).toBe(403);
   });
 
   it.each(["/tools", "/version", "/openapi.json", "/gateways/x", "/mcp", "/sse", "/servers/x/mcp"])(

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { unknownCheckingProxy } from "@pulumi/policy";
@@ -7,10 +8,11 @@ import analyzer from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
 import type { AnalyzerInfo } from "@pulumi/pulumi/proto/analyzer_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { policies } from "../../infra/policies/policies.ts";
 import { fallbackOf, inputFields } from "../../infra/sizing/index.ts";
 import type { Manifest } from "../../infra/targets/kubernetes/manifest.ts";
-import { UNKNOWN } from "./engine-double/index.ts";
+import { plain, runProgram, UNKNOWN } from "./engine-double/index.ts";
 import {
   budget,
   configMap,
@@ -21,6 +23,7 @@ import {
   put,
 } from "./targets/kubernetes/rules/objects.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const AT = "spec.template.spec";
 const PASSWORD = "a-password-that-was-generated";
 
@@ -30,7 +33,9 @@ function urnOf({ kind, metadata }: Manifest, stack: string): string {
   return `urn:pulumi:${stack}::mcp-stack::kubernetes:x/v1:${kind}::${metadata.name}`;
 }
 
-/** All policies over a stack, as Pulumi asks them: each resource alone, then all together. */
+type Registering = { readonly type: string; readonly name: string; readonly urn: string; readonly props: object };
+
+/** All policies over the objects of a stack and a password. */
 function ask(
   manifests: readonly Manifest[],
   stack = "prod",
@@ -40,16 +45,20 @@ function ask(
     type: `kubernetes:x/v1:${manifest.kind}`,
     name: manifest.metadata.name,
     urn: urnOf(manifest, stack),
-    props: unknownCheckingProxy(manifest),
+    props: manifest,
   }));
-  const password = {
-    type: "random:index/randomPassword:RandomPassword",
-    name: "p",
-    urn: `urn:pulumi:${stack}::mcp-stack::random::p`,
-    props: unknownCheckingProxy({ result: PASSWORD }),
-  };
-  const resources = [...objects, password].map((resource) => ({
-    ...resource,
+  const type = "random:index/randomPassword:RandomPassword";
+  const password = { type, name: "p", urn: `urn:pulumi:${stack}::mcp-stack::${type}::p`, props: { result: PASSWORD } };
+  return askAbout([...objects, password], config);
+}
+
+/** As Pulumi asks: each resource alone, then all together. */
+function askAbout(registering: readonly Registering[], config: Record<string, unknown> = {}): readonly Reported[] {
+  const resources = registering.map(({ type, name, urn, props }) => ({
+    type,
+    name,
+    urn,
+    props: unknownCheckingProxy(props),
     opts: { protect: false, ignoreChanges: [], aliases: [], customTimeouts: NO_TIMEOUTS, additionalSecretOutputs: [] },
     stackTags: new Map(),
     dependencies: [],
@@ -100,6 +109,13 @@ describe("the policies", () => {
     expect(ask(including(tuned), "prod", { kubernetesMinor: 31 }).map(([policy]) => policy)).toEqual([
       "restricted-pods",
     ]);
+  });
+
+  it("let pods be privileged in a namespace that the pack is told, and only there", () => {
+    const tuning = put(put(gateway, `${AT}.hostNetwork`, true), "metadata.namespace", "mcp-node-tuning");
+    const judged = (privilegedNamespaces: readonly string[]) => ask([tuning], "prod", { privilegedNamespaces });
+    expect(judged(["mcp-node-tuning"]).filter(([policy]) => policy === "restricted-pods")).toEqual([]);
+    expect(judged(["mcp"]).filter(([policy]) => policy === "restricted-pods")).toHaveLength(1);
   });
 
   it("judge by the same minor as the plan where nobody says another", () => {
@@ -160,10 +176,21 @@ describe("the policies", () => {
   });
 });
 
+describe("the program of this repository", () => {
+  it.each([true, false])("breaks no policy with the stack prod (preview: %s)", async (preview) => {
+    const { config } = parse(readFileSync(join(ROOT, "Pulumi.prod.yaml"), "utf8"));
+    const run = await runProgram({ directory: join(ROOT, "infra"), stack: "prod", config, preview });
+    expect(run.exitCode).toBe(0);
+    const registering = run.resources.map((one) => ({ ...one, props: Object(plain(one.inputs)) }));
+    expect(registering.filter(({ type }) => type.startsWith("kubernetes:")).length).toBeGreaterThan(40);
+    expect(askAbout(registering)).toEqual([]);
+  });
+});
+
 describe("the policy pack", () => {
   it("is started by Pulumi's own runner, with Node running its types", async () => {
-    const directory = join(import.meta.dirname, "../../infra/policies");
-    const runner = join(import.meta.dirname, "../../node_modules/@pulumi/pulumi/cmd/run-policy-pack");
+    const directory = join(ROOT, "infra/policies");
+    const runner = join(ROOT, "node_modules/@pulumi/pulumi/cmd/run-policy-pack");
     // No engine listens at port 1: the pack asks it nothing.
     const args = ["--import", join(directory, "runner.ts"), runner, "127.0.0.1:1", directory];
     const child = spawn(process.execPath, args, { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });

@@ -6,6 +6,10 @@ import { type Certificates, type Daemon, installed, startRedis, waitFor } from "
 export const PASSWORD = "p@ss/w:o?r#d,%40";
 export const SENTINEL_PASSWORD = "s&ntinel=p@ss";
 
+/** A user with what the gateway needs and no more; the administrator is `default`. */
+const USER = `user app on ">${PASSWORD}" ~test:* &test:* +@read +@write +@pubsub +@scripting +@connection -@dangerous +info +cluster|slots +cluster|info`;
+const USER_IN_URL = `app:${encodeURIComponent(PASSWORD)}@`;
+
 export type Topology = {
   /** As REDIS_URL takes it. */
   readonly url: string;
@@ -43,15 +47,11 @@ async function stopAll(daemons: readonly Daemon[]): Promise<void> {
   await Promise.all(daemons.map((daemon) => daemon.stop()));
 }
 
-/** One server with TLS and no default user: `app` may do anything to keys and channels that begin with `test:`. */
+/** One server with TLS and no user but `app`. */
 export async function startProtected(tls: Certificates): Promise<Topology> {
-  const daemon = await startRedis((port) => [
-    ...listen(port, tls),
-    `user app on ">${PASSWORD}" ~test:* &test:* +@all`,
-    "user default off",
-  ]);
+  const daemon = await startRedis((port) => [...listen(port, tls), USER, "user default off"]);
   return {
-    url: `rediss://app:${encodeURIComponent(PASSWORD)}@127.0.0.1:${daemon.port}/0`,
+    url: `rediss://${USER_IN_URL}127.0.0.1:${daemon.port}/0`,
     daemons: [daemon],
     askServer: asker(tls, PASSWORD),
     stop: () => daemon.stop(),
@@ -62,7 +62,7 @@ export async function startProtected(tls: Certificates): Promise<Topology> {
 export async function startSentinels(tls: Certificates | undefined): Promise<Topology> {
   const daemons: Daemon[] = [];
   try {
-    const protectedBy = [`requirepass "${PASSWORD}"`, `masterauth "${PASSWORD}"`];
+    const protectedBy = [USER, `requirepass "${PASSWORD}"`, `masterauth "${PASSWORD}"`];
     const master = await startRedis((port) => [...listen(port, tls), ...protectedBy]);
     daemons.push(master);
     const follow = [`replicaof 127.0.0.1 ${master.port}`, "repl-diskless-sync-delay 0"];
@@ -86,9 +86,8 @@ export async function startSentinels(tls: Certificates | undefined): Promise<Top
       "three sentinels that know one replica",
     );
     const hosts = ports.map((port) => `127.0.0.1:${port}`).join(",");
-    const user = `:${encodeURIComponent(PASSWORD)}@`;
     return {
-      url: `redis${tls === undefined ? "" : "s"}+sentinel://${user}${hosts}/state?sentinelPassword=${encodeURIComponent(SENTINEL_PASSWORD)}`,
+      url: `redis${tls === undefined ? "" : "s"}+sentinel://${USER_IN_URL}${hosts}/state?sentinelPassword=${encodeURIComponent(SENTINEL_PASSWORD)}`,
       daemons,
       askServer: asker(tls, PASSWORD),
       stop: () => stopAll(daemons),
@@ -112,6 +111,7 @@ export async function startCluster(busPorts: readonly number[], tls: Certificate
         // What the others hold is still served while one master is away.
         "cluster-require-full-coverage no",
         ...(tls === undefined ? [] : ["tls-cluster yes"]),
+        USER,
         `requirepass "${PASSWORD}"`,
         `masterauth "${PASSWORD}"`,
         "repl-diskless-sync-delay 0",
@@ -136,7 +136,7 @@ export async function startCluster(busPorts: readonly number[], tls: Certificate
       "replicas that follow",
     );
     return {
-      url: `redis${tls === undefined ? "" : "s"}+cluster://:${encodeURIComponent(PASSWORD)}@${nodes[0]},${nodes[3]}`,
+      url: `redis${tls === undefined ? "" : "s"}+cluster://${USER_IN_URL}${nodes[0]},${nodes[3]}`,
       daemons,
       askServer: ask,
       stop: () => stopAll(daemons),

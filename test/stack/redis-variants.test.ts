@@ -327,7 +327,12 @@ describe.skipIf(absent !== undefined)(titled("kinds of Redis", absent), () => {
 
     it("is ready at the master that sentinels name, through a failover, and says no password", async () => {
       const gateway = await startGateway({
-        env: { REDIS_URL: sentinels.url, REDIS_CA_FILE: certificates.authority, LOG_LEVEL: "debug" },
+        env: {
+          REDIS_URL: sentinels.url,
+          REDIS_CA_FILE: certificates.authority,
+          CACHE_PREFIX: "test:",
+          LOG_LEVEL: "debug",
+        },
       });
       const ready = async () => (await send("GET", `${gateway.url}/ready`, gateway.headers)).json();
       try {

@@ -1,7 +1,7 @@
 /** From a described container to the arguments of @pulumi/docker: a translation, with what its provider needs to be told. */
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import type { DockerContainer, DockerHealth, Labels } from "./plan/index.ts";
+import type { DockerContainer, DockerHealth } from "./plan/index.ts";
 import { resolveSecrets, type SecretValues } from "./values.ts";
 
 /** What other resources say of themselves, by the names in the plan. */
@@ -9,8 +9,7 @@ export type Known = {
   readonly image: (reference: string) => pulumi.Input<string>;
   readonly network: (name: string) => pulumi.Input<string>;
   readonly volume: (name: string) => pulumi.Input<string>;
-  /** Ids of the containers that prepared this one's files. */
-  readonly preparations: readonly pulumi.Output<string>[];
+  readonly id: (container: string) => pulumi.Output<string>;
   readonly secrets: SecretValues;
 };
 
@@ -21,7 +20,7 @@ export type Known = {
 const LOGS = { "max-size": "16m", "max-file": "4" } as const;
 /** The kernel's default (kernel documentation, CFS bandwidth control). */
 const CPU_PERIOD_US = 100_000;
-const PREPARED_LABEL = "mcp-stack.prepared-by";
+const STARTS_WITH_LABEL = "mcp-stack.starts-with";
 
 export function containerArguments(container: DockerContainer, known: Known): docker.ContainerArgs {
   const isService = container.role === "service";
@@ -71,7 +70,7 @@ export function containerArguments(container: DockerContainer, known: Known): do
     logDriver: "json-file",
     logOpts: LOGS,
     removeVolumes: true,
-    labels: labels(container.labels, known.preparations),
+    labels: labels(container, known),
   };
 }
 
@@ -115,10 +114,10 @@ function duration(seconds: number): string {
   return m > 0 ? `${m}m${s}` : s;
 }
 
-/** With who prepared its files: a container whose files were written anew starts anew. */
-function labels(plain: Labels, preparations: Known["preparations"]): docker.ContainerArgs["labels"] {
+/** With the ids of those with which it starts anew: where one of them is another container, so is this one. */
+function labels({ labels: plain, startsWith }: DockerContainer, known: Known): docker.ContainerArgs["labels"] {
   return [
     ...Object.entries(plain).map(([label, value]) => ({ label, value })),
-    ...preparations.map((id, at) => ({ label: `${PREPARED_LABEL}.${at + 1}`, value: id })),
+    ...startsWith.map((other, at) => ({ label: `${STARTS_WITH_LABEL}.${at + 1}`, value: known.id(other) })),
   ];
 }

@@ -57,15 +57,11 @@ export class DockerStack extends pulumi.ComponentResource {
     );
     const containers = new Map<string, Registered>();
     for (const container of plan.containers) {
-      const preparations = container.after.flatMap((other) => {
-        const { role, resource } = found(containers, other);
-        return role === "files" || role === "secrets" ? [resource.id] : [];
-      });
       const known = {
         image: (reference: string) => (reference === plan.build?.imageName && image ? image.repoDigest : reference),
         network: (other: string) => found(networks, other).id,
         volume: (other: string) => found(volumes, other).name,
-        preparations,
+        id: (other: string) => found(containers, other).resource.id,
         secrets,
       };
       const resource = new docker.Container(container.name, containerArguments(container, known), {
@@ -77,7 +73,7 @@ export class DockerStack extends pulumi.ComponentResource {
         replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"],
         customTimeouts: { create: `${timeoutOf(container)}s` },
       });
-      containers.set(container.name, { role: container.role, resource, done: doneOf(container, resource) });
+      containers.set(container.name, { resource, done: doneOf(container, resource) });
     }
     const gateway = topology.workloads.find(({ tier }) => tier === "gateway");
     this.image = pulumi.output(image?.repoDigest ?? gateway?.image.reference ?? "");
@@ -86,7 +82,6 @@ export class DockerStack extends pulumi.ComponentResource {
 }
 
 type Registered = {
-  readonly role: DockerContainer["role"];
   readonly resource: docker.Container;
   /** Known when whoever comes after it may start. */
   readonly done: pulumi.Output<docker.Container>;

@@ -249,6 +249,8 @@ function server(plan: Plan, place: NginxPlace): readonly Directive[] {
     directive("add_header", "X-Cache-Status", "$upstream_cache_status", "always"),
     ...headers(place, '""'),
     identityCheck(plan, place, headers(place, '""')),
+    "# The gateway ignores one slash at the end, and who is asking is nothing to ask from outside.",
+    block("location = /_auth/", [directive("return", 404)]),
     block(`location ~ ${quotedArgument(streamPattern())}`, [
       PASS,
       ...headers(place, "$connection_upgrade"),

@@ -48,7 +48,7 @@ describe.skipIf(reason !== undefined)(titled("caches of nginx", reason), () => {
       expect([broken.status, cacheStatus(broken), broken.json().by]).toEqual([200, undefined, "Bearer broken.1"]);
       expect(origin().asked.get("GET /_auth")).toBe(2 * time - 1);
     }
-    expect((await send("GET", `${url}/_auth`, {})).status).toBe(404);
+    for (const path of ["/_auth", "/_auth/"]) expect((await send("GET", url + path, {})).status).toBe(404);
     expect(origin().asked.get("GET /_auth")).toBe(5);
   });
 

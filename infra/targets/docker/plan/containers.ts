@@ -45,8 +45,19 @@ export function containersOf(
         ...storage.preparations.map((preparation) => preparation.name),
         ...workload.after.flatMap((other) => namesOf(topology, other)),
       ],
+      startsWith: startsWith(topology, workload, storage),
     };
   });
+}
+
+/**
+ * A container that is replaced has another address. Everybody looks names up again, but not every nginx: from 1.27.3 on it can (nginx
+ * documentation, `resolve`), before it asks once, at its start.
+ */
+function startsWith(topology: Topology, workload: Workload, { preparations }: Storage): readonly string[] {
+  const written = preparations.flatMap(({ name, role }) => (role === "ownership" ? [] : [name]));
+  const behind = workload.tier === "nginx" ? workload.after.flatMap((other) => namesOf(topology, other)) : [];
+  return [...written, ...behind];
 }
 
 /** One name for a single container, a number for each of several. */

@@ -73,6 +73,8 @@ export type DockerContainer = {
   readonly labels: Labels;
   /** Names of containers that are ready, or done, before this one starts. */
   readonly after: readonly string[];
+  /** Those of them with which it starts anew: who wrote its files, and whose address it has looked up for good. */
+  readonly startsWith: readonly string[];
 };
 
 export type DockerMount = { readonly volume: string; readonly path: string; readonly isReadOnly: boolean };

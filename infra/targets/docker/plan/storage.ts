@@ -142,6 +142,7 @@ function preparation(
     restart: "no",
     deadlineS: 60,
     after: [],
+    startsWith: [],
   };
 }
 

@@ -48,20 +48,24 @@ function judgeBudget(budget: Manifest, pods: readonly Pod[], manifests: readonly
 /** At the fewest replicas that there may be, one must be allowed to go. */
 function satisfiable(budget: Manifest, object: string, replicas: number): readonly Finding[] {
   const [least, away] = [valueAt(budget, "spec", "minAvailable"), valueAt(budget, "spec", "maxUnavailable")];
-  const [isSet, other] = [(value: unknown) => value !== undefined, "spec.maxUnavailable"];
-  const common = { object, why: `with ${replicas} replicas no pod could ever be evicted, and no node drained` };
-  if (isSet(least) === isSet(away)) {
+  if ((least === undefined) === (away === undefined)) {
     const why = "a budget has one of minAvailable and maxUnavailable";
-    return [{ rule: "disruption/form", object, field: other, value: shown(away), allowed: "one of the two", why }];
+    const field = "spec.maxUnavailable";
+    return [{ rule: "disruption/form", object, field, value: shown(away), allowed: "one of the two", why }];
   }
   // A budget for pods of an operator: how many they are is not known here.
   if (replicas === 0) return [];
-  if (isSet(least) && (parseShare(least, replicas, Math.ceil) ?? 0) >= replicas) {
+  const common = {
+    rule: "disruption/satisfiable",
+    object,
+    why: `with ${replicas} replicas no pod could ever be evicted, and no node drained`,
+  };
+  if (least !== undefined && (parseShare(least, replicas, Math.ceil) ?? 0) >= replicas) {
     const allowed = `less than ${replicas}; better maxUnavailable: 1`;
-    return [{ ...common, rule: "disruption/satisfiable", field: "spec.minAvailable", value: shown(least), allowed }];
+    return [{ ...common, field: "spec.minAvailable", value: shown(least), allowed }];
   }
-  if (isSet(away) && (parseShare(away, replicas, Math.ceil) ?? 0) < 1) {
-    return [{ ...common, rule: "disruption/satisfiable", field: other, value: shown(away), allowed: "at least 1" }];
+  if (away !== undefined && (parseShare(away, replicas, Math.ceil) ?? 0) < 1) {
+    return [{ ...common, field: "spec.maxUnavailable", value: shown(away), allowed: "at least 1" }];
   }
   return [];
 }

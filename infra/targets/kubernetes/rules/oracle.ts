@@ -18,7 +18,7 @@ export type Replacement = {
 /**
  * Kind → paths of which a change replaces the object: pulumi-kubernetes, provider/pkg/provider/diff.go, and Kubernetes' immutable fields.
  * The size of a claim is changed in place. ConfigMaps and Secrets are, because the provider is told to (`enableConfigMapMutable`,
- * `enableSecretMutable`), unless they are `immutable`.
+ * `enableSecretMutable`), unless they are `immutable`. Bare Pods and the volumes of single clouds are left out: nobody here makes any.
  */
 const FORCING: Readonly<Record<string, readonly string[]>> = {
   Deployment: ["spec.selector"],
@@ -33,7 +33,7 @@ const FORCING: Readonly<Record<string, readonly string[]>> = {
   Job: ["spec.completions", "spec.parallelism", "spec.selector", "spec.template"],
   Service: ["spec.clusterIP"],
   PersistentVolumeClaim: ["spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"],
-  PersistentVolume: ["spec.csi", "spec.local", "spec.nfs", "spec.hostPath"],
+  PersistentVolume: ["spec.csi", "spec.local", "spec.nfs", "spec.hostPath", "spec.iscsi", "spec.fc", "spec.rbd"],
   ResourceQuota: ["spec.scopes"],
   Secret: ["type"],
   RoleBinding: ["roleRef"],

@@ -103,6 +103,7 @@ describe("a service", () => {
       deadlineS: null,
       labels: { "mcp-stack.stack": "try", "mcp-stack.workload": "store", "mcp-stack.checksum": "a".repeat(64) },
       after: ["mcp-try-store-files", "mcp-try-store-secrets", "mcp-try-store-store-data-ownership"],
+      startsWith: ["mcp-try-store-files", "mcp-try-store-secrets"],
     });
   });
 
@@ -168,6 +169,7 @@ describe("files", () => {
       deadlineS: 60,
       labels: { "mcp-stack.stack": "try", "mcp-stack.workload": "store", "mcp-stack.checksum": "a".repeat(64) },
       after: [],
+      startsWith: [],
     });
     expect(container("mcp-try-store").mounts).toContainEqual({ ...mount, isReadOnly: true });
   });
@@ -192,8 +194,11 @@ describe("files", () => {
     ]);
     const more = withWorkload("store", { files: [plain, { ...plain, path: "/etc/mcp-stack/more.conf" }, secret] });
     expect(names(more)).toEqual([expect.not.stringMatching(`^${files}$`), secrets]);
-    const rotated = { ...topology, secrets: topology.secrets.map((one) => ({ ...one, version: "2" })) };
-    expect(names(rotated as Topology)).toEqual([files, expect.not.stringMatching(`^${secrets}$`)]);
+    const rotated: Topology = {
+      ...topology,
+      secrets: [{ name: "store", why: "password of the store", kind: "generated", length: 48, version: "2" }],
+    };
+    expect(names(rotated)).toEqual([files, expect.not.stringMatching(`^${secrets}$`)]);
   });
 
   it("of two kinds share no directory", () => {
@@ -283,6 +288,11 @@ describe("the committed dev stack", () => {
       ["nginx", 8080, 8080, "127.0.0.1"],
     ]);
     expect(dev.entry).toEqual({ address: "127.0.0.1", port: 8080 });
+  });
+
+  it("starts nginx anew with the gateways: older ones ask for an address once", () => {
+    const nginx = dev.containers.find(({ name }) => name === "mcp-dev-nginx");
+    expect(nginx?.startsWith).toEqual(["mcp-dev-nginx-files", "mcp-dev-gateway"]);
   });
 
   it("has an order: everything that is waited for stands before", () => {

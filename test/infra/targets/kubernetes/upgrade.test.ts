@@ -119,4 +119,22 @@ describe("an update of prod", () => {
     const direct = render(stackOf("prod", {}, { database: { mode: "direct", pgbouncer: undefined } }));
     expect(replacements(before, direct).filter(({ holdsData }) => holdsData)).toEqual([]);
   });
+
+  it("of the engine changes what the gateway is told, and replaces nothing", () => {
+    const { topology, deployment } = stackOf("prod");
+    const workloads = topology.workloads.map((one) =>
+      one.name === "gateway" ? { ...one, environment: { ...one.environment, HTTP_SERVER: "another" } } : one,
+    );
+    const after = kubernetesManifests({ ...topology, workloads }, deployment);
+    expect(changes(before, after)).toEqual(["Deployment/gateway spec.template.spec.containers.0.env.5.value"]);
+    expectNothingLost(after);
+  });
+
+  it("by another name of the namespace would take the data away, and the oracle says so", () => {
+    const after = render(stackOf("prod", { kubernetes: { namespace: "other" } }));
+    const lost = replacements(before, after).filter(({ holdsData }) => holdsData);
+    expect(new Set(lost.map(({ object }) => object.replace(/\/.*/, "")))).toEqual(
+      new Set(["Namespace", "PersistentVolumeClaim", "Service", "StatefulSet"]),
+    );
+  });
 });

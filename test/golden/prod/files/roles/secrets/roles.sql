@@ -15,6 +15,8 @@ GRANT pg_use_reserved_connections TO migrator;
 GRANT pg_use_reserved_connections TO backup;
 GRANT pg_use_reserved_connections TO monitor;
 ALTER ROLE gateway SET statement_timeout = '10000ms';
+ALTER ROLE migrator SET statement_timeout = 0;
+ALTER ROLE backup SET statement_timeout = 0;
 SELECT 'CREATE DATABASE mcp OWNER migrator' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'mcp') \gexec
 REVOKE ALL ON DATABASE mcp FROM PUBLIC;
 GRANT CONNECT ON DATABASE mcp TO migrator;
