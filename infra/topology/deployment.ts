@@ -206,6 +206,7 @@ const access = z
 
 const upstreams = z
   .strictObject({
+    exampleServer: z.boolean().default(false).describe("Register the example server that comes with the gateway"),
     servers: z
       .record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), z.looseObject({}))
       .default({})

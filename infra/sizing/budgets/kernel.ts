@@ -1,6 +1,6 @@
 /** What the kernel has to grant: backlogs, sysctls, ports. */
 import type { Plan } from "../../../contract/plan.ts";
-import { isSafeSysctl } from "../kernels/cluster.ts";
+import { safeSysctls } from "../../../contract/sysctls.ts";
 import { type BudgetRule, refuse, warn } from "./rule.ts";
 
 const TIME_WAIT_S = 60;
@@ -19,6 +19,11 @@ function backlog(name: string, path: string, of: (plan: Plan) => number | undefi
   });
 }
 
+function unsafeOf({ sysctls, kubernetesMinor }: Plan["kernel"]): readonly string[] {
+  const safe = safeSysctls(kubernetesMinor);
+  return sysctls.filter((name) => !safe.includes(name));
+}
+
 export const kernel: readonly BudgetRule[] = [
   backlog("the gateway", "gateway.backlog", (plan) => plan.gateway.backlog),
   backlog("nginx", "nginx.backlog", (plan) => plan.nginx.backlog),
@@ -35,10 +40,7 @@ export const kernel: readonly BudgetRule[] = [
       "kernel.unsafeSysctls",
       "kernel.kubernetesMinor",
     ],
-    sides: ({ plan: { kernel } }) => [
-      kernel.unsafeSysctls ? 0 : kernel.sysctls.filter((name) => !isSafeSysctl(name, kernel.kubernetesMinor)).length,
-      0,
-    ],
+    sides: ({ plan: { kernel } }) => [kernel.unsafeSysctls ? 0 : unsafeOf(kernel).length, 0],
   }),
   warn({
     id: "I31",

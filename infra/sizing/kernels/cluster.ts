@@ -75,25 +75,6 @@ export function planKernel(input: SizingInput, derive: Derivation): Plan["kernel
   };
 }
 
-/** Sysctls that every kubelet of a minor version allows (Kubernetes documentation, safe sysctls). */
-export function isSafeSysctl(name: string, minor: number): boolean {
-  const since: Readonly<Record<string, number>> = {
-    "kernel.shm_rmid_forced": 0,
-    "net.ipv4.ip_local_port_range": 0,
-    "net.ipv4.tcp_syncookies": 0,
-    "net.ipv4.ping_group_range": 0,
-    "net.ipv4.ip_unprivileged_port_start": 0,
-    "net.ipv4.ip_local_reserved_ports": 27,
-    "net.ipv4.tcp_keepalive_time": 29,
-    "net.ipv4.tcp_fin_timeout": 29,
-    "net.ipv4.tcp_keepalive_intvl": 29,
-    "net.ipv4.tcp_keepalive_probes": 29,
-    "net.ipv4.tcp_rmem": 32,
-    "net.ipv4.tcp_wmem": 32,
-  };
-  return minor >= (since[name] ?? Number.POSITIVE_INFINITY);
-}
-
 export function planBackup({ data }: SizingInput, derive: Derivation): Plan["backup"] {
   const copy = (name: "periodH" | "windowH" | "retained") =>
     derive.number(`backup.${name}`, data.backup[name], name, [`input.data.backup.${name}`]);

@@ -137,6 +137,7 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     REDIS_COMMAND_TIMEOUT: timeouts.redisCommandS,
     PLATFORM_ADMIN_EMAIL: access.adminEmail,
     ...(Object.keys(upstreams.servers).length > 0 ? { MCP_CONFIG: `${directories.config}/${SERVERS_FILE}` } : {}),
+    ...(upstreams.exampleServer ? { MCP_EXAMPLE_SERVER: true } : {}),
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",

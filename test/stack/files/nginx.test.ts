@@ -1,5 +1,5 @@
 /** A real nginx with the rendered file says the plan's limits, and lets through what it only passes on. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -10,6 +10,7 @@ import { cacheStatus, useNginx } from "./nginx-site.ts";
 import { attempt, descriptorLimit } from "./running.ts";
 
 const reason = missing("nginx");
+const BROTLI = "/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so";
 
 describe.skipIf(reason !== undefined)(titled("nginx", reason), () => {
   const { site, origin, placed, serve, get } = useNginx();
@@ -104,6 +105,24 @@ describe.skipIf(reason !== undefined)(titled("nginx", reason), () => {
     expect(streams.map((stream) => stream.status)).toEqual([200, 200, 429]);
     for (const stream of streams) stream.close();
   });
+
+  it.skipIf(!existsSync(BROTLI))(
+    `compresses with brotli where the image has its module${existsSync(BROTLI) ? "" : ` (no ${BROTLI})`}`,
+    async () => {
+      await serve(plans.dev, { compressors: { brotli: BROTLI, zstd: null } });
+      const encoding = async (path: string, accepted: string) =>
+        (await get(path, "alice.1", { "accept-encoding": accepted })).headers["content-encoding"];
+      expect(await Promise.all(["br, gzip", "gzip", "identity"].map((one) => encoding("/rpc", one)))).toEqual([
+        "br",
+        "gzip",
+        undefined,
+      ]);
+      // One stored answer serves every encoding: what is stored is plain.
+      expect(await encoding("/tools", "br")).toBe("br");
+      const kept = await get("/tools", "alice.1", { "accept-encoding": "gzip" });
+      expect([cacheStatus(kept), kept.headers["content-encoding"]]).toEqual(["HIT", "gzip"]);
+    },
+  );
 
   it("compresses, and asks the gateway not to", async () => {
     await serve(plans.dev);

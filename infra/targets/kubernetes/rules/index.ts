@@ -1,5 +1,6 @@
 /** The door of the rules: judges of Kubernetes objects as plain data, without Pulumi, without a cluster, without reading anything. */
 
+export { safeSysctls } from "../../../../contract/sysctls.ts";
 export type { Manifest } from "../manifest.ts";
 export { autoscaling } from "./autoscaling.ts";
 export { disruption } from "./disruption.ts";
@@ -27,4 +28,3 @@ export type { ReferenceContext } from "./reference-check.ts";
 export { references } from "./references.ts";
 export { schema } from "./schema.ts";
 export { type SecretsContext, secrets } from "./secrets.ts";
-export { safeSysctls } from "./sysctls.ts";

@@ -1,9 +1,10 @@
 /** The restricted profile of the Pod Security Standards, over every pod template: what admission would refuse, found before it is asked. */
+
+import { safeSince, safeSysctls } from "../../../../contract/sysctls.ts";
 import type { Manifest } from "../manifest.ts";
 import { containerChecks } from "./container-security.ts";
 import { type Finding, type Offence, objectOf, shown } from "./finding.ts";
 import { type Pod, podsOf } from "./pods.ts";
-import { safeSince, safeSysctls } from "./sysctls.ts";
 import { elementsAt, join, textAt, valueAt } from "./tree.ts";
 
 type Check = (pod: Pod, minor: number) => readonly Offence[];

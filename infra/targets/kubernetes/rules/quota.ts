@@ -4,7 +4,7 @@ import { type Finding, objectOf, shown } from "./finding.ts";
 import { type Container, isSidecar, type Pod, podsOf } from "./pods.ts";
 import { parseQuantity } from "./quantity.ts";
 import { scaleOf, worstInstant } from "./scale.ts";
-import { isTree, listAt, treeAt, valueAt } from "./tree.ts";
+import { isTree, listAt, type Tree, treeAt, valueAt } from "./tree.ts";
 
 /** Findings `quota/room` and `quota/limit`. Kubernetes documentation, resource quotas; quotas of one scope only are left alone. */
 export function quota(manifests: readonly Manifest[]): readonly Finding[] {
@@ -74,10 +74,14 @@ function ofPod(pod: Pod, resource: Resource): number {
   return Math.max(sum(running.map((one) => ofContainer(one, resource))), ...starting, 0);
 }
 
-function ofContainer({ body }: Container, { side, name }: Resource): number {
-  const own = parseQuantity(valueAt(body, "resources", side, name));
-  // A container that limits and does not ask asks for its limit.
-  return own ?? (side === "requests" ? (parseQuantity(valueAt(body, "resources", "limits", name)) ?? 0) : 0);
+function ofContainer({ body }: Container, resource: Resource): number {
+  return parseQuantity(saidOf(body, resource)) ?? 0;
+}
+
+/** What a container says; one that limits and does not ask asks for its limit (Kubernetes documentation, requests and limits). */
+function saidOf(body: Tree, { side, name }: Resource): unknown {
+  const own = valueAt(body, "resources", side, name);
+  return side === "requests" ? (own ?? valueAt(body, "resources", "limits", name)) : own;
 }
 
 /** Where limits are counted, a pod with a container that has none is refused. */
@@ -87,7 +91,7 @@ function unlimited(name: string, manifests: readonly Manifest[]): readonly Findi
   if (resource === undefined || hasDefaults) return [];
   return podsOf(manifests).flatMap(({ manifest, containers }) =>
     containers
-      .filter(({ body }) => valueAt(body, "resources", resource.side, resource.name) === undefined)
+      .filter(({ body }) => saidOf(body, resource) === undefined)
       .map(({ at }) => ({
         rule: "quota/limit",
         object: objectOf(manifest),

@@ -106,6 +106,8 @@ describe("autoscalers", () => {
   });
 
   it("need a request to take a share of", () => {
+    const init = put(gateway, "spec.template.spec.initContainers", [{ name: "wait", image: "x" }]);
+    expect(autoscaling(including(init))).toEqual([]);
     const silent = put(gateway, "spec.template.spec.containers[0].resources.requests.cpu", undefined);
     expect(sentences(autoscaling(including(silent)))).toEqual([
       "autoscaling/request HorizontalPodAutoscaler/gateway spec.metrics[0]: a share of the cpu that container gateway asks for, which is nothing (a request in every container) the autoscaler cannot compute the share and does nothing",

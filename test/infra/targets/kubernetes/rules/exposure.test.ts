@@ -35,6 +35,14 @@ describe("exposure", () => {
     ]);
   });
 
+  it("finds data behind a route by the port alone, whoever's the Service is", () => {
+    const spec = { rules: [{ backendRefs: [{ name: "somebodys", port: 6379 }] }] };
+    const metadata = { name: "edge", namespace: NAMESPACE };
+    expect(find({ apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute", metadata, spec })).toEqual([
+      `exposure/route HTTPRoute/edge spec.rules[0].backendRefs[0]: somebodys:6379 (a Service that serves requests) ${WHY}`,
+    ]);
+  });
+
   it.each<[string, Record<string, unknown>, string]>([
     [
       "Ingress",

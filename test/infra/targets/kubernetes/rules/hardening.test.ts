@@ -67,6 +67,11 @@ describe("hardening", () => {
     ]);
   });
 
+  it("does not ask ephemeral containers for resources, which they cannot have", () => {
+    const { resources: _, ...debug } = container("debug");
+    expect(find(put(gateway, `${AT}.ephemeralContainers`, [debug]))).toEqual([]);
+  });
+
   it("wants a sidecar to say when it has started", () => {
     const sidecar = container("proxy", { restartPolicy: "Always" });
     const at = `${AT}.initContainers[0].startupProbe`;

@@ -130,6 +130,25 @@ describe("the replacement oracle", () => {
     ]);
   });
 
+  it("takes nothing for the heir of what has no labels, nor for data what stands elsewhere", () => {
+    const bare = (name: string): Manifest => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name, namespace: "mcp" },
+    });
+    expect(replacements([bare("a")], [bare("b")]).map(({ object, change }) => [object, change])).toEqual([
+      ["ConfigMap/a", "deleted"],
+    ]);
+    const elsewhere = put(put(postgresService, "metadata.namespace", "other"), "metadata.name", "db");
+    expect(replacements(including(elsewhere), deployment).map(({ object, holdsData }) => [object, holdsData])).toEqual([
+      ["Service/db", false],
+    ]);
+    const beside = put(postgresService, "metadata.name", "db");
+    expect(replacements(including(beside), deployment).map(({ object, holdsData }) => [object, holdsData])).toEqual([
+      ["Service/db", true],
+    ]);
+  });
+
   it("does not take a new version of an API for another object", () => {
     const beta = { ...autoscaler, apiVersion: "autoscaling/v2beta2" };
     expect(replacements(including(beta), deployment)).toEqual([]);

@@ -124,6 +124,12 @@ describe("restricted Pod Security", () => {
     ]);
   });
 
+  it("knows the type of SELinux that came with 1.31", () => {
+    const typed = put(gateway, `${AT}.securityContext.seLinuxOptions.type`, "container_engine_t");
+    const refused = (kubernetesMinor: number) => restricted([typed], { kubernetesMinor }).map(({ rule }) => rule);
+    expect([refused(30), refused(31)]).toEqual([["restricted/selinux-type"], []]);
+  });
+
   it("does not ask probes for their hosts before 1.34", () => {
     const named = put(gateway, `${AT}.containers[0].readinessProbe.httpGet.host`, "gateway");
     expect(restricted([named], { kubernetesMinor: 33 })).toEqual([]);

@@ -61,6 +61,7 @@ describe("the quota", () => {
     const pod = put(gateway, "spec.template.spec", {
       initContainers: [
         container("sidecar", { restartPolicy: "Always", resources: size("1Gi") }),
+        container("prepare", { resources: size("5Gi") }),
         container("load", { resources: size("6Gi") }),
       ],
       containers: [container("a", { resources: size("2Gi") }), container("b", { resources: size("3Gi") })],
@@ -72,6 +73,18 @@ describe("the quota", () => {
       limits({ "requests.memory": "1Mi" }),
     ];
     expect(quota(withoutSurge).map(({ allowed }) => allowed)).toEqual([`at least ${7 * 1024}Mi`]);
+  });
+
+  it("counts a limit as asked for where nothing is asked for, and nothing as a limit where there is none", () => {
+    const only = (resources: unknown) =>
+      put(put(gateway, "spec.template.spec", { containers: [container("a", { resources })] }), "spec.strategy", {
+        type: "Recreate",
+      });
+    const needed = (resources: unknown, name: string) =>
+      quota([only(resources), limits({ [name]: "1Mi" })]).map(({ rule, allowed }) => [rule, allowed]);
+    expect(needed({ limits: { memory: "1Gi" } }, "requests.memory")).toEqual([["quota/room", "at least 1024Mi"]]);
+    expect(needed({}, "requests.memory")).toEqual([["quota/limit", "a quantity"]]);
+    expect(needed({ requests: { memory: "1Gi" } }, "limits.memory")).toEqual([["quota/limit", "a quantity"]]);
   });
 
   it("refuses pods that do not say what it counts, unless there are defaults", () => {

@@ -95,6 +95,13 @@ describe("selectors", () => {
     ]);
   });
 
+  it("of other namespaces are others' business", () => {
+    const twin = put(put(gateway, "metadata.namespace", "other"), "metadata.name", "twin");
+    expect(find(twin).filter((one) => one.startsWith("references/overlap"))).toEqual([]);
+    const system = { namespaceSelector: {}, podSelector: { matchLabels: { "k8s-app": "kube-dns" } } };
+    expect(find(put(gatewayEgress, "spec.egress[0].to[1]", system))).toEqual([]);
+  });
+
   it.each(["app.kubernetes.io/version", "helm.sh/chart", "checksum/config", "config-hash"])(
     "never ask for %s",
     (key) => {
@@ -177,6 +184,10 @@ describe("ports", () => {
     ],
   ])("that nobody opens are found: %#", (object, path, value, sentence) => {
     expect(find(put(object, path, value))).toEqual([sentence]);
+  });
+
+  it("of a Service without a selector are somebody else's", () => {
+    expect(find(put(put(gatewayService, "spec.selector", undefined), "spec.ports[0].targetPort", 9999))).toEqual([]);
   });
 
   it("of Ingress and HTTPRoute are ports of Services", () => {
@@ -264,6 +275,13 @@ describe("objects by name", () => {
         why: "there is no such object, and none is listed as existing already",
       },
     ]);
+  });
+
+  it("may be missing where the reference says so", () => {
+    const source = { configMapRef: { name: "gone", optional: true } };
+    expect(find(put(gateway, `${container}.envFrom[0]`, source))).toEqual([]);
+    const key = { name: "A", valueFrom: { secretKeyRef: { name: "gateway", key: "gone", optional: true } } };
+    expect(find(put(gateway, `${container}.env[0]`, key))).toEqual([]);
   });
 
   it("must be in the same namespace, but for those of the whole cluster", () => {

@@ -1,4 +1,4 @@
-/** Which sysctls a pod may set under restricted Pod Security, by the cluster's minor. */
+/** Which sysctls a pod may set under restricted Pod Security, by the cluster's minor: what a plan counts with and a manifest is judged by. */
 
 /**
  * Name → first minor whose Pod Security Standards allow it. Kubernetes documentation, Pod Security Standards, and the check `sysctls` of
