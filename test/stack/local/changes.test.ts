@@ -59,7 +59,8 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
     const name = await busyReplica();
     const victim = await pidOf(name);
     process.kill(victim, "SIGKILL");
-    await waitFor(() => !isRunning(victim));
+    // Its sockets are open until the last of its threads has ended, which its parent is told.
+    await waitFor(async () => (await pidOf(name)) !== victim);
     expect(await client.callTool({ name: "up__echo", arguments: { text: "next" } })).toMatchObject({
       content: [{ type: "text", text: "next" }],
     });
