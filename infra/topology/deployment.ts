@@ -147,7 +147,15 @@ const postgres = z
       port: port().default(5432),
       database: z.string().min(1).max(63).default("mcp"),
       user: z.string().min(1).max(63).default("gateway"),
-      tls: z.enum(["verify-full", "require", "disable"]).default("verify-full"),
+      tls: z
+        .enum(["verify-full", "require", "disable"])
+        .default("verify-full")
+        .describe("verify-full: encrypted and checked; require: encrypted, to whoever answers"),
+      authority: z
+        .string()
+        .regex(/^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n\s-]+-----END CERTIFICATE-----\s*$/)
+        .optional()
+        .describe("Certificates, PEM, that sign the server's, where it is none of the well-known authorities"),
       networks: z.array(network()).min(1).describe("Where it is, for the network policies"),
     }),
   ])

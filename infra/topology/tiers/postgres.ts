@@ -24,6 +24,8 @@ const START = [
   "    --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null",
   '  mv "$data.new" "$data"',
   "fi",
+  "# Volumes that were restored or moved, and some drivers, come with other modes; it starts with these alone.",
+  'chmod 0700 "$data"',
   'exec postgres -D "$data" -c config_file="$configuration"',
   "",
 ].join("\n");

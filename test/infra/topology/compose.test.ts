@@ -222,6 +222,28 @@ describe("variants", () => {
     ]);
   });
 
+  it("a managed PostgreSQL of a private authority, or that is not checked, is told to the pooler and to the driver alike", () => {
+    const pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    const of = (changes: object) => built("prod", { deployment: { postgres: { ...managed, ...changes } } }).topology;
+    const told = (topology: Topology) => [
+      workload(topology, "pgbouncer").files[0]?.text.match(/server_tls.*/g),
+      workload(topology, "migrations").files.at(-1)?.text.replace(/^.*\?/, ""),
+    ];
+    expect(told(of({ authority: pem }))).toEqual([
+      ["server_tls_sslmode = verify-full", "server_tls_ca_file = /etc/mcp-stack/postgres-authority.pem"],
+      "sslmode=verify-full&sslrootcert=/etc/mcp-stack/postgres-authority.pem",
+    ]);
+    for (const name of ["pgbouncer", "migrations"])
+      expect(workload(of({ authority: pem }), name).files).toContainEqual({
+        path: "/etc/mcp-stack/postgres-authority.pem",
+        text: pem,
+        isSecret: false,
+        isReread: false,
+      });
+    expect(told(of({ tls: "require" }))).toEqual([["server_tls_sslmode = require"], "sslmode=no-verify"]);
+    expect(told(of({ tls: "disable" }))).toEqual([null, "sslmode=disable"]);
+  });
+
   it("a direct connection has no pooler", () => {
     const { database } = Object(stackFile("dev").sizing);
     const { topology } = built("dev", { sizing: { database: { ...database, mode: "direct" } } });
