@@ -1,7 +1,7 @@
 /**
  * What an API server says to every object of every variant: its own schemas and validation, strictly, and admission with restricted Pod
- * Security, in a dry run. Only where MCP_STACK_TEST_KUBECONFIG names a cluster for tests, since namespaces are really made in it; kinds that it does
- * not know (an operator's) are left out. Nothing is started here.
+ * Security, in a dry run. Only where MCP_STACK_TEST_KUBECONFIG names a cluster for tests, since namespaces are really made in it; kinds
+ * that it does not know (an operator's) are left out. Nothing is started here.
  */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
