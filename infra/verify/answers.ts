@@ -50,7 +50,7 @@ function answerTo(question: Question, instance: Instance, ask: Ask): Promise<Ans
     case "redis":
       return toldBy(ask(redisCommand(instance.workload, question.key)), (text) => text.trim().split("\n")[1]);
     case "backlog":
-      return toldBy(ask(["ss", "-H", "-l", "-t", "-n"]), (text) => backlogIn(text, question.port));
+      return toldBy(ask(["sh", "-c", LISTENERS]), (text) => backlogIn(text, question.port));
     case "sysctl":
       return toldBy(ask(["cat", `/proc/sys/${question.name.replaceAll(".", "/")}`]), (text) =>
         text.trim().replaceAll(/\s+/g, " "),
@@ -115,7 +115,7 @@ function postgresCommand(workload: Workload, parameter: string): readonly string
 
 function pgbouncerCommand(workload: Workload): readonly string[] {
   const script = [
-    'command -v psql >/dev/null || { echo "there is no psql beside it" >&2; exit 127; }',
+    'psql --version >/dev/null 2>&1 || { echo "there is no psql beside it" >&2; exit 127; }',
     `PGPASSWORD="$(sed -n 's/^"monitor" "\\(.*\\)"$/\\1/p' "$1")" PGCONNECT_TIMEOUT=5 exec psql --no-psqlrc -w -X -A -t -h 127.0.0.1 -p "$2" -U monitor -d pgbouncer -c "SHOW CONFIG"`,
   ].join("; ");
   return ["sh", "-c", script, "sh", fileOf(workload, "userlist.txt"), portOf(workload)];
@@ -134,6 +134,9 @@ function redisCommand(workload: Workload, key: string): readonly string[] {
     'REDISCLI_AUTH="$(sed -n \'s/^user monitor on >\\([^ ]*\\) .*$/\\1/p\' "$1")" exec redis-cli -h 127.0.0.1 -p "$2" --user monitor CONFIG GET "$3"';
   return ["sh", "-c", script, "sh", fileOf(workload, "users.acl"), portOf(workload), key];
 }
+
+/** Nothing in /proc tells a listener's backlog; few images have the program that asks the kernel. */
+const LISTENERS = 'command -v ss >/dev/null || { echo "there is no ss beside it" >&2; exit 127; }; exec ss -H -l -t -n';
 
 /** `LISTEN 0 511 127.0.0.1:8080 0.0.0.0:*`: for a listener the third column is its backlog (ss(8)). */
 export function backlogIn(text: string, port: number): string | undefined {

@@ -196,6 +196,11 @@ describe("variants", () => {
     user: "o'neil",
   };
 
+  const operated = {
+    variant: "cloudnativepg",
+    imageName: `ghcr.io/cloudnative-pg/postgresql:18.1@sha256:${"0".repeat(64)}`,
+  };
+
   it("a managed PostgreSQL has no postgres, roles or backups, and its password is given", () => {
     const { topology } = built("prod", { deployment: { postgres: managed } });
     expect(topology.workloads.map(({ name }) => name)).toEqual([
@@ -257,7 +262,7 @@ describe("variants", () => {
   });
 
   it("CloudNativePG has neither postgres nor pgbouncer of ours, and its names", () => {
-    const { topology } = built("prod", { deployment: { postgres: { variant: "cloudnativepg" } } });
+    const { topology } = built("prod", { deployment: { postgres: operated } });
     expect(topology.workloads.map(({ name }) => name)).toEqual(["redis", "migrations", "gateway", "nginx"]);
     expect(workload(topology, "gateway").files.find(({ path }) => path.endsWith("database-url"))?.text).toBe(
       `postgresql://gateway:${secretMarker("database-gateway", "url")}@pgbouncer.mcp.svc.cluster.local:5432/mcp`,
@@ -265,6 +270,23 @@ describe("variants", () => {
     expect(workload(topology, "migrations").files[0]?.text).toBe(
       `postgresql://migrator:${secretMarker("database-migrator", "url")}@postgres-rw.mcp.svc.cluster.local:5432/mcp`,
     );
+  });
+
+  it("CloudNativePG reaches its object store at the port of its endpoint", () => {
+    const at = (endpoint?: string) => {
+      const backup = {
+        destination: "s3://backups/mcp",
+        secretName: "store",
+        ...(endpoint === undefined ? {} : { endpoint }),
+      };
+      const { topology } = built("prod", { deployment: { postgres: { ...operated, backup } } });
+      return topology.edges.flatMap(({ from, to, port }) => (to === "object-store" ? [`${from} ${port}`] : []));
+    };
+    expect([at(), at("https://minio.example:9000"), at("http://minio.example")]).toEqual([
+      ["postgres 443"],
+      ["postgres 9000"],
+      ["postgres 80"],
+    ]);
   });
 
   it("Redis watched by Sentinels is somebody else's, with the Sentinels' port among the edges", () => {
@@ -277,6 +299,23 @@ describe("variants", () => {
   });
 });
 
+describe("exporters", () => {
+  const digest = `@sha256:${"0".repeat(64)}`;
+  const image = (name: string) => ({ reference: `registry.example/${name}:1${digest}` });
+  const { topology } = built("prod", { deployment: { exporters: { redis: image("redis") } } });
+
+  it("of Redis finds its password under the address with its user, as it looks it up", () => {
+    const { environment, files } = workload(topology, "exporter-redis");
+    expect(environment.REDIS_ADDR).toBe("redis://redis.mcp.svc.cluster.local:6379");
+    expect(environment.REDIS_USER).toBe("monitor");
+    const passwords: unknown = JSON.parse(files[0]?.text ?? "");
+    expect(passwords).toEqual({
+      "redis://monitor@redis.mcp.svc.cluster.local:6379": secretMarker("redis-monitor"),
+    });
+    expect(files[0]?.path).toBe(environment.REDIS_PASSWORD_FILE);
+  });
+});
+
 describe("what cannot be built is refused with the key", () => {
   const gateway = Object(stackFile("prod").sizing).gateway;
   const images = Object(stackFile("prod").deployment).images;
@@ -284,6 +323,36 @@ describe("what cannot be built is refused with the key", () => {
   it("an image by tag in production", () => {
     expect(refused("prod", { deployment: { images: { ...images, redis: {} } } })).toBe(
       'stack prod cannot be built:\n  deployment.images.redis.reference is "docker.io/library/redis:8.2.1"; allowed: …@sha256:<64 hexadecimal digits> (a tag may become another image; in production every image is named by its digest)',
+    );
+  });
+
+  it("CloudNativePG's image by tag in production, or left to the operator", () => {
+    const imageName = "ghcr.io/cloudnative-pg/postgresql:18.1";
+    expect(refused("prod", { deployment: { postgres: { variant: "cloudnativepg", imageName } } })).toContain(
+      `\n  deployment.postgres.imageName is "${imageName}"; allowed: …@sha256:`,
+    );
+    expect(refused("prod", { deployment: { postgres: { variant: "cloudnativepg" } } })).toContain(
+      "\n  deployment.postgres.imageName is not there; allowed: …@sha256:",
+    );
+  });
+
+  it("a balancer in front that nobody believes", () => {
+    expect(refused("prod", { deployment: { access: { hosts: ["mcp.example.com"] } } })).toBe(
+      "stack prod cannot be built:\n  deployment.access.trustedProxies is []; allowed: the networks of the ingress's pods, as in deployment.kubernetes.podNetworks (requests come through it, and limits are of one client)",
+    );
+  });
+
+  it("what needs counters that nobody reads", () => {
+    const kubernetes = { inFlightMetric: true, monitoring: { rules: true, dashboards: true } };
+    const why =
+      "allowed: false, or deployment.kubernetes.monitoring.serviceMonitors: true (nobody reads the counters that it needs)";
+    expect(refused("prod", { deployment: { kubernetes } })).toBe(
+      [
+        "stack prod cannot be built:",
+        `  deployment.kubernetes.inFlightMetric is true; ${why}`,
+        `  deployment.kubernetes.monitoring.rules is true; ${why}`,
+        `  deployment.kubernetes.monitoring.dashboards is true; ${why}`,
+      ].join("\n"),
     );
   });
 

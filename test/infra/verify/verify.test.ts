@@ -17,8 +17,8 @@ import { membersOf, readProcessTable } from "../../../infra/verify/processes.ts"
 import { built } from "../topology/stacks.ts";
 
 const { topology } = built("local");
-const open: Platform = { host: () => "127.0.0.1", memoryMiB: () => null, isolates: false };
-const closed: Platform = { host: (name) => name, memoryMiB: ({ resources }) => resources.memoryMiB, isolates: true };
+const open: Platform = { host: () => "127.0.0.1", memoryMiB: () => null, openness: "it is a play" };
+const closed: Platform = { host: (name) => name, memoryMiB: ({ resources }) => resources.memoryMiB, openness: null };
 const of = (platform: Platform, workload: string) =>
   expectationsOf(topology, platform)
     .filter((one) => one.workload === workload)
@@ -87,7 +87,6 @@ describe("expectations", () => {
 /** Answers by a part of the command. */
 function playing(answers: Readonly<Record<string, string | Ran>>, asked: string[] = []): Observer {
   return {
-    openness: "it is a play",
     instances: async (workload) => [{ name: `${workload.name}-x`, workload, pid: 5 }],
     run: async (_, command) => {
       const line = command.join(" ");
