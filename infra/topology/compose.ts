@@ -106,6 +106,13 @@ function surroundingsOf(site: Site): Surroundings {
     upstreamPorts: upstreams.ports,
     identityProviderPort: null,
     traceCollectorPort: null,
-    objectStorePort: postgres.variant === "cloudnativepg" && postgres.backup !== undefined ? 443 : null,
+    objectStorePort:
+      postgres.variant === "cloudnativepg" && postgres.backup !== undefined ? portOf(postgres.backup.endpoint) : null,
   };
+}
+
+/** Of an object store's endpoint; without one it is a cloud's. */
+function portOf(endpoint: string | undefined): number {
+  const { port, protocol } = new URL(endpoint ?? "https://localhost");
+  return port === "" ? (protocol === "http:" ? 80 : 443) : Number(port);
 }

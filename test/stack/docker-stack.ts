@@ -48,8 +48,10 @@ export type DockerStack = {
   readonly name: string;
   /** What `pulumi` says; throws with it where it fails. */
   pulumi(...argv: readonly string[]): Promise<string>;
-  /** Writes the stack file: parts of `deployment` beside the images. */
-  configure(deployment: Readonly<Record<string, unknown>>): Promise<void>;
+  /** What the gateway's image is built on. */
+  readonly nodeImage: string;
+  /** Writes the stack file: parts of `deployment` beside the images, and further images. */
+  configure(deployment: Readonly<Record<string, unknown>>, images?: Readonly<Record<string, unknown>>): Promise<void>;
   /** Names or ids of everything on the engine that has the stack's label, of one kind. */
   onEngine(kind: "container" | "volume" | "network"): Promise<readonly string[]>;
   /** Destroys what is left of it, with its state. */
@@ -102,7 +104,8 @@ export async function dockerStack(): Promise<DockerStack> {
     name,
     pulumi,
     onEngine,
-    async configure(deployment) {
+    nodeImage: z.string().parse(images.node),
+    async configure(deployment, further = {}) {
       const config = {
         "pulumi:disable-default-providers": ["kubernetes", "docker"],
         "mcp-stack:sizing": {
@@ -112,7 +115,7 @@ export async function dockerStack(): Promise<DockerStack> {
           database: { ...database, postgres: { cpu: 1, memory: "1Gi", ...partOf(database, "postgres") } },
           cluster: { nofileHard: 65_536 },
         },
-        "mcp-stack:deployment": { target: "docker", images, ...deployment },
+        "mcp-stack:deployment": { target: "docker", images: { ...images, ...further }, ...deployment },
       };
       const file = join(directory.path, `Pulumi.${name}.yaml`);
       // Pulumi keeps there what its secrets are encrypted with.

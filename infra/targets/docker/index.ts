@@ -69,8 +69,9 @@ export class DockerStack extends pulumi.ComponentResource {
         dependsOn: container.after.map((other) => found(containers, other).done),
         // An old one has the name and the ports.
         deleteBeforeReplace: true,
-        // The provider calls their changes updates and applies nothing.
-        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"],
+        // The provider calls their changes updates and applies nothing. And it does not ask again whether a container that was not healthy
+        // has become so: the engine's own word for a start that failed replaces it (Pulumi, initialization errors).
+        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota", "#initerror"],
         customTimeouts: { create: `${timeoutOf(container)}s` },
       });
       containers.set(container.name, { resource, done: doneOf(container, resource) });

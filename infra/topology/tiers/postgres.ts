@@ -24,7 +24,7 @@ const START = [
   "    --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null",
   '  mv "$data.new" "$data"',
   "fi",
-  "# Volumes that were restored or moved, and some drivers, come with other modes; it starts with these alone.",
+  // A volume that was restored, or given to a group, has other modes; PostgreSQL refuses to start in a directory that a group may write.
   'chmod 0700 "$data"',
   'exec postgres -D "$data" -c config_file="$configuration"',
   "",

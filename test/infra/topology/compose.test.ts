@@ -196,6 +196,11 @@ describe("variants", () => {
     user: "o'neil",
   };
 
+  const operated = {
+    variant: "cloudnativepg",
+    imageName: `ghcr.io/cloudnative-pg/postgresql:18.1@sha256:${"0".repeat(64)}`,
+  };
+
   it("a managed PostgreSQL has no postgres, roles or backups, and its password is given", () => {
     const { topology } = built("prod", { deployment: { postgres: managed } });
     expect(topology.workloads.map(({ name }) => name)).toEqual([
@@ -257,7 +262,7 @@ describe("variants", () => {
   });
 
   it("CloudNativePG has neither postgres nor pgbouncer of ours, and its names", () => {
-    const { topology } = built("prod", { deployment: { postgres: { variant: "cloudnativepg" } } });
+    const { topology } = built("prod", { deployment: { postgres: operated } });
     expect(topology.workloads.map(({ name }) => name)).toEqual(["redis", "migrations", "gateway", "nginx"]);
     expect(workload(topology, "gateway").files.find(({ path }) => path.endsWith("database-url"))?.text).toBe(
       `postgresql://gateway:${secretMarker("database-gateway", "url")}@pgbouncer.mcp.svc.cluster.local:5432/mcp`,
@@ -267,6 +272,23 @@ describe("variants", () => {
     );
   });
 
+  it("CloudNativePG reaches its object store at the port of its endpoint", () => {
+    const at = (endpoint?: string) => {
+      const backup = {
+        destination: "s3://backups/mcp",
+        secretName: "store",
+        ...(endpoint === undefined ? {} : { endpoint }),
+      };
+      const { topology } = built("prod", { deployment: { postgres: { ...operated, backup } } });
+      return topology.edges.flatMap(({ from, to, port }) => (to === "object-store" ? [`${from} ${port}`] : []));
+    };
+    expect([at(), at("https://minio.example:9000"), at("http://minio.example")]).toEqual([
+      ["postgres 443"],
+      ["postgres 9000"],
+      ["postgres 80"],
+    ]);
+  });
+
   it("Redis watched by Sentinels is somebody else's, with the Sentinels' port among the edges", () => {
     const redis = { variant: "sentinel", networks: ["203.0.113.0/24"] };
     const { topology } = built("prod", { deployment: { redis } });
@@ -274,6 +296,23 @@ describe("variants", () => {
       ["gateway", 6379],
       ["gateway", 26379],
     ]);
+  });
+});
+
+describe("exporters", () => {
+  const digest = `@sha256:${"0".repeat(64)}`;
+  const image = (name: string) => ({ reference: `registry.example/${name}:1${digest}` });
+  const { topology } = built("prod", { deployment: { exporters: { redis: image("redis") } } });
+
+  it("of Redis finds its password under the address with its user, as it looks it up", () => {
+    const { environment, files } = workload(topology, "exporter-redis");
+    expect(environment.REDIS_ADDR).toBe("redis://redis.mcp.svc.cluster.local:6379");
+    expect(environment.REDIS_USER).toBe("monitor");
+    const passwords: unknown = JSON.parse(files[0]?.text ?? "");
+    expect(passwords).toEqual({
+      "redis://monitor@redis.mcp.svc.cluster.local:6379": secretMarker("redis-monitor"),
+    });
+    expect(files[0]?.path).toBe(environment.REDIS_PASSWORD_FILE);
   });
 });
 
@@ -287,6 +326,36 @@ describe("what cannot be built is refused with the key", () => {
     );
   });
 
+  it("CloudNativePG's image by tag in production, or left to the operator", () => {
+    const imageName = "ghcr.io/cloudnative-pg/postgresql:18.1";
+    expect(refused("prod", { deployment: { postgres: { variant: "cloudnativepg", imageName } } })).toContain(
+      `\n  deployment.postgres.imageName is "${imageName}"; allowed: …@sha256:`,
+    );
+    expect(refused("prod", { deployment: { postgres: { variant: "cloudnativepg" } } })).toContain(
+      "\n  deployment.postgres.imageName is not there; allowed: …@sha256:",
+    );
+  });
+
+  it("a balancer in front that nobody believes", () => {
+    expect(refused("prod", { deployment: { access: { hosts: ["mcp.example.com"] } } })).toBe(
+      "stack prod cannot be built:\n  deployment.access.trustedProxies is []; allowed: the networks of the ingress's pods, as in deployment.kubernetes.podNetworks (requests come through it, and limits are of one client)",
+    );
+  });
+
+  it("what needs counters that nobody reads", () => {
+    const kubernetes = { inFlightMetric: true, monitoring: { rules: true, dashboards: true } };
+    const why =
+      "allowed: false, or deployment.kubernetes.monitoring.serviceMonitors: true (nobody reads the counters that it needs)";
+    expect(refused("prod", { deployment: { kubernetes } })).toBe(
+      [
+        "stack prod cannot be built:",
+        `  deployment.kubernetes.inFlightMetric is true; ${why}`,
+        `  deployment.kubernetes.monitoring.rules is true; ${why}`,
+        `  deployment.kubernetes.monitoring.dashboards is true; ${why}`,
+      ].join("\n"),
+    );
+  });
+
   it("several workers, an engine that is not there", () => {
     expect(refused("prod", { sizing: { gateway: { ...gateway, cpu: 2, workers: 2, memory: "2Gi" } } })).toBe(
       "stack prod cannot be built:\n  sizing.gateway.workers is 2; allowed: 1 (a replica of the gateway is one process; more cores are more replicas)",
@@ -296,6 +365,9 @@ describe("what cannot be built is refused with the key", () => {
   it("an operator outside Kubernetes, ports that meet, a port of root", () => {
     expect(refused("dev", { deployment: { postgres: { variant: "cloudnativepg" } } })).toBe(
       'stack dev cannot be built:\n  deployment.postgres.variant is "cloudnativepg"; allowed: self-contained or external (the operator runs in Kubernetes only)',
+    );
+    expect(refused("dev", { deployment: { docker: { ports: { redis: 8080 } } } })).toBe(
+      "stack dev cannot be built:\n  deployment.docker.ports.redis is 8080; allowed: a port of its own (nginx has it already)",
     );
     expect(refused("local", { deployment: { local: { ports: { redis: 4445, nginx: 80 } } } })).toBe(
       "stack local cannot be built:\n  deployment.local.ports.nginx is 80; allowed: 1024 to 65535 (nothing here runs as root)\n  deployment.local.ports.gateway + 1 is 4445; allowed: a port of its own (redis has it already)",

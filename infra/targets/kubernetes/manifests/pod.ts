@@ -45,7 +45,7 @@ function podSecurity({ image, sysctls }: Workload): Tree {
     runAsUser: image.uid,
     runAsGroup: image.uid,
     fsGroup: image.uid,
-    // Changing the owner of every file of a large volume at every start takes minutes.
+    // Giving every file of a large volume to the group at every start takes minutes, and PostgreSQL refuses data that its group may write.
     fsGroupChangePolicy: "OnRootMismatch",
     seccompProfile: { type: "RuntimeDefault" },
     ...(named.length === 0 ? {} : { sysctls: named }),

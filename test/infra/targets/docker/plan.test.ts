@@ -271,6 +271,25 @@ describe("what ends", () => {
   });
 });
 
+describe("services that somebody else runs", () => {
+  const networks = ["192.0.2.0/24"];
+  const built = stackOf("dev", {
+    target: "docker",
+    postgres: { variant: "external", host: "db.example", networks },
+    redis: { variant: "external", networks },
+  });
+  const managed = dockerPlan(built.topology, built.deployment, buildOf(built.deployment, "0123456789abcdef0123"));
+
+  it("are reached by the way out, and leave no data here", () => {
+    const out = managed.containers.flatMap(({ name, networks: of }) =>
+      of.some((one) => one.name === "mcp-dev-outside") ? [name] : [],
+    );
+    expect(out).toEqual(["mcp-dev-migrations", "mcp-dev-pgbouncer", "mcp-dev-gateway"]);
+    expect(managed.volumes.filter(({ isKept }) => isKept)).toEqual([]);
+    expect(managed.schedules).toEqual([]);
+  });
+});
+
 describe("the committed dev stack", () => {
   const built = stackOf("dev", { target: "docker", exporters: { redis: {}, postgres: {}, nginx: {} } });
   const dev = dockerPlan(built.topology, built.deployment, buildOf(built.deployment, "0123456789abcdef0123"));
