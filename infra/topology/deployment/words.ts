@@ -43,7 +43,9 @@ export const rotation = () =>
     .string()
     .regex(/^[A-Za-z0-9._-]{1,40}$/)
     .default("1")
-    .describe("Another word makes another value at the next update");
+    .describe(
+      "Another word makes another value at the next update; of one that is given: whoever has read the old one starts again",
+    );
 
 function isNetwork(value: string): boolean {
   const [address = "", prefix = "", ...rest] = value.split("/");

@@ -215,6 +215,7 @@ describe("variants", () => {
       why: "password of o'neil in the managed PostgreSQL",
       kind: "given",
       key: "mcp-stack:databasePassword",
+      version: "1",
     });
     const url = workload(topology, "migrations").files[0]?.text ?? "";
     expect(resolveText(url, { "database-gateway": "p@ss/word" })).toBe(
@@ -225,6 +226,13 @@ describe("variants", () => {
       "server_tls_sslmode = verify-full",
       "server_tls_ca_file = /etc/ssl/certs/ca-certificates.crt",
     ]);
+  });
+
+  it("a given secret that is another one starts again whoever has read it, at its version's word", () => {
+    const redis = { variant: "external", networks: ["203.0.113.0/24"] };
+    const given = (secrets: object) => built("prod", { deployment: { postgres: managed, redis, secrets } }).topology;
+    expect(changed(given({}), given({ database: "2" }))).toEqual(["migrations", "pgbouncer", "gateway"]);
+    expect(changed(given({}), given({ redis: "2" }))).toEqual(["gateway"]);
   });
 
   it("a managed PostgreSQL of a private authority, or that is not checked, is told to the pooler and to the driver alike", () => {
