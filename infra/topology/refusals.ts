@@ -73,6 +73,9 @@ function ofVariants({ deployment, ground }: Site): readonly DeploymentRefusal[] 
           ),
         ]
       : []),
+    ...(postgres.variant === "external" && postgres.authority !== undefined && postgres.tls !== "verify-full"
+      ? [refusal("deployment.postgres.tls", postgres.tls, "verify-full, or no authority", "nobody is checked by it")]
+      : []),
     ...(ground.target === "local" && Object.values(exporters).some((one) => one !== undefined)
       ? [refusal("deployment.exporters", Object.keys(exporters), "none", "the local target runs no exporters")]
       : []),

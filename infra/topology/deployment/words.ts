@@ -52,3 +52,9 @@ function isNetwork(value: string): boolean {
   const bits = isIP(address) === 6 ? 128 : 32;
   return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
 }
+export const authority = () =>
+  z
+    .string()
+    .regex(/^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n\s-]+-----END CERTIFICATE-----\s*$/)
+    .optional()
+    .describe("Certificates, PEM, that sign the server's, where it is none of the well-known authorities");

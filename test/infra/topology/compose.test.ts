@@ -297,6 +297,14 @@ describe("variants", () => {
     ]);
   });
 
+  it("a Redis of a private authority is known by it", () => {
+    const authority = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+    const redis = { variant: "cluster", networks: ["203.0.113.0/24"], authority };
+    const { environment, files } = workload(built("prod", { deployment: { redis } }).topology, "gateway");
+    expect(environment.REDIS_CA_FILE).toBe("/etc/mcp-stack/redis-authority.pem");
+    expect(files.find(({ path }) => path === environment.REDIS_CA_FILE)?.text).toBe(`${authority}\n`);
+  });
+
   it("Redis watched by Sentinels is somebody else's, with the Sentinels' port among the edges", () => {
     const redis = { variant: "sentinel", networks: ["203.0.113.0/24"] };
     const { topology } = built("prod", { deployment: { redis } });
@@ -361,6 +369,20 @@ describe("what cannot be built is refused with the key", () => {
         `  deployment.kubernetes.monitoring.rules is true; ${why}`,
         `  deployment.kubernetes.monitoring.dashboards is true; ${why}`,
       ].join("\n"),
+    );
+  });
+
+  it("an authority by which nobody is checked", () => {
+    const authority = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    const postgres = {
+      variant: "external",
+      host: "db.example.com",
+      networks: ["203.0.113.0/24"],
+      tls: "require",
+      authority,
+    };
+    expect(refused("prod", { deployment: { postgres } })).toBe(
+      'stack prod cannot be built:\n  deployment.postgres.tls is "require"; allowed: verify-full, or no authority (nobody is checked by it)',
     );
   });
 
