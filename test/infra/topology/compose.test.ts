@@ -352,6 +352,23 @@ describe("what cannot be built is refused with the key", () => {
     );
   });
 
+  it("an image of another version than files are written for, where its tag says so", () => {
+    const at = (reference: string, more: object = {}) => ({ images: { nginx: { reference, ...more } } });
+    expect(refused("dev", { deployment: at("docker.io/library/nginx:1.26-alpine") })).toBe(
+      'stack dev cannot be built:\n  deployment.images.nginx.version is "1.28.0"; allowed: that of the image, 1.26 (deployment.images.nginx.reference is docker.io/library/nginx:1.26-alpine)',
+    );
+    expect(refused("dev", { deployment: { images: { postgres: { reference: "postgres:17.2" } } } })).toContain(
+      '\n  sizing.database.postgres.version is "18"; allowed: that of the image, 17.2',
+    );
+    for (const deployment of [
+      at("docker.io/library/nginx:1.26-alpine", { version: "1.26.3" }),
+      at("docker.io/library/nginx:stable"),
+      at("registry.example/my-proxy:7"),
+      { images: { pgbouncer: { reference: "edoburu/pgbouncer:v1.25.2-p0" } } },
+    ])
+      expect(built("dev", { deployment }).topology.workloads).not.toEqual([]);
+  });
+
   it("a balancer in front that nobody believes", () => {
     expect(refused("prod", { deployment: { access: { hosts: ["mcp.example.com"] } } })).toBe(
       "stack prod cannot be built:\n  deployment.access.trustedProxies is []; allowed: the networks of the ingress's pods, as in deployment.kubernetes.podNetworks (requests come through it, and limits are of one client)",
