@@ -72,7 +72,7 @@ function quota(site: Site, demands: readonly Demand[], claimedGiB: readonly numb
   };
 }
 
-/** No container is larger than the plan's largest; one that says nothing (an operator's, an administrator's) is as small as the smallest. */
+/** No container is larger than the plan's largest; one that says nothing (an operator's, say) is as small as the smallest. */
 function range(site: Site, demands: readonly Demand[]): Manifest {
   const pick = (choose: (...values: number[]) => number): Tree => ({
     cpu: cpu(choose(...demands.map(({ cpuLimit }) => cpuLimit))),
