@@ -22,13 +22,13 @@ export type Topology = {
 export type SecretDeclaration = {
   readonly name: string;
   readonly why: string;
+  /** Another one means another value: it is made anew, or was given anew, and whoever has read the old one starts again. */
+  readonly version: string;
 } & (
   | {
       readonly kind: "generated";
       /** Letters and digits, so that it needs no quotes anywhere. */
       readonly length: number;
-      /** Another one makes another value. */
-      readonly version: string;
     }
   | { readonly kind: "given"; readonly key: string }
 );

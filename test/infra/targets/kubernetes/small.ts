@@ -183,7 +183,7 @@ export const topology: Topology = {
   ],
   secrets: [
     { name: "database-superuser", why: "of the superuser", kind: "generated", length: 32, version: "1" },
-    { name: "database-gateway", why: "of the gateway", kind: "given", key: "mcp-stack:databasePassword" },
+    { name: "database-gateway", why: "of the gateway", kind: "given", key: "mcp-stack:databasePassword", version: "1" },
   ],
   entry: { workload: "nginx", port: 8080 },
 };
