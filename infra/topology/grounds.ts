@@ -21,7 +21,7 @@ const CONTAINER_PORTS: GroundPorts = {
 /** Where the image of the gateway has this project. */
 const APPLICATION = "/app";
 /** Docker's own name server within a network of its own making. */
-const DOCKER_DNS = { address: "127.0.0.11", port: 53 };
+const DOCKER_DNS = { host: "127.0.0.11", port: 53 };
 /** Who may come is decided by network policies and networks: daemons within take everybody who has a password. */
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
@@ -37,7 +37,8 @@ export function kubernetesGround({ kubernetes }: Deployment): Ground {
     node: "node",
     application: APPLICATION,
     programs: [],
-    resolvers: [{ address: dns.address, port: 53 }],
+    // Every cluster has its name server under this name; its address is another one in each.
+    resolvers: [{ host: dns.address ?? `kube-dns.kube-system.svc.${clusterDomain}`, port: 53 }],
     networks: ANYWHERE,
   };
 }

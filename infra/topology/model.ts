@@ -193,7 +193,7 @@ export type Ground = {
   /** Put before PATH: where daemons are that their packages keep apart. */
   readonly programs: readonly string[];
   /** Name servers, for an nginx that follows names. */
-  readonly resolvers: readonly { readonly address: string; readonly port: number }[];
+  readonly resolvers: readonly { readonly host: string; readonly port: number }[];
   /** Networks that daemons accept clients from; the rest of the network's rules are the target's. */
   readonly networks: readonly string[];
 };

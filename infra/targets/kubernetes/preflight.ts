@@ -65,6 +65,9 @@ function operatedPods(site: Site) {
   }));
 }
 
+/** Of every cluster. */
+const NAME_SERVER = "kube-dns.kube-system.svc.";
+
 /** Every name of this namespace, with its port, in what a workload is told: its files, with and without secrets, and its variables. */
 function hostsContext({ topology, deployment, namespace }: Site) {
   const { clusterDomain } = deployment.kubernetes;
@@ -76,6 +79,6 @@ function hostsContext({ topology, deployment, namespace }: Site) {
     ),
   );
   const isOperated = deployment.postgres.variant === "cloudnativepg";
-  const external = isOperated ? ["postgres-rw", "pgbouncer"].map((service) => `${service}.${within}`) : [];
-  return { named, namespace, clusterDomain, external };
+  const operated = isOperated ? ["postgres-rw", "pgbouncer"].map((service) => `${service}.${within}`) : [];
+  return { named, namespace, clusterDomain, external: [NAME_SERVER + clusterDomain, ...operated] };
 }

@@ -13,8 +13,8 @@ export const kubernetes = z
         address: z
           .string()
           .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })
-          .default("10.96.0.10")
-          .describe("The cluster's name server"),
+          .optional()
+          .describe("The cluster's name server; kube-dns of kube-system by name when left out"),
         nodeLocal: z
           .string()
           .refine((value) => isIP(value) !== 0, { error: "an IPv4 or IPv6 address" })

@@ -171,10 +171,7 @@ function upstream({ nginx, timeouts, probes }: Plan, place: NginxPlace): Directi
     authority(hosts[at] ?? one.host, portOf(`nginx.gateways[${at}].port`, one.port)),
   );
   const resolvers = place.resolvers.map((one, at) =>
-    authority(
-      addressOf(`nginx.resolvers[${at}].address`, one.address),
-      portOf(`nginx.resolvers[${at}].port`, one.port),
-    ),
+    authority(hostOf(`nginx.resolvers[${at}].host`, one.host), portOf(`nginx.resolvers[${at}].port`, one.port)),
   );
   const canFollow = isAtLeast(versionOf("nginx.version", place.version), FOLLOWS_NAMES);
   const isNamed = hosts.some((host) => isIP(host) === 0);

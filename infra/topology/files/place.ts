@@ -17,8 +17,8 @@ export type NginxPlace = {
   readonly status: Listen | null;
   /** The name behind which all replicas of the gateway are, headless where nginx can follow its addresses; or each replica. */
   readonly gateways: readonly Neighbour[];
-  /** Name servers, for an nginx that can follow a name's addresses (1.27.3 and newer); empty: the name is looked up once. */
-  readonly resolvers: readonly Listen[];
+  /** Name servers, by address or by a name that the system resolves, for an nginx that can follow a name's addresses (1.27.3 and newer); empty: the name is looked up once. */
+  readonly resolvers: readonly Neighbour[];
   /** Networks whose X-Forwarded-For and X-Forwarded-Proto are believed. */
   readonly trustedProxies: readonly string[];
   readonly directories: {

@@ -44,14 +44,11 @@ describe("words without quotes", () => {
       "nginx.gateways[0].host",
       (host) => renderNginx(prod, { ...nginxPlace, resolvers: [], gateways: [{ host, port: 4444 }] }),
     ],
+    ["nginx.resolvers[0].host", (host) => renderNginx(prod, { ...nginxPlace, resolvers: [{ host, port: 53 }] })],
   ];
   const addresses: readonly Word[] = [
     ["nginx.listen[0].address", (address) => renderNginx(prod, { ...nginxPlace, listen: [{ address, port: 8080 }] })],
     ["nginx.status.address", (address) => renderNginx(prod, { ...nginxPlace, status: { address, port: 8081 } })],
-    [
-      "nginx.resolvers[0].address",
-      (address) => renderNginx(prod, { ...nginxPlace, resolvers: [{ address, port: 53 }] }),
-    ],
     [
       "pgbouncer.listen.addresses[0]",
       (one) => renderPgbouncer(prod, { ...pgbouncerPlace, listen: { addresses: [one], port: 6432 } }),

@@ -85,7 +85,12 @@ function peersOf(site: Site, party: Party): readonly Tree[] {
       return [
         { ...inNamespace("kube-system"), podSelector: { matchLabels: { "k8s-app": "kube-dns" } } },
         // A cache on the node answers under its own address and under the name server's: packets to both stay on the node.
-        ...[...new Set([kubernetes.dns.nodeLocal, kubernetes.dns.address])].map((one) => block(hostNetwork(one))),
+        ...[
+          ...new Set([
+            kubernetes.dns.nodeLocal,
+            ...(kubernetes.dns.address === undefined ? [] : [kubernetes.dns.address]),
+          ]),
+        ].map((one) => block(hostNetwork(one))),
       ];
     case "upstreams":
     case "identity-provider":

@@ -81,7 +81,6 @@ describe("network policies", () => {
       to: [
         { ...inNamespace("kube-system"), podSelector: { matchLabels: { "k8s-app": "kube-dns" } } },
         { ipBlock: { cidr: "169.254.20.10/32" } },
-        { ipBlock: { cidr: "10.96.0.10/32" } },
       ],
       ports: [{ protocol: "UDP", port: 53 }, tcp(53)],
     });
