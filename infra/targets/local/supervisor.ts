@@ -39,7 +39,7 @@ export class Supervisor {
   #users: Users = {};
   readonly #units = new Map<string, Unit>();
   #work: Promise<unknown> = Promise.resolve();
-  #isStopping = false;
+  #end: Promise<void> | undefined;
   readonly #rotation: NodeJS.Timeout;
 
   constructor(options: SupervisorOptions) {
@@ -67,19 +67,18 @@ export class Supervisor {
         );
       }
       const shape = { kind: "job", deadlineS: found.shape.deadlineS, retries: 0 } as const;
-      const unit = this.#unit({ ...found, shape });
-      await unit.start();
+      await this.#begin(this.#unit({ ...found, shape }));
     });
   }
 
-  /** From the outside in: nobody is ended before those who ask it. Idempotent. */
+  /** From the outside in: nobody is ended before those who ask it. Everybody who asks waits for the same end. */
   stop(): Promise<void> {
     // Not after the work that goes on: a start that hangs is what people end.
-    this.#isStopping = true;
-    return this.#stopAll([...this.#units.values()]).then(() => {
+    this.#end ??= this.#stopAll([...this.#units.values()]).then(() => {
       clearInterval(this.#rotation);
       this.#changed();
     });
+    return this.#end;
   }
 
   names(): readonly string[] {
@@ -167,11 +166,15 @@ export class Supervisor {
   }
 
   async #start(unit: Unit): Promise<void> {
-    if (this.#isStopping) throw new RangeError(`${unit.workload.name} is not started any more: the stack ends`);
     const from = performance.now();
-    await unit.start();
+    await this.#begin(unit);
     const seconds = ((performance.now() - from) / 1000).toFixed(1);
     this.#options.say(`${unit.workload.name}: ${unit.status.state} after ${seconds} s`);
+  }
+
+  #begin(unit: Unit): Promise<void> {
+    if (this.#end !== undefined) throw new RangeError(`${unit.workload.name} is not started any more: the stack ends`);
+    return unit.start();
   }
 
   /** The rest of its tier serves meanwhile, where there is a rest. */
@@ -180,7 +183,7 @@ export class Supervisor {
     try {
       await unit.stop(back === undefined ? 0 : unit.workload.shutdown.waitS * 1000);
       unit.workload = workload;
-      await unit.start();
+      await this.#begin(unit);
     } finally {
       await back?.();
     }
@@ -257,9 +260,13 @@ export class Supervisor {
     return unit;
   }
 
-  /** At once: a process that is not on record could not be ended after a kill of this one. */
+  /** At once: a process that is not on record could not be ended after a kill of this one. A full disk is no reason to end them all. */
   #changed(): void {
-    writeState(this.#options.data, this.state());
+    try {
+      writeState(this.#options.data, this.state());
+    } catch (error) {
+      this.#options.say(`the state cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   #rotate(): void {

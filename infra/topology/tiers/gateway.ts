@@ -48,8 +48,8 @@ function gatewayWorkload(site: Site, name: string, port: number, replicas: numbe
       kind: "replicated",
       replicas,
       scaling: isScaled ? scalingOf(plan) : null,
-      // Half of what may be alive beyond the maximum: pods that are ending are not counted by Kubernetes, and hold their connections.
       rollout: {
+        order: "beside",
         surge: autoscaling.maxSurge,
         minReadyS: timeouts.preStopS,
         progressDeadlineS: Math.max(600, 2 * timeouts.graceS),

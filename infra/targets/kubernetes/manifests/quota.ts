@@ -37,8 +37,10 @@ export function alivePods({ shape, shutdown }: Workload): number {
   if (shape.kind === "stateful" || shape.kind === "schedule") return 1;
   if (shape.kind === "job") return 2;
   const most = shape.scaling?.max ?? shape.replicas;
-  const surge = Math.ceil(most * shape.rollout.surge);
-  const ending = surge * Math.ceil(shutdown.graceS / Math.max(1, shape.rollout.minReadyS));
+  const { rollout } = shape;
+  if (rollout.order === "after") return most;
+  const surge = Math.ceil(most * rollout.surge);
+  const ending = surge * Math.ceil(shutdown.graceS / Math.max(1, rollout.minReadyS));
   return most + surge + Math.min(most, ending);
 }
 

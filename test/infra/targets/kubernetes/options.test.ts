@@ -31,7 +31,7 @@ const common = {
 
 describe("the edge", () => {
   it("is an Ingress with TLS to the entry", () => {
-    const annotations = { "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600" };
+    const annotations = { "nginx.ingress.kubernetes.io/proxy-read-timeout": "7200" };
     const edge = { kind: "ingress", className: "nginx", host: "mcp.example.com", tlsSecretName: "tls", annotations };
     expect(only("Ingress", ofSmall({ edge }))).toEqual({
       apiVersion: "networking.k8s.io/v1",
@@ -40,7 +40,15 @@ describe("the edge", () => {
         name: "edge",
         namespace: "mcp",
         labels: common,
-        annotations: { ...annotations, "pulumi.com/skipAwait": "true" },
+        annotations: {
+          "nginx.ingress.kubernetes.io/proxy-body-size": "4m",
+          "nginx.ingress.kubernetes.io/proxy-read-timeout": "7200",
+          "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
+          "nginx.ingress.kubernetes.io/proxy-connect-timeout": "3",
+          "nginx.ingress.kubernetes.io/proxy-buffering": "off",
+          "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+          "pulumi.com/skipAwait": "true",
+        },
       },
       spec: {
         ingressClassName: "nginx",

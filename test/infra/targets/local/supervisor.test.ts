@@ -259,6 +259,24 @@ describe("an end", () => {
     expect(supervisor.state().workloads.map(({ state }) => state)).toEqual(["stopped", "stopped", "stopped"]);
   });
 
+  it("an end in the middle of a change is an end: nothing is started after it", async () => {
+    const slow = (word: string) =>
+      service(data, "slow", `trap "sleep 0.3; exit 0" TERM; echo ${word}; while :; do sleep 0.05; done`);
+    await apply(topology(slow("first"), service(data, "later", SERVE)));
+    await waitFor(() => log("slow").includes("first"));
+    const changing = apply(topology(slow("second"), service(data, "later", `true; ${SERVE}`))).catch(
+      (error: Error) => error.message,
+    );
+    await waitFor(() => statusOf("slow")?.state === "stopping");
+    await supervisor.stop();
+    expect(await changing).toBe("slow is not started any more: the stack ends");
+    expect(supervisor.state().workloads.map(({ state, identity }) => [state, identity])).toEqual([
+      ["stopped", null],
+      ["stopped", null],
+    ]);
+    expect(log("slow")).not.toContain("second");
+  });
+
   it("what does not end in its time is killed, with everything below it", async () => {
     const script = 'trap "" TERM; sleep 300 & while :; do sleep 0.05; done';
     await apply(topology(service(data, "deaf", script, { shutdown: { signal: "SIGTERM", waitS: 0, graceS: 0.2 } })));
