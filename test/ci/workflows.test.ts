@@ -51,6 +51,15 @@ const steps = jobs.flatMap(({ name, job }) =>
 );
 
 describe("the workflows", () => {
+  it("install the servers that .ci/run installs: a missing one fails both or neither", () => {
+    const words = (text: string) => text.trim().split(/\s+/).toSorted();
+    const run = readFileSync(join(ROOT, ".ci/run"), "utf8");
+    const needed = [...run.matchAll(/missing\+=\(([^)]+)\)/g)].map(([, name = ""]) => name).join(" ");
+    const script = jobs.find(({ name }) => name === "test: servers")?.job.steps.map(({ run: text }) => text ?? "");
+    const installed = /--no-install-recommends (.+)/.exec(script?.join("\n") ?? "")?.[1] ?? "";
+    expect(words(installed)).toEqual(words(needed));
+  });
+
   it("are these, with these jobs", () => {
     expect(jobs.map(({ name }) => name)).toEqual([
       "preview: plan",
