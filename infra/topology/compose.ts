@@ -45,9 +45,7 @@ export function composeTopology(input: CompositionInput): Composition {
   const refusals = refusalsOf(site, environment);
   if (refusals.length > 0) return { ok: false, refusals };
   const secrets = declareSecrets(site);
-  const versions = Object.fromEntries(
-    secrets.map((secret) => [secret.name, secret.kind === "generated" ? secret.version : "given"]),
-  );
+  const versions = Object.fromEntries(secrets.map(({ name, version }) => [name, version]));
   const workloads = workloadsOf(site).map((workload) => sealed(workload, versions));
   return {
     ok: true,

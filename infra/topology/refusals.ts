@@ -14,6 +14,7 @@ export function refusalsOf(site: Site, environment: Topology["environment"]): re
     ...ofEdge(site),
     ...ofMonitoring(site),
     ...ofImages(site, environment),
+    ...ofVersions(site),
     ...ofGround(site),
   ];
 }
@@ -72,6 +73,9 @@ function ofVariants({ deployment, ground }: Site): readonly DeploymentRefusal[] 
             "the operator runs in Kubernetes only",
           ),
         ]
+      : []),
+    ...(postgres.variant === "external" && postgres.authority !== undefined && postgres.tls !== "verify-full"
+      ? [refusal("deployment.postgres.tls", postgres.tls, "verify-full, or no authority", "nobody is checked by it")]
       : []),
     ...(ground.target === "local" && Object.values(exporters).some((one) => one !== undefined)
       ? [refusal("deployment.exporters", Object.keys(exporters), "none", "the local target runs no exporters")]
@@ -165,6 +169,52 @@ function usedData({ images, postgres, redis }: Site["deployment"]): readonly (re
     ...(postgres.variant === "self-contained" ? [["images.postgres", images.postgres.reference] as const] : []),
     ...(redis.variant === "self-contained" ? [["images.redis", images.redis.reference] as const] : []),
   ];
+}
+
+/** Repositories whose tags begin with the version of what is in them. */
+const VERSIONED = /(?:^|\/)(?:nginx|nginx-unprivileged|pgbouncer|postgres|redis):v?(\d+(?:\.\d+)*)/;
+
+/** Files are written for a version, and found in its directories: an image of another one would not start. */
+function ofVersions({ deployment, ground, plan }: Site): readonly DeploymentRefusal[] {
+  if (ground.target === "local") return [];
+  const { images, postgres, redis } = deployment;
+  const written: readonly (readonly [image: string, reference: string, key: string, version: string])[] = [
+    ["images.nginx", images.nginx.reference, "deployment.images.nginx.version", images.nginx.version],
+    ...(redis.variant === "self-contained"
+      ? [["images.redis", images.redis.reference, "deployment.images.redis.version", images.redis.version] as const]
+      : []),
+    ...(postgres.variant === "self-contained"
+      ? [
+          [
+            "images.postgres",
+            images.postgres.reference,
+            "sizing.database.postgres.version",
+            String(plan.postgres.version),
+          ] as const,
+        ]
+      : []),
+    ...(plan.pgbouncer !== null && postgres.variant !== "cloudnativepg"
+      ? [
+          [
+            "images.pgbouncer",
+            images.pgbouncer.reference,
+            "sizing.database.pgbouncer.version",
+            plan.pgbouncer.version,
+          ] as const,
+        ]
+      : []),
+  ];
+  return written.flatMap(([image, reference, key, version]) => {
+    const tagged = VERSIONED.exec(reference)?.[1];
+    if (tagged === undefined || isSameVersion(tagged, version)) return [];
+    return [refusal(key, version, `that of the image, ${tagged}`, `deployment.${image}.reference is ${reference}`)];
+  });
+}
+
+/** As far as both say it. */
+function isSameVersion(one: string, other: string): boolean {
+  const [shorter = [], longer = []] = [one.split("."), other.split(".")].toSorted((a, b) => a.length - b.length);
+  return shorter.every((part, at) => part === longer[at]);
 }
 
 /** Ports that would meet on one machine. */

@@ -61,3 +61,11 @@ export function authorityOf({
   if (postgres.variant !== "external" || postgres.authority === undefined) return null;
   return { name: "postgres-authority.pem", text: `${postgres.authority.trimEnd()}\n` };
 }
+
+/** As `authorityOf`, of a Redis that somebody else runs. */
+export function redisAuthorityOf({
+  deployment: { redis },
+}: Site): { readonly name: string; readonly text: string } | null {
+  if (redis.variant === "self-contained" || redis.authority === undefined) return null;
+  return { name: "redis-authority.pem", text: `${redis.authority.trimEnd()}\n` };
+}

@@ -166,7 +166,10 @@ function fingerprintCommand(workload: Workload, port: number): readonly string[]
   return ["sh", "-c", script, "sh", nodeOf(workload), program, ask];
 }
 
-/** A connection that comes about, with whatever the image has: Node, bash's /dev/tcp, or nc. */
+/**
+ * A connection that comes about, with whatever the image has: Node, bash's /dev/tcp, or nc. A name that cannot be looked up says nothing of
+ * the way there, and would make every closed edge look right.
+ */
 async function reach(
   { host, port }: Extract<Question, { kind: "reach" }>,
   workload: Workload,
@@ -183,9 +186,16 @@ async function reach(
 const CONNECT = `const [host, port] = process.argv.slice(-2);
 const socket = require("node:net").connect({ host, port: Number(port), timeout: 3000 });
 const tell = (word) => { console.log(word); socket.destroy(); };
-socket.once("connect", () => tell("open")).once("timeout", () => tell("closed")).once("error", () => tell("closed"));`;
+const fail = ({ syscall, message }) => {
+  if (syscall !== "getaddrinfo") return tell("closed");
+  console.error(message);
+  process.exitCode = 1;
+};
+socket.once("connect", () => tell("open")).once("timeout", () => tell("closed")).once("error", fail);`;
 
 const CONNECT_SHELL = [
+  'case "$1" in *:*) ;; *[!0-9.]*)',
+  'if command -v getent >/dev/null && ! getent hosts "$1" >/dev/null; then echo "$1 cannot be looked up" >&2; exit 1; fi ;; esac',
   'if command -v bash >/dev/null; then timeout 3 bash -c \'exec 3<>"/dev/tcp/$0/$1"\' "$1" "$2" 2>/dev/null && echo open || echo closed',
   'elif command -v nc >/dev/null; then nc -z -w 3 "$1" "$2" 2>/dev/null && echo open || echo closed',
   'else echo "nothing in its image opens a connection" >&2; exit 127; fi',

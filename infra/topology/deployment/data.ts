@@ -1,6 +1,6 @@
 /** Which PostgreSQL and which Redis: our own, an operator's, or somebody else's. */
 import { z } from "zod";
-import { host, name, network, port, reference } from "./words.ts";
+import { authority, host, name, network, port, reference } from "./words.ts";
 
 export const postgres = z
   .discriminatedUnion("variant", [
@@ -33,11 +33,7 @@ export const postgres = z
         .enum(["verify-full", "require", "disable"])
         .default("verify-full")
         .describe("verify-full: encrypted and checked; require: encrypted, to whoever answers"),
-      authority: z
-        .string()
-        .regex(/^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n\s-]+-----END CERTIFICATE-----\s*$/)
-        .optional()
-        .describe("Certificates, PEM, that sign the server's, where it is none of the well-known authorities"),
+      authority: authority(),
       networks: z.array(network()).min(1).describe("Where it is, for the network policies"),
     }),
   ])
@@ -49,17 +45,20 @@ export const redis = z
     z.strictObject({ variant: z.literal("self-contained") }),
     z.strictObject({
       variant: z.literal("external").describe("A managed Redis; its URL is a secret of the stack"),
+      authority: authority(),
       port: port().default(6379),
       networks: z.array(network()).min(1).describe("Where it is, for the network policies"),
     }),
     z.strictObject({
       variant: z.literal("sentinel").describe("A Redis that Sentinels watch; its URL is a secret of the stack"),
+      authority: authority(),
       sentinelPort: port().default(26_379),
       port: port().default(6379),
       networks: z.array(network()).min(1).describe("Where Sentinels and Redis are, for the network policies"),
     }),
     z.strictObject({
       variant: z.literal("cluster").describe("A Redis Cluster; its URL is a secret of the stack"),
+      authority: authority(),
       port: port().default(6379),
       networks: z.array(network()).min(1).describe("Where its nodes are, for the network policies"),
     }),

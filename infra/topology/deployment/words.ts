@@ -43,10 +43,18 @@ export const rotation = () =>
     .string()
     .regex(/^[A-Za-z0-9._-]{1,40}$/)
     .default("1")
-    .describe("Another word makes another value at the next update");
+    .describe(
+      "Another word makes another value at the next update; of one that is given: whoever has read the old one starts again",
+    );
 
 function isNetwork(value: string): boolean {
   const [address = "", prefix = "", ...rest] = value.split("/");
   const bits = isIP(address) === 6 ? 128 : 32;
   return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
 }
+export const authority = () =>
+  z
+    .string()
+    .regex(/^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n\s-]+-----END CERTIFICATE-----\s*$/)
+    .optional()
+    .describe("Certificates, PEM, that sign the server's, where it is none of the well-known authorities");

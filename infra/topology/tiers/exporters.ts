@@ -45,7 +45,7 @@ function workloadOf(of: Subject, image: Workload["image"], port: number, site: S
       kind: "replicated",
       replicas: 1,
       scaling: null,
-      rollout: { surge: 1, minReadyS: 0, progressDeadlineS: 600 },
+      rollout: { order: "beside", surge: 1, minReadyS: 0, progressDeadlineS: 600 },
     },
     image,
     nofile: null,

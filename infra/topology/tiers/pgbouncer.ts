@@ -31,7 +31,8 @@ export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null
       kind: "replicated",
       replicas: pgbouncer.instances,
       scaling: null,
-      rollout: { surge: plan.autoscaling.maxSurge, minReadyS: timeouts.preStopS, progressDeadlineS: 600 },
+      // max_connections counts so many poolers: one that starts beside one that ends would take slots that nobody planned.
+      rollout: { order: "after", minReadyS: timeouts.preStopS },
     },
     image: deployment.images.pgbouncer,
     command: withDescriptors("pgbouncer", pgbouncer.nofile, ["pgbouncer", `${directories.config}/pgbouncer.ini`]),

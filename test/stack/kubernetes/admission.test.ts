@@ -1,7 +1,7 @@
 /**
  * What an API server says to every object of every variant: its own schemas and validation, strictly, and admission with restricted Pod
- * Security, in a dry run. Only where TEST_KUBECONFIG names a cluster for tests, since namespaces are really made in it; kinds that it does
- * not know (an operator's) are left out. Nothing is started here.
+ * Security, in a dry run. Only where MCP_STACK_TEST_KUBECONFIG names a cluster for tests, since namespaces are really made in it; kinds
+ * that it does not know (an operator's) are left out. Nothing is started here.
  */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -11,7 +11,7 @@ import { kubernetesManifests } from "../../../infra/targets/kubernetes/manifests
 import { titled } from "../../harness/index.ts";
 import { VARIANTS } from "../../infra/targets/kubernetes/stacks.ts";
 
-const kubeconfig = process.env.TEST_KUBECONFIG;
+const kubeconfig = process.env.MCP_STACK_TEST_KUBECONFIG;
 
 function kubectl(args: readonly string[], input = "") {
   const { status, stdout, stderr, error } = spawnSync(
@@ -23,9 +23,11 @@ function kubectl(args: readonly string[], input = "") {
 }
 
 function reasonToSkip(): string | undefined {
-  if (kubeconfig === undefined) return "TEST_KUBECONFIG names no cluster for tests";
+  if (kubeconfig === undefined) return "MCP_STACK_TEST_KUBECONFIG names no cluster for tests";
   const ready = kubectl(["get", "--raw", "/readyz"]);
-  return ready.ok ? undefined : `the cluster of TEST_KUBECONFIG does not answer: ${ready.text.trim().slice(0, 200)}`;
+  return ready.ok
+    ? undefined
+    : `the cluster of MCP_STACK_TEST_KUBECONFIG does not answer: ${ready.text.trim().slice(0, 200)}`;
 }
 
 const absent = reasonToSkip();

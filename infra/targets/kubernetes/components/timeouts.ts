@@ -16,10 +16,14 @@ export function awaitSeconds(workload: Workload): number | null {
   if (shape.kind === "job") return Math.ceil(shape.deadlineS + START_OVERHEAD_S);
   if (shape.kind === "stateful") return Math.ceil(START_OVERHEAD_S + startup + shutdown.graceS);
   const most = shape.scaling?.max ?? shape.replicas;
-  const perStep = Math.max(1, Math.ceil(most * shape.rollout.surge));
+  const { rollout } = shape;
+  // One after the other, each after the end of its predecessor.
+  if (rollout.order === "after")
+    return Math.ceil(START_OVERHEAD_S + most * (shutdown.graceS + startup + rollout.minReadyS));
+  const perStep = Math.max(1, Math.ceil(most * rollout.surge));
   const steps = Math.ceil(most / perStep);
-  const step = startup + shape.rollout.minReadyS;
-  return Math.ceil(START_OVERHEAD_S + Math.max(shape.rollout.progressDeadlineS, steps * step) + shutdown.graceS);
+  const step = startup + rollout.minReadyS;
+  return Math.ceil(START_OVERHEAD_S + Math.max(rollout.progressDeadlineS, steps * step) + shutdown.graceS);
 }
 
 /** An operator's instances start one after the other; null for what is no such cluster. */

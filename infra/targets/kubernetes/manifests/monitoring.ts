@@ -1,4 +1,7 @@
-/** What Prometheus and Grafana are told of the stack: whom to read, when to call somebody, what to show. Each by configuration: its kinds are an operator's. */
+/**
+ * What Prometheus and Grafana are told of the stack: whom to read, when to call somebody, what to show. Each by configuration: its kinds
+ * are an operator's.
+ */
 import { dashboardOf, ruleFileOf, type Watch } from "../../../observability/index.ts";
 import type { Tier } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";

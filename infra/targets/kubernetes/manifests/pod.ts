@@ -100,8 +100,8 @@ function spread(site: Site, workload: Workload): readonly Tree[] {
     maxSkew: 1,
     labelSelector: { matchLabels: workloadSelector(site, workload) },
     nodeTaintsPolicy: "Honor",
-    // On by default since 1.27.
-    ...(site.minor >= 27 ? { matchLabelKeys: ["pod-template-hash"] } : {}),
+    // On by default since 1.27; only a Deployment gives its pods such a label.
+    ...(site.minor >= 27 && isOfDeployment(workload) ? { matchLabelKeys: ["pod-template-hash"] } : {}),
   };
   return [
     { topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "ScheduleAnyway", ...shared },
@@ -111,4 +111,8 @@ function spread(site: Site, workload: Workload): readonly Tree[] {
       ...shared,
     },
   ];
+}
+
+function isOfDeployment({ shape }: Workload): boolean {
+  return shape.kind === "replicated" && shape.rollout.order === "beside";
 }

@@ -167,7 +167,7 @@ describe("files", () => {
       stop: { signal: "SIGTERM", graceS: 10 },
       restart: "no",
       deadlineS: 60,
-      labels: { "mcp-stack.stack": "try", "mcp-stack.workload": "store", "mcp-stack.checksum": "a".repeat(64) },
+      labels: { "mcp-stack.stack": "try", "mcp-stack.workload": "store" },
       after: [],
       startsWith: [],
     });
@@ -199,6 +199,12 @@ describe("files", () => {
       secrets: [{ name: "store", why: "password of the store", kind: "generated", length: 48, version: "2" }],
     };
     expect(names(rotated)).toEqual([files, expect.not.stringMatching(`^${secrets}$`)]);
+  });
+
+  it("are not written again when something else changes that the process reads", () => {
+    const seeds = (of: Topology) => planOf(of).containers.filter(({ uploads }) => uploads.length > 0);
+    const changed = withWorkload("store", { checksum: "f".repeat(64), environment: { MODE: "other" } });
+    expect(seeds(changed)).toEqual(seeds(topology));
   });
 
   it("of two kinds share no directory", () => {

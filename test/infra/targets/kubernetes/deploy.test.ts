@@ -135,11 +135,11 @@ describe("prod", async () => {
     expect(startersBefore("StatefulSet/postgres")).toEqual([]);
     expect(startersBefore("Job/roles")).toEqual(["StatefulSet/postgres"]);
     expect(startersBefore("Job/migrations")).toEqual(["StatefulSet/postgres", "Job/roles"]);
-    expect(startersBefore("Deployment/pgbouncer")).toEqual(["StatefulSet/postgres", "Job/roles"]);
+    expect(startersBefore("StatefulSet/pgbouncer")).toEqual(["StatefulSet/postgres", "Job/roles"]);
     expect(startersBefore("Deployment/gateway")).toEqual([
       "Job/migrations",
       "StatefulSet/redis",
-      "Deployment/pgbouncer",
+      "StatefulSet/pgbouncer",
     ]);
     expect(startersBefore("HorizontalPodAutoscaler/gateway")).toEqual(["Deployment/gateway"]);
     expect(startersBefore("Deployment/nginx")).toEqual(["Deployment/gateway"]);
@@ -170,7 +170,7 @@ describe("prod", async () => {
       "StatefulSet/redis": expect.stringMatching(/^\d+s$/),
       "Job/roles": "900s",
       "Job/migrations": "900s",
-      "Deployment/pgbouncer": expect.stringMatching(/^\d+s$/),
+      "StatefulSet/pgbouncer": expect.stringMatching(/^\d+s$/),
       "Deployment/gateway": expect.stringMatching(/^\d+s$/),
       "Deployment/nginx": expect.stringMatching(/^\d+s$/),
     });

@@ -5,7 +5,7 @@ import { dashboardOf } from "../../../../infra/observability/index.ts";
 import type { Manifest } from "../../../../infra/targets/kubernetes/manifest.ts";
 import { kubernetesManifests, kubernetesParts } from "../../../../infra/targets/kubernetes/manifests/index.ts";
 import { deploymentOf, topology } from "./small.ts";
-import { stackOf, VARIANTS } from "./stacks.ts";
+import { DIGEST, stackOf, VARIANTS } from "./stacks.ts";
 
 const ofSmall = (kubernetes: Readonly<Record<string, unknown>>) =>
   kubernetesManifests(topology, deploymentOf({ kubernetes }));
@@ -31,7 +31,7 @@ const common = {
 
 describe("the edge", () => {
   it("is an Ingress with TLS to the entry", () => {
-    const annotations = { "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600" };
+    const annotations = { "nginx.ingress.kubernetes.io/proxy-read-timeout": "7200" };
     const edge = { kind: "ingress", className: "nginx", host: "mcp.example.com", tlsSecretName: "tls", annotations };
     expect(only("Ingress", ofSmall({ edge }))).toEqual({
       apiVersion: "networking.k8s.io/v1",
@@ -40,7 +40,15 @@ describe("the edge", () => {
         name: "edge",
         namespace: "mcp",
         labels: common,
-        annotations: { ...annotations, "pulumi.com/skipAwait": "true" },
+        annotations: {
+          "nginx.ingress.kubernetes.io/proxy-body-size": "4m",
+          "nginx.ingress.kubernetes.io/proxy-read-timeout": "7200",
+          "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
+          "nginx.ingress.kubernetes.io/proxy-connect-timeout": "3",
+          "nginx.ingress.kubernetes.io/proxy-buffering": "off",
+          "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+          "pulumi.com/skipAwait": "true",
+        },
       },
       spec: {
         ingressClassName: "nginx",
@@ -180,11 +188,14 @@ const WATCH = {
   runbooks: "docs/runbooks.md",
 };
 
+const IMAGE = `ghcr.io/cloudnative-pg/postgresql:18.1${DIGEST}`;
+
 describe("CloudNativePG", () => {
   const { topology: built, deployment } = stackOf("prod", {
     postgres: {
       variant: "cloudnativepg",
       instances: 3,
+      imageName: IMAGE,
       backup: {
         destination: "s3://backups/mcp",
         endpoint: "https://s3.example.com",
@@ -212,7 +223,7 @@ describe("CloudNativePG", () => {
   it("is a Cluster of the plan's size, with parameters by the plan and none of the operator's own", () => {
     expect(cluster).toMatchObject({
       instances: 3,
-      imageName: `ghcr.io/cloudnative-pg/postgresql:${plan.postgres.version}`,
+      imageName: IMAGE,
       resources: { requests: { cpu: "8", memory: "32Gi" }, limits: { cpu: "8", memory: "32Gi" } },
       affinity: { podAntiAffinityType: "required", topologyKey: "kubernetes.io/hostname" },
       bootstrap: { initdb: { database: "mcp", owner: "migrator", secret: { name: "postgres-role-migrator" } } },
@@ -227,6 +238,11 @@ describe("CloudNativePG", () => {
     });
     const fixed = ["listen_addresses", "port", "hba_file", "unix_socket_directories", "log_destination"];
     expect(fixed.filter((name) => name in cluster.postgresql.parameters)).toEqual([]);
+  });
+
+  it("is the plan's version where nobody names an image", () => {
+    const [found] = variant("with CloudNativePG, and no pooler").filter(({ kind }) => kind === "Cluster");
+    expect(Object(found?.spec).imageName).toBe("ghcr.io/cloudnative-pg/postgresql:18");
   });
 
   it("rotates passwords through Secrets that it watches", () => {
