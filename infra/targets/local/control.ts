@@ -50,7 +50,10 @@ export async function serveControl(data: string, supervisor: Supervisor, onStop:
   const server = createServer((socket) => {
     open.add(socket);
     socket.once("close", () => open.delete(socket)).on("error", () => socket.destroy());
-    createInterface({ input: socket }).once("line", (line) => {
+    const lines = createInterface({ input: socket });
+    // It hands on the socket's errors: a caller that goes away is none of the stack's.
+    lines.on("error", () => {});
+    lines.once("line", (line) => {
       void answer(line, supervisor).then((reply) => {
         socket.end(lineOf(reply.reply));
         if (reply.isStopped) onStop();
@@ -111,8 +114,10 @@ export function isServed(path: string): Promise<boolean> {
 export function request(data: string, wanted: Request, say: (sentence: string) => void): Promise<State> {
   return new Promise((resolve, reject) => {
     const socket = connect(controlPath(data), () => socket.write(lineOf(wanted)));
-    socket.once("error", reject);
+    const gone = () => reject(new RangeError("the supervisor ended before it answered"));
+    socket.on("error", gone);
     createInterface({ input: socket })
+      .on("error", gone)
       .on("line", (line) => {
         const reply = replySchema.safeParse(parseJson(line));
         if (!reply.success)
@@ -121,7 +126,7 @@ export function request(data: string, wanted: Request, say: (sentence: string) =
         else if ("state" in reply.data) resolve(reply.data.state);
         else reject(new RangeError(reply.data.failed));
       })
-      .once("close", () => reject(new RangeError("the supervisor ended before it answered")));
+      .once("close", gone);
   });
 }
 

@@ -22,10 +22,16 @@ export type Status = { readonly state: State; readonly isSupervised: boolean };
 
 /** Undefined where nothing of the stack runs. */
 export async function statusOf(data: string): Promise<Status | undefined> {
-  if (await isServed(controlPath(data)))
-    return { state: await request(data, { do: "status" }, () => {}), isSupervised: true };
+  const told = await askSupervisor(data);
+  if (told !== undefined) return { state: told, isSupervised: true };
   const state = readState(data);
   return state === undefined || leftovers(state).length === 0 ? undefined : { state, isSupervised: false };
+}
+
+/** Undefined where none answers: a socket may take connections for a moment after its owner was killed. */
+async function askSupervisor(data: string): Promise<State | undefined> {
+  if (!(await isServed(controlPath(data)))) return undefined;
+  return await request(data, { do: "status" }, () => {}).catch(() => undefined);
 }
 
 /**
@@ -133,8 +139,8 @@ export async function runSchedule(data: string, schedule: string, say: Say): Pro
 
 /** Ends the stack, supervised or orphaned. Resolves with the names of what ran; the data stay. */
 export async function stopStack(data: string, say: Say): Promise<readonly string[]> {
-  if (!(await isServed(controlPath(data)))) return await endOrphans(data);
-  const before = await request(data, { do: "status" }, () => {});
+  const before = await askSupervisor(data);
+  if (before === undefined) return await endOrphans(data);
   await request(data, { do: "stop" }, say);
   return before.workloads.filter(({ identity }) => identity !== null).map(({ name }) => name);
 }

@@ -1,5 +1,6 @@
 /** What the command line asks of the target, with shell scripts as daemons: up here, up in the background, changes from elsewhere, ends. */
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { controlPath } from "../../../../infra/targets/local/control.ts";
@@ -130,6 +131,19 @@ describe("from elsewhere", () => {
       ["one", "ready"],
       ["broken", "failed"],
     ]);
+  });
+
+  it("a caller that goes away in the middle of its question is none of the stack's", async () => {
+    await here(launch(service(data, "one", SERVE)));
+    const socket = connect(controlPath(data));
+    await new Promise((resolve) => socket.once("connect", resolve));
+    socket.write('{"do":"sta');
+    socket.destroy();
+    await new Promise((resolve) => socket.once("close", resolve));
+    expect((await statusOf(data))?.isSupervised).toBe(true);
+    const nonsense = connect(controlPath(data), () => nonsense.write("{}\n"));
+    const answer = await new Promise((resolve) => nonsense.once("data", (bytes) => resolve(bytes.toString())));
+    expect(answer).toBe('{"failed":"the supervisor does not know this request"}\n');
   });
 
   it("a schedule needs a stack that runs", async () => {

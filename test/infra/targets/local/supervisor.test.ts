@@ -225,13 +225,15 @@ describe("a change", () => {
   });
 
   it("a replica that does not come back stops the change: the next one still serves", async () => {
+    // Empty at each start: what the last process has left there makes nobody ready.
     const replica = (name: string, script: string) => {
-      const ready = fileProbe(join(data, name, "data/ready"));
+      const run = { kind: "scratch", name: "run", path: join(data, name, "run"), sizeMiB: 1, medium: "disk" } as const;
+      const ready = fileProbe(join(run.path, "ready"));
       const probes = { startup: ready, readiness: ready, liveness: null };
-      return service(data, name, script, { tier: "gateway", probes });
+      return service(data, name, script, { tier: "gateway", probes, volumes: [run] });
     };
-    const serve = `touch "$1/data/ready"; ${SERVE}`;
-    const broken = 'rm "$1/data/ready"; exit 7';
+    const serve = `touch "$1/run/ready"; ${SERVE}`;
+    const broken = "exit 7";
     await apply(topology(replica("a", serve), replica("b", serve)));
     const b = pidOf("b");
     await expect(apply(topology(replica("a", broken), replica("b", broken)))).rejects.toThrow(
