@@ -60,7 +60,7 @@ function ofPooler({ plan, deployment }: Site): readonly DeploymentRefusal[] {
   ];
 }
 
-function ofVariants({ deployment, ground }: Site): readonly DeploymentRefusal[] {
+function ofVariants({ deployment, ground, plan }: Site): readonly DeploymentRefusal[] {
   const { postgres, exporters } = deployment;
   const isKubernetes = ground.target === "kubernetes";
   return [
@@ -80,7 +80,16 @@ function ofVariants({ deployment, ground }: Site): readonly DeploymentRefusal[] 
     ...(ground.target === "local" && Object.values(exporters).some((one) => one !== undefined)
       ? [refusal("deployment.exporters", Object.keys(exporters), "none", "the local target runs no exporters")]
       : []),
+    ...oneReplicaOf("nginx", exporters.nginx !== undefined, plan.nginx.replicas),
+    ...oneReplicaOf("pgbouncer", exporters.pgbouncer !== undefined, plan.pgbouncer?.instances ?? 1),
   ];
+}
+
+/** An exporter asks one address: behind it every scrape would meet another replica, and counters would jump back and forth. */
+function oneReplicaOf(of: "nginx" | "pgbouncer", isWanted: boolean, replicas: number): readonly DeploymentRefusal[] {
+  if (!isWanted || replicas === 1) return [];
+  const why = `${replicas} replicas share one address, and a rate over several counters in turn is no rate`;
+  return [refusal(`deployment.exporters.${of}`, `${replicas} replicas`, "left out, or one replica", why)];
 }
 
 /** Behind a balancer that is not believed every client has the balancer's address, and the limits of one are those of all together. */

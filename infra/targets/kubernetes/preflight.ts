@@ -52,8 +52,11 @@ function inRestrictedNamespaces(manifests: readonly Manifest[]): readonly Manife
 
 /** What the configuration names and somebody else has made. */
 function externalObjects({ deployment }: Site): readonly string[] {
-  const { edge } = deployment.kubernetes;
-  return edge.kind === "ingress" ? [`Secret/${edge.tlsSecretName}`] : [];
+  const { edge, pullSecretName } = deployment.kubernetes;
+  return [
+    ...(edge.kind === "ingress" ? [`Secret/${edge.tlsSecretName}`] : []),
+    ...(pullSecretName === undefined ? [] : [`Secret/${pullSecretName}`]),
+  ];
 }
 
 /** What an operator starts with the labels that its objects tell it to. */

@@ -46,12 +46,19 @@ export const kubernetes = z
       ])
       .prefault({ kind: "none" })
       .describe("How requests come into the cluster"),
+    pullSecretName: name()
+      .optional()
+      .describe("A Secret of type kubernetes.io/dockerconfigjson in the namespace, for a private registry"),
     monitoring: z
       .strictObject({
         namespace: name().default("monitoring").describe("Where Prometheus runs"),
         serviceMonitors: z.boolean().default(false).describe("Needs the Prometheus operator's resource kinds"),
         rules: z.boolean().default(false).describe("A PrometheusRule; needs the Prometheus operator's resource kinds"),
         dashboards: z.boolean().default(false).describe("ConfigMaps that Grafana's sidecar reads"),
+        labels: z
+          .record(z.string().max(317), z.string().max(63))
+          .default({})
+          .describe("By which Prometheus selects its monitors and rules, as release: kube-prometheus-stack"),
       })
       .prefault({}),
     inFlightMetric: z

@@ -99,4 +99,14 @@ describe("what cannot be built is refused with the key", () => {
     expect(text).toMatch(/^REFUSED|does not hold/);
     expect(text).toContain("max_connections");
   });
+
+  it("exporters that would ask several replicas in turn", () => {
+    expect(refused("dev", { sizing: { ...twoOfNginx() }, deployment: { exporters: { nginx: {} } } })).toContain(
+      '\n  deployment.exporters.nginx is "2 replicas"; allowed: left out, or one replica (2 replicas share one address, and a rate over several counters in turn is no rate)',
+    );
+  });
 });
+
+function twoOfNginx() {
+  return { nginx: { ...Object(stackFile("dev").sizing).nginx, replicas: 2 } };
+}

@@ -159,7 +159,7 @@ function owner({ image: { uid } }: Workload): string {
 
 /** Of texts before their secrets are in them, and of these secrets' versions: nothing can be learned of a secret from it. */
 function contentHash({ secrets }: Topology, files: readonly File[]): string {
-  const versions = secrets.map((secret) => [secret.name, secret.kind === "generated" ? secret.version : "given"]);
+  const versions = secrets.map(({ name, version }) => [name, version]);
   const used = new Set(files.flatMap(({ text }) => secretsIn(text)));
   const content = [
     files.map(({ path, text }) => [path, text]),

@@ -83,7 +83,7 @@ function monitor(site: Site, name: string, tier: Tier, selector: Tree, endpoint:
   return {
     apiVersion: "monitoring.coreos.com/v1",
     kind: "ServiceMonitor",
-    metadata: metadataOf(site, name, tierLabels(site, tier)),
+    metadata: metadataOf(site, name, selectedBy(site, tierLabels(site, tier))),
     spec: { selector: { matchLabels: selector }, endpoints: [endpoint] },
   };
 }
@@ -97,7 +97,7 @@ function operatedMonitors(site: Site): readonly Manifest[] {
   return read.map((tier) => ({
     apiVersion: "monitoring.coreos.com/v1",
     kind: "PodMonitor",
-    metadata: metadataOf(site, tier, tierLabels(site, tier)),
+    metadata: metadataOf(site, tier, selectedBy(site, tierLabels(site, tier))),
     spec: {
       selector: { matchLabels: tierSelector(site, tier) },
       podMetricsEndpoints: [{ port: OPERATED_PORT_NAME }],
@@ -109,7 +109,7 @@ function alertRules(site: Site): Manifest {
   return {
     apiVersion: "monitoring.coreos.com/v1",
     kind: "PrometheusRule",
-    metadata: metadataOf(site, "alerts", commonLabels(site)),
+    metadata: metadataOf(site, "alerts", selectedBy(site, commonLabels(site))),
     spec: ruleFileOf(site.topology.plan, watchOf(site)),
   };
 }
@@ -123,4 +123,9 @@ function dashboard(site: Site): Manifest {
     metadata: metadataOf(site, "dashboard", { ...commonLabels(site), grafana_dashboard: "1" }),
     data: { [`${shown.uid}.json`]: `${JSON.stringify(shown, null, 2)}\n` },
   };
+}
+
+/** With the labels by which somebody's Prometheus finds what is for it. */
+function selectedBy({ deployment }: Site, labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { ...deployment.kubernetes.monitoring.labels, ...labels };
 }

@@ -20,6 +20,7 @@ export function podTemplate(site: Site, workload: Workload): Tree {
 function podSpec(site: Site, workload: Workload): Tree {
   const isBatch = workload.shape.kind === "job" || workload.shape.kind === "schedule";
   const files = fileVolumes(workload);
+  const { pullSecretName } = site.deployment.kubernetes;
   const storage = storageVolumes(workload);
   const volumes = [...files.volumes, ...storage.volumes];
   return {
@@ -27,6 +28,7 @@ function podSpec(site: Site, workload: Workload): Tree {
     automountServiceAccountToken: false,
     // Variables of Services, REDIS_PORT=tcp://…, would be taken for settings.
     enableServiceLinks: false,
+    ...(pullSecretName === undefined ? {} : { imagePullSecrets: [{ name: pullSecretName }] }),
     ...(isBatch ? { restartPolicy: "Never" } : {}),
     ...(site.deployment.kubernetes.priorityClasses ? { priorityClassName: priorityName(site, workload.tier) } : {}),
     terminationGracePeriodSeconds: seconds(workload.shutdown.graceS),

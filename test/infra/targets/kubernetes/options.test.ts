@@ -152,10 +152,19 @@ describe("monitoring", () => {
   });
 
   it("has rules of what is there: exporters by the names of their Services, and backups by theirs", () => {
-    const rules = JSON.stringify(only("PrometheusRule", manifests).spec);
+    const rules = JSON.stringify(only("PrometheusRule", variant("one of each, watched")).spec);
     for (const name of ["exporter-nginx", "exporter-pgbouncer", "exporter-postgres", "exporter-redis", "gateway"])
       expect(rules).toContain(`job=\\"${name}\\"`);
     expect(rules).toContain("backup");
+  });
+
+  it("is found by the Prometheus that somebody runs, and images by the registry's Secret", () => {
+    const monitors = manifests.filter(({ apiVersion }) => apiVersion.startsWith("monitoring."));
+    expect(monitors.map(({ metadata }) => metadata.labels?.release)).toEqual(
+      monitors.map(() => "kube-prometheus-stack"),
+    );
+    const deployment = manifests.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "gateway");
+    expect(Object(deployment?.spec).template.spec.imagePullSecrets).toEqual([{ name: "registry" }]);
   });
 
   it("shows the plan's dashboard where Grafana's sidecar finds it", () => {

@@ -44,19 +44,31 @@ export const VARIANTS: Readonly<Record<string, () => BuiltStack>> = {
   dev: () => stackOf("dev", gatewayImage),
   "with everything optional": () =>
     stackOf("prod", {
+      exporters: { postgres: exporter("postgres-exporter"), redis: exporter("redis-exporter") },
+      upstreams: { networks: ["10.20.0.0/16", "fd20::/64"], servers: { files: { url: "https://files.example/mcp" } } },
+      kubernetes: {
+        edge: { kind: "gateway-api", gatewayName: "public", gatewayNamespace: "gateways", host: "mcp.example.com" },
+        storageClass: "fast",
+        nodeTuning: true,
+        pullSecretName: "registry",
+        monitoring: {
+          serviceMonitors: true,
+          rules: true,
+          dashboards: true,
+          labels: { release: "kube-prometheus-stack" },
+        },
+      },
+    }),
+  "one of each, watched": () =>
+    stackOf("dev", {
+      ...gatewayImage,
       exporters: {
         postgres: exporter("postgres-exporter"),
         pgbouncer: exporter("pgbouncer-exporter"),
         redis: exporter("redis-exporter"),
         nginx: exporter("nginx-exporter"),
       },
-      upstreams: { networks: ["10.20.0.0/16", "fd20::/64"], servers: { files: { url: "https://files.example/mcp" } } },
-      kubernetes: {
-        edge: { kind: "gateway-api", gatewayName: "public", gatewayNamespace: "gateways", host: "mcp.example.com" },
-        storageClass: "fast",
-        nodeTuning: true,
-        monitoring: { serviceMonitors: true, rules: true, dashboards: true },
-      },
+      kubernetes: { monitoring: { serviceMonitors: true, rules: true, dashboards: true } },
     }),
   "with nothing optional": () =>
     stackOf("dev", { ...gatewayImage, kubernetes: { quota: false, priorityClasses: false, edge: { kind: "none" } } }),
