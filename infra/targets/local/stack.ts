@@ -10,6 +10,7 @@ import { makeDataDirectory, requirePassage } from "./layout.ts";
 import { followLogs, type LineSink } from "./logs.ts";
 import { endOrphans } from "./orphans.ts";
 import { requireFreePorts } from "./ports.ts";
+import { waitForEnd } from "./process.ts";
 import { leftovers, readState, type State } from "./state.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -17,6 +18,9 @@ export type Say = (sentence: string) => void;
 
 /** Between an end and the next start: long enough for a port to be free again, and at most what a person waits for. */
 const PAUSE = { minMs: 250, maxMs: 30_000 } as const;
+
+/** What a supervisor with nothing left to supervise takes to end. */
+const GOING_MS = 5000;
 
 export type Status = { readonly state: State; readonly isSupervised: boolean };
 
@@ -142,5 +146,7 @@ export async function stopStack(data: string, say: Say): Promise<readonly string
   const before = await askSupervisor(data);
   if (before === undefined) return await endOrphans(data);
   await request(data, { do: "stop" }, say);
+  // It answers before it goes.
+  if (before.supervisor.pid !== process.pid) await waitForEnd(before.supervisor, GOING_MS);
   return before.workloads.filter(({ identity }) => identity !== null).map(({ name }) => name);
 }
