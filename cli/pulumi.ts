@@ -6,14 +6,14 @@ import { delimiter, join, resolve } from "node:path";
 const REPOSITORY = resolve(import.meta.dirname, "..");
 
 /** Its exit code. Throws RangeError with the command to run where Pulumi is not on PATH. */
-export async function runPulumi(verb: "up" | "destroy", stack: string, target: string): Promise<number> {
-  const line = `pulumi ${verb} -s ${stack}`;
+export async function runPulumiUp(stack: string, target: string): Promise<number> {
+  const line = `pulumi up -s ${stack}`;
   if (!isInstalled("pulumi"))
     throw new RangeError(
       `stack ${stack} runs on ${target}: ${line} does that, and Pulumi's command line is not on PATH`,
     );
   process.stderr.write(`${line}\n`);
-  const child = spawn("pulumi", [verb, "-s", stack], { cwd: REPOSITORY, stdio: "inherit" });
+  const child = spawn("pulumi", ["up", "-s", stack], { cwd: REPOSITORY, stdio: "inherit" });
   return await new Promise((answer, fail) => {
     child.once("error", fail);
     child.once("exit", (code) => answer(code ?? 1));

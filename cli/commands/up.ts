@@ -10,9 +10,9 @@ import {
   type State,
   statusOf,
 } from "../../infra/targets/local/index.ts";
-import { type Command, type OptionValues, readOptions } from "../command.ts";
+import { type Command, type OptionValues, readOptions, UsageError } from "../command.ts";
 import { composeLocal, LOCAL_HOST, type LocalStack, launchOf, readStackFile, targetOf } from "../local-stack.ts";
-import { runPulumi } from "../pulumi.ts";
+import { runPulumiUp } from "../pulumi.ts";
 
 const options = {
   stack: { type: "string", short: "s", value: "<stack>", help: "Stack whose Pulumi.<stack>.yaml says what runs" },
@@ -34,7 +34,15 @@ export const command: Command = {
     const values = readOptions(argv, options);
     const file = await readStackFile(values.stack);
     const target = targetOf(file, values.target);
-    if (target !== "local") return await runPulumi("up", file.name, target);
+    if (target !== "local") {
+      // Pulumi's program reads the file, and knows nothing of this command line.
+      const own = targetOf(file, undefined);
+      if (target !== own)
+        throw new UsageError(
+          `--target ${target} is not what the file of stack ${file.name} says: deployment.target is ${own}`,
+        );
+      return await runPulumiUp(file.name, target);
+    }
     const stack = await composeLocal(file, values["data-dir"]);
     if (values.run !== undefined) return await runOnce(stack.data, values.run);
     return await start(stack, values);

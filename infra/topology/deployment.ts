@@ -54,6 +54,7 @@ const upstreams = z
 const secrets = z
   .strictObject({
     database: rotation(),
+    pooler: rotation(),
     redis: rotation(),
     signing: rotation(),
     metrics: rotation(),

@@ -1,6 +1,6 @@
 /** The secrets of a stack by name: which there are, who makes them, and what may rotate. */
 import type { SecretDeclaration } from "./model.ts";
-import type { Site } from "./site.ts";
+import { isPooledByUs, type Site } from "./site.ts";
 
 export const SECRETS = {
   superuser: "database-superuser",
@@ -8,6 +8,7 @@ export const SECRETS = {
   gateway: "database-gateway",
   backup: "database-backup",
   monitor: "database-monitor",
+  pooled: "pooler-gateway",
   redisGateway: "redis-gateway",
   redisMonitor: "redis-monitor",
   redisUrl: "redis-url",
@@ -25,8 +26,8 @@ const LENGTH = 48;
 const NEVER_ROTATED = "1";
 
 /** Every secret that some file of this site needs. */
-export function declareSecrets({ deployment }: Site): readonly SecretDeclaration[] {
-  const { postgres, redis, secrets } = deployment;
+export function declareSecrets(site: Site): readonly SecretDeclaration[] {
+  const { postgres, redis, secrets } = site.deployment;
   const made = (name: string, version: string, why: string): SecretDeclaration => ({
     name,
     why,
@@ -54,7 +55,11 @@ export function declareSecrets({ deployment }: Site): readonly SecretDeclaration
       : [
           made(SECRETS.superuser, NEVER_ROTATED, "password of PostgreSQL's superuser"),
           made(SECRETS.migrator, secrets.database, "password of the schema's owner"),
-          made(SECRETS.gateway, secrets.database, "password of the gateway in PostgreSQL and PgBouncer"),
+          made(
+            SECRETS.gateway,
+            secrets.database,
+            "password of the gateway in PostgreSQL, which a pooler of ours keeps for it",
+          ),
           made(SECRETS.backup, secrets.database, "password of the backups, which may read everything"),
           made(SECRETS.monitor, secrets.database, "password of the exporters, which may read counters"),
         ];
@@ -65,8 +70,12 @@ export function declareSecrets({ deployment }: Site): readonly SecretDeclaration
           made(SECRETS.redisMonitor, secrets.redis, "password of the exporter in Redis"),
         ]
       : [given(SECRETS.redisUrl, GIVEN.redisUrl, secrets.redis, "URL of the managed Redis, with user and password")];
+  const ofPooler = isPooledByUs(site)
+    ? [made(SECRETS.pooled, secrets.pooler, "password of the gateway at PgBouncer")]
+    : [];
   return [
     ...ofDatabase,
+    ...ofPooler,
     ...ofRedis,
     made(SECRETS.signing, secrets.signing, "key that signs and verifies tokens"),
     made(SECRETS.sessions, secrets.signing, "key that seals session tokens and cursors"),

@@ -18,6 +18,8 @@ export const ROLES = {
   /** Owns the schema. */
   migrator: "migrator",
   gateway: "gateway",
+  /** As the gateway is known to a pooler of ours, which becomes `gateway` towards PostgreSQL: so their passwords change apart. */
+  pooled: "pooled-gateway",
   /** Reads everything. */
   backup: "backup",
   /** Reads counters, of PostgreSQL, PgBouncer and Redis. */
@@ -68,4 +70,9 @@ export function redisAuthorityOf({
 }: Site): { readonly name: string; readonly text: string } | null {
   if (redis.variant === "self-contained" || redis.authority === undefined) return null;
   return { name: "redis-authority.pem", text: `${redis.authority.trimEnd()}\n` };
+}
+
+/** Whether the gateway speaks to a PgBouncer of ours; an operator's knows the roles of PostgreSQL itself. */
+export function isPooledByUs({ plan, deployment }: Site): boolean {
+  return plan.pgbouncer !== null && deployment.postgres.variant !== "cloudnativepg";
 }

@@ -10,6 +10,7 @@ import {
   authorityOf,
   DATABASE,
   databaseOf,
+  isPooledByUs,
   migratorOf,
   postgresOf,
   ROLES,
@@ -190,6 +191,8 @@ function secretTexts(site: Site): Readonly<Record<string, string>> {
 function databaseUrl(site: Site): string {
   const { host, port } = databaseOf(site);
   const { user, database } = accountOf(site);
+  if (isPooledByUs(site))
+    return `postgresql://${ROLES.pooled}:${secretMarker(SECRETS.pooled, "url")}@${authority(host, port)}/${DATABASE}`;
   const account = `${encodeURIComponent(user)}:${secretMarker(SECRETS.gateway, "url")}`;
   if (site.plan.pgbouncer !== null) return `postgresql://${account}@${authority(host, port)}/${DATABASE}`;
   return `postgresql://${account}@${authority(host, port)}/${encodeURIComponent(database)}${encryption(site, "gateway")}`;

@@ -21,7 +21,9 @@ export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null
   const authority = authorityOf(site);
   const isOurs = deployment.postgres.variant === "self-contained";
   const users = [
+    // Whom it becomes, and who comes: the password of the database changes without a word to the gateways.
     { name: accountOf(site).user, secret: secretMarker(SECRETS.gateway) },
+    { name: ROLES.pooled, secret: secretMarker(SECRETS.pooled) },
     ...(isOurs ? [{ name: ROLES.monitor, secret: secretMarker(SECRETS.monitor) }] : []),
   ];
   return {

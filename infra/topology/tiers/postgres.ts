@@ -108,8 +108,9 @@ function grantsOf({ ground }: Site) {
 
 function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
   const { probes, timeouts } = plan;
-  // Before it accepts connections pg_isready says no, while it recovers too; no password is needed to be told.
-  const command = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", String(ground.ports.postgres)];
+  // Before it accepts connections pg_isready says no, while it recovers too; it needs no password, but a user whom the log does not refuse.
+  const { postgres: port } = ground.ports;
+  const command = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", String(port), "-U", ROLES.monitor, "-d", "postgres"];
   const probe = (of: (typeof probes)["readiness"]): Probe => ({
     periodS: of.periodS,
     timeoutS: timeouts.readinessS,

@@ -165,7 +165,9 @@ describe("what starts again after a change", () => {
 
   it("is whoever has the password, after a rotation", () => {
     const rotated = built("prod", { deployment: { secrets: { database: "2" } } }).topology;
-    expect(changed(before, rotated)).toEqual(["roles", "migrations", "pgbouncer", "gateway", "backup"]);
+    expect(changed(before, rotated)).toEqual(["roles", "migrations", "pgbouncer", "backup"]);
+    const atPooler = built("prod", { deployment: { secrets: { pooler: "2" } } }).topology;
+    expect(changed(before, atPooler)).toEqual(["pgbouncer", "gateway"]);
     expect(changed(before, built("prod", { deployment: { secrets: { redis: "2" } } }).topology)).toEqual([
       "redis",
       "gateway",

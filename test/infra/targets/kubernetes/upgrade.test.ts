@@ -109,7 +109,6 @@ describe("an update of prod", () => {
     ]);
     expect(changed.filter((one) => !isJob(one))).toEqual([
       "StatefulSet/pgbouncer spec.template.metadata.annotations.checksum/config",
-      "Deployment/gateway spec.template.metadata.annotations.checksum/config",
       "CronJob/backup spec.jobTemplate.spec.template.metadata.annotations.checksum/config",
     ]);
     expectNothingLost(after);
