@@ -29,6 +29,8 @@ export type SecretDeclaration = {
       readonly length: number;
       /** Another one makes another value. */
       readonly version: string;
+      /** Kept volumes are of no use without it: it is deleted no sooner than they are. */
+      readonly isKept?: true;
     }
   | { readonly kind: "given"; readonly key: string }
 );

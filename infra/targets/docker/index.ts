@@ -49,7 +49,7 @@ export class DockerStack extends pulumi.ComponentResource {
     super("mcp:docker:Stack", name, {}, options);
     const { plan, topology } = args;
     const children = { parent: this };
-    const secrets = makeSecrets(topology.secrets, args.readSecret, children);
+    const secrets = makeSecrets(topology.secrets, args.readSecret, topology.environment === "prod", children);
     const image = plan.build === null ? undefined : buildImage(plan.build, args.projectDirectory, children);
     const networks = new Map(plan.networks.map((network) => [network.name, registerNetwork(network, children)]));
     const volumes = new Map(

@@ -12,7 +12,8 @@ export function edge(site: Site): readonly Manifest[] {
       {
         apiVersion: "networking.k8s.io/v1",
         kind: "Ingress",
-        metadata: metadataOf(site, "edge", commonLabels(site), annotations),
+        // Nothing depends on it, and a controller behind an address of its own never reports one.
+        metadata: metadataOf(site, "edge", commonLabels(site), { ...annotations, "pulumi.com/skipAwait": "true" }),
         spec: {
           ingressClassName: className,
           tls: [{ hosts: [host], secretName: tlsSecretName }],
