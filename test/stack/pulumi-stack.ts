@@ -35,6 +35,8 @@ export function answers(program: string, ...argv: readonly string[]): boolean {
 
 export type PulumiStack = {
   readonly name: string;
+  /** Its program, its stack file and, under `.pulumi`, its state with every version before. */
+  readonly directory: string;
   /** What `pulumi` says; throws with it where it fails. */
   pulumi(...argv: readonly string[]): Promise<string>;
   /** The same with more environment. */
@@ -79,13 +81,16 @@ export async function pulumiStack(name: string): Promise<PulumiStack> {
   };
   return {
     name,
+    directory: directory.path,
     pulumiWith,
     pulumi: (...argv) => pulumiWith({}, ...argv),
     async configure(config) {
       // Pulumi keeps there what its secrets are encrypted with, and the secrets.
       const kept = stackFile.parse(existsSync(file) ? parse(await readFile(file, "utf8")) : {});
       const set = Object.entries(kept.config).filter(([key]) => secrets.has(key));
-      await writeFile(file, stringify({ ...kept, config: { ...config, ...Object.fromEntries(set) } }));
+      const content = { ...kept, config: { ...config, ...Object.fromEntries(set) } };
+      // Pulumi reads YAML 1.1, in which a date without quotes is no text.
+      await writeFile(file, stringify(content, { defaultStringType: "QUOTE_DOUBLE" }));
     },
     async setSecret(key, value) {
       const argv = ["config", "set", "--secret", key, ...common];
