@@ -196,7 +196,7 @@ describe.skipIf(reason !== undefined)(titled("the prod stack on a Kubernetes API
     const rolled = await objectsOf(["replicasets"], "--namespace", stack.namespace, "--selector", selector);
     for (const name of ["gateway", "pgbouncer"]) {
       const newest = rolled
-        .filter((one) => nameOf(one) === name)
+        .filter(({ metadata }) => metadata.labels["app.kubernetes.io/name"] === name)
         .map(({ metadata }) => metadata.creationTimestamp)
         .toSorted()
         .at(-1);

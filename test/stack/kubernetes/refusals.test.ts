@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { Manifest } from "../../infra/targets/kubernetes/manifest.ts";
-import { kubernetesManifests, siteOf } from "../../infra/targets/kubernetes/manifests/index.ts";
-import { quota, restricted } from "../../infra/targets/kubernetes/rules/index.ts";
-import { titled, waitFor } from "../harness/index.ts";
-import { stackOf } from "../infra/targets/kubernetes/stacks.ts";
-import { kubectl, missingForCluster, objectsOf, submit } from "./cluster.ts";
+import type { Manifest } from "../../../infra/targets/kubernetes/manifest.ts";
+import { kubernetesManifests, siteOf } from "../../../infra/targets/kubernetes/manifests/index.ts";
+import { quota, restricted } from "../../../infra/targets/kubernetes/rules/index.ts";
+import { titled, waitFor } from "../../harness/index.ts";
+import { stackOf } from "../../infra/targets/kubernetes/stacks.ts";
+import { kubectl, missingForCluster, objectsOf, submit } from "../cluster.ts";
 
 const reason = missingForCluster();
 const NAMESPACE = `admission-${process.pid}`;
