@@ -36,7 +36,6 @@ export function withMachine(
     ["cluster.somaxconn", somaxconn],
   ];
   const deployment: readonly (readonly [string, Leaf | undefined])[] = [
-    ["target", "local"],
     ["images.nginx.version", nginx?.version],
     ["images.nginx.javascript", nginx?.modules.javascript ?? undefined],
     ["images.nginx.brotli", nginx?.modules.brotli ?? undefined],
@@ -45,7 +44,7 @@ export function withMachine(
   ];
   return {
     sizing: withLeaves(file.sizing, sizing),
-    deployment: withLeaves(file.deployment ?? {}, deployment),
+    deployment: withLeaves(file.deployment ?? {}, [["target", "local"], ...deployment]),
     notes: [...gaveWay("sizing", file.sizing, sizing), ...gaveWay("deployment", file.deployment, deployment)],
   };
 }

@@ -83,8 +83,7 @@ async function foreground(stack: LocalStack, launch: Launch): Promise<number> {
 function ready(stack: LocalStack, { entry }: State): number {
   const names = stack.topology.workloads.filter(({ tier }) => tier === "gateway").map(({ name }) => name);
   const key = `${stack.data}/${names[0] ?? "gateway"}/secrets/jwt-secret-key`;
-  const flag = stack.data;
-  say(`ready at http://${LOCAL_HOST}:${entry.port}/mcp; data in ${flag}`);
+  say(`ready at http://${LOCAL_HOST}:${entry.port}/mcp; data in ${stack.data}`);
   say(`a token: JWT_SECRET_KEY_FILE=${key} mcp-stack token`);
   const schedules = stack.topology.workloads.filter(({ shape }) => shape.kind === "schedule").map(({ name }) => name);
   if (schedules.length > 0) say(`not run by themselves here: ${schedules.join(", ")} (mcp-stack up --run <name>)`);

@@ -61,23 +61,32 @@ async function local(file: StackFile, values: Values): Promise<Subject> {
   );
   return {
     topology,
-    platform: { host: () => LOCAL_HOST, memoryMiB: () => null, isolates: false },
+    platform: {
+      host: () => LOCAL_HOST,
+      memoryMiB: () => null,
+      openness: "nothing isolates processes on loopback from each other",
+    },
     observer: localObserver(new Map(pids)),
   };
 }
 
 function onPlatform(file: StackFile, target: Exclude<Deployment["target"], "local">): Subject {
   const { topology, deployment } = composePlatform(file, target);
-  const ground = target === "docker" ? dockerGround() : kubernetesGround(deployment);
+  if (target === "docker")
+    return {
+      topology,
+      platform: {
+        host: dockerGround().host,
+        memoryMiB: dockerMemoryMiB,
+        openness: "containers of a stack share a network, in which everybody reaches everybody",
+      },
+      observer: dockerObserver(file.name, deployment.docker.host),
+    };
   const { namespace, context } = deployment.kubernetes;
-  const observer =
-    target === "docker"
-      ? dockerObserver(file.name, deployment.docker.host)
-      : kubernetesObserver({ stack: file.name, namespace, context });
   return {
     topology,
-    platform: { host: ground.host, memoryMiB: target === "docker" ? dockerMemoryMiB : requestedMiB, isolates: true },
-    observer,
+    platform: { host: kubernetesGround(deployment).host, memoryMiB: requestedMiB, openness: null },
+    observer: kubernetesObserver({ stack: file.name, namespace, context }),
   };
 }
 

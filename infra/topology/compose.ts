@@ -45,9 +45,7 @@ export function composeTopology(input: CompositionInput): Composition {
   const refusals = refusalsOf(site, environment);
   if (refusals.length > 0) return { ok: false, refusals };
   const secrets = declareSecrets(site);
-  const versions = Object.fromEntries(
-    secrets.map((secret) => [secret.name, secret.kind === "generated" ? secret.version : "given"]),
-  );
+  const versions = Object.fromEntries(secrets.map(({ name, version }) => [name, version]));
   const workloads = workloadsOf(site).map((workload) => sealed(workload, versions));
   return {
     ok: true,
@@ -106,6 +104,13 @@ function surroundingsOf(site: Site): Surroundings {
     upstreamPorts: upstreams.ports,
     identityProviderPort: null,
     traceCollectorPort: null,
-    objectStorePort: postgres.variant === "cloudnativepg" && postgres.backup !== undefined ? 443 : null,
+    objectStorePort:
+      postgres.variant === "cloudnativepg" && postgres.backup !== undefined ? portOf(postgres.backup.endpoint) : null,
   };
+}
+
+/** Of an object store's endpoint; without one it is a cloud's. */
+function portOf(endpoint: string | undefined): number {
+  const { port, protocol } = new URL(endpoint ?? "https://localhost");
+  return port === "" ? (protocol === "http:" ? 80 : 443) : Number(port);
 }

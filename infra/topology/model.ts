@@ -22,13 +22,13 @@ export type Topology = {
 export type SecretDeclaration = {
   readonly name: string;
   readonly why: string;
+  /** Another one means another value: it is made anew, or was given anew, and whoever has read the old one starts again. */
+  readonly version: string;
 } & (
   | {
       readonly kind: "generated";
       /** Letters and digits, so that it needs no quotes anywhere. */
       readonly length: number;
-      /** Another one makes another value. */
-      readonly version: string;
       /** Kept volumes are of no use without it: it is deleted no sooner than they are. */
       readonly isKept?: true;
     }
@@ -79,8 +79,7 @@ export type Shape =
       /** Where nothing scales it. */
       readonly replicas: number;
       readonly scaling: Scaling | null;
-      /** Extra replicas during a rollout, as a share, and how long a new one has to be ready before the next. */
-      readonly rollout: { readonly surge: number; readonly minReadyS: number; readonly progressDeadlineS: number };
+      readonly rollout: Rollout;
     }
   | { readonly kind: "stateful" }
   | { readonly kind: "job"; readonly deadlineS: number; readonly retries: number }
@@ -90,6 +89,18 @@ export type Shape =
       readonly cron: string;
       readonly deadlineS: number;
     };
+
+/** How a new version takes over. */
+export type Rollout =
+  /** Successors start beside those that end: at most `surge` more, as a share, and each ready for so long before the next. */
+  | {
+      readonly order: "beside";
+      readonly surge: number;
+      readonly minReadyS: number;
+      readonly progressDeadlineS: number;
+    }
+  /** One after the other, and each only when the one before it has ended: never more of them than planned. */
+  | { readonly order: "after"; readonly minReadyS: number };
 
 export type Scaling = {
   readonly min: number;

@@ -11,7 +11,10 @@ export function refusalsOf(site: Site, environment: Topology["environment"]): re
     ...ofGateway(site),
     ...ofPooler(site),
     ...ofVariants(site),
+    ...ofEdge(site),
+    ...ofMonitoring(site),
     ...ofImages(site, environment),
+    ...ofVersions(site),
     ...ofGround(site),
   ];
 }
@@ -57,8 +60,8 @@ function ofPooler({ plan, deployment }: Site): readonly DeploymentRefusal[] {
   ];
 }
 
-function ofVariants({ deployment, ground, plan }: Site): readonly DeploymentRefusal[] {
-  const { postgres, kubernetes, exporters } = deployment;
+function ofVariants({ deployment, ground }: Site): readonly DeploymentRefusal[] {
+  const { postgres, exporters } = deployment;
   const isKubernetes = ground.target === "kubernetes";
   return [
     ...(postgres.variant === "cloudnativepg" && !isKubernetes
@@ -71,7 +74,50 @@ function ofVariants({ deployment, ground, plan }: Site): readonly DeploymentRefu
           ),
         ]
       : []),
-    ...(kubernetes.inFlightMetric && !plan.autoscaling.enabled
+    ...(postgres.variant === "external" && postgres.authority !== undefined && postgres.tls !== "verify-full"
+      ? [refusal("deployment.postgres.tls", postgres.tls, "verify-full, or no authority", "nobody is checked by it")]
+      : []),
+    ...(ground.target === "local" && Object.values(exporters).some((one) => one !== undefined)
+      ? [refusal("deployment.exporters", Object.keys(exporters), "none", "the local target runs no exporters")]
+      : []),
+  ];
+}
+
+/** Behind a balancer that is not believed every client has the balancer's address, and the limits of one are those of all together. */
+function ofEdge({ deployment, ground }: Site): readonly DeploymentRefusal[] {
+  const { edge } = deployment.kubernetes;
+  if (ground.target !== "kubernetes" || edge.kind === "none" || deployment.access.trustedProxies.length > 0) return [];
+  return [
+    refusal(
+      "deployment.access.trustedProxies",
+      [],
+      `the networks of the ${edge.kind}'s pods, as in deployment.kubernetes.podNetworks`,
+      "requests come through it, and limits are of one client",
+    ),
+  ];
+}
+
+/** Prometheus reaches what it is told to read, and nothing else. */
+function ofMonitoring({ deployment, ground, plan }: Site): readonly DeploymentRefusal[] {
+  const { monitoring, inFlightMetric } = deployment.kubernetes;
+  if (ground.target !== "kubernetes") return [];
+  const isUnread = !monitoring.serviceMonitors;
+  const needed = (key: string, isWanted: boolean) =>
+    isWanted && isUnread
+      ? [
+          refusal(
+            `deployment.kubernetes.${key}`,
+            true,
+            "false, or deployment.kubernetes.monitoring.serviceMonitors: true",
+            "nobody reads the counters that it needs",
+          ),
+        ]
+      : [];
+  return [
+    ...needed("inFlightMetric", inFlightMetric),
+    ...needed("monitoring.rules", monitoring.rules),
+    ...needed("monitoring.dashboards", monitoring.dashboards),
+    ...(inFlightMetric && !plan.autoscaling.enabled
       ? [
           refusal(
             "deployment.kubernetes.inFlightMetric",
@@ -80,9 +126,6 @@ function ofVariants({ deployment, ground, plan }: Site): readonly DeploymentRefu
             "nothing scales by it",
           ),
         ]
-      : []),
-    ...(ground.target === "local" && Object.values(exporters).some((one) => one !== undefined)
-      ? [refusal("deployment.exporters", Object.keys(exporters), "none", "the local target runs no exporters")]
       : []),
   ];
 }
@@ -96,19 +139,22 @@ function ofImages({ deployment, ground }: Site, environment: Topology["environme
       ? [refusal("deployment.images.gateway.reference", undefined, "an image by digest", "a cluster builds no images")]
       : [];
   if (environment !== "prod") return missing;
-  const used: readonly (readonly [string, string | undefined])[] = [
-    ["images.gateway", gateway],
-    ["images.nginx", images.nginx.reference],
+  const used = [
+    ["images.gateway", gateway] as const,
+    ["images.nginx", images.nginx.reference] as const,
     ...usedData(deployment),
     ...Object.entries(deployment.exporters).map(([name, one]) => [`exporters.${name}`, one?.reference] as const),
-  ];
-  const loose = used.flatMap(([key, reference]) =>
+  ].map(([of, reference]) => [`${of}.reference`, reference] as const);
+  const { postgres } = deployment;
+  const operated =
+    postgres.variant === "cloudnativepg" ? [["postgres.imageName", postgres.imageName ?? ""] as const] : [];
+  const loose = [...used, ...operated].flatMap(([key, reference]) =>
     reference === undefined || DIGEST.test(reference)
       ? []
       : [
           refusal(
-            `deployment.${key}.reference`,
-            reference,
+            `deployment.${key}`,
+            reference === "" ? undefined : reference,
             "…@sha256:<64 hexadecimal digits>",
             "a tag may become another image; in production every image is named by its digest",
           ),
@@ -125,21 +171,76 @@ function usedData({ images, postgres, redis }: Site["deployment"]): readonly (re
   ];
 }
 
+/** Repositories whose tags begin with the version of what is in them. */
+const VERSIONED = /(?:^|\/)(?:nginx|nginx-unprivileged|pgbouncer|postgres|redis):v?(\d+(?:\.\d+)*)/;
+
+/** Files are written for a version, and found in its directories: an image of another one would not start. */
+function ofVersions({ deployment, ground, plan }: Site): readonly DeploymentRefusal[] {
+  if (ground.target === "local") return [];
+  const { images, postgres, redis } = deployment;
+  const written: readonly (readonly [image: string, reference: string, key: string, version: string])[] = [
+    ["images.nginx", images.nginx.reference, "deployment.images.nginx.version", images.nginx.version],
+    ...(redis.variant === "self-contained"
+      ? [["images.redis", images.redis.reference, "deployment.images.redis.version", images.redis.version] as const]
+      : []),
+    ...(postgres.variant === "self-contained"
+      ? [
+          [
+            "images.postgres",
+            images.postgres.reference,
+            "sizing.database.postgres.version",
+            String(plan.postgres.version),
+          ] as const,
+        ]
+      : []),
+    ...(plan.pgbouncer !== null && postgres.variant !== "cloudnativepg"
+      ? [
+          [
+            "images.pgbouncer",
+            images.pgbouncer.reference,
+            "sizing.database.pgbouncer.version",
+            plan.pgbouncer.version,
+          ] as const,
+        ]
+      : []),
+  ];
+  return written.flatMap(([image, reference, key, version]) => {
+    const tagged = VERSIONED.exec(reference)?.[1];
+    if (tagged === undefined || isSameVersion(tagged, version)) return [];
+    return [refusal(key, version, `that of the image, ${tagged}`, `deployment.${image}.reference is ${reference}`)];
+  });
+}
+
+/** As far as both say it. */
+function isSameVersion(one: string, other: string): boolean {
+  const [shorter = [], longer = []] = [one.split("."), other.split(".")].toSorted((a, b) => a.length - b.length);
+  return shorter.every((part, at) => part === longer[at]);
+}
+
 /** Ports that would meet on one machine. */
 function ofGround({ ground, deployment }: Site): readonly DeploymentRefusal[] {
+  const { docker, local } = deployment;
+  if (ground.target === "docker") return ofMeeting("deployment.docker.ports", Object.entries(docker.ports));
   if (ground.target !== "local") return [];
   const { ports } = ground;
-  const { local } = deployment;
   const all: readonly (readonly [string, number])[] = [
     ...Object.entries(local.ports).filter(([name]) => name !== "gateway"),
     ...ports.gateways.map((port, at) => [at === 0 ? "gateway" : `gateway + ${at}`, port] as const),
   ];
-  return all.flatMap(([name, port], at) => {
-    const [other] = all.slice(0, at).find(([, one]) => one === port) ?? [];
-    if (port < 1024 || port > 65_535)
-      return [refusal(`deployment.local.ports.${name}`, port, "1024 to 65535", "nothing here runs as root")];
+  const key = "deployment.local.ports";
+  const outside = all.filter(([, port]) => port < 1024 || port > 65_535);
+  const others = all.filter((one) => !outside.includes(one));
+  return [
+    ...outside.map(([name, port]) => refusal(`${key}.${name}`, port, "1024 to 65535", "nothing here runs as root")),
+    ...ofMeeting(key, others),
+  ];
+}
+
+function ofMeeting(key: string, ports: readonly (readonly [string, number])[]): readonly DeploymentRefusal[] {
+  return ports.flatMap(([name, port], at) => {
+    const [other] = ports.slice(0, at).find(([, one]) => one === port) ?? [];
     if (other === undefined) return [];
-    return [refusal(`deployment.local.ports.${name}`, port, "a port of its own", `${other} has it already`)];
+    return [refusal(`${key}.${name}`, port, "a port of its own", `${other} has it already`)];
   });
 }
 

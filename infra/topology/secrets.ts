@@ -42,10 +42,23 @@ export function declareSecrets({ deployment }: Site): readonly SecretDeclaration
     version: NEVER_ROTATED,
     isKept: true,
   });
-  const given = (name: string, key: string, why: string): SecretDeclaration => ({ name, why, kind: "given", key });
+  const given = (name: string, key: string, version: string, why: string): SecretDeclaration => ({
+    name,
+    why,
+    kind: "given",
+    key,
+    version,
+  });
   const ofDatabase =
     postgres.variant === "external"
-      ? [given(SECRETS.gateway, GIVEN.databasePassword, `password of ${postgres.user} in the managed PostgreSQL`)]
+      ? [
+          given(
+            SECRETS.gateway,
+            GIVEN.databasePassword,
+            secrets.database,
+            `password of ${postgres.user} in the managed PostgreSQL`,
+          ),
+        ]
       : [
           kept(SECRETS.superuser, "password of PostgreSQL's superuser"),
           made(SECRETS.migrator, secrets.database, "password of the schema's owner"),
@@ -59,7 +72,7 @@ export function declareSecrets({ deployment }: Site): readonly SecretDeclaration
           made(SECRETS.redisGateway, secrets.redis, "password of the gateway in Redis"),
           made(SECRETS.redisMonitor, secrets.redis, "password of the exporter in Redis"),
         ]
-      : [given(SECRETS.redisUrl, GIVEN.redisUrl, "URL of the managed Redis, with user and password")];
+      : [given(SECRETS.redisUrl, GIVEN.redisUrl, secrets.redis, "URL of the managed Redis, with user and password")];
   return [
     ...ofDatabase,
     ...ofRedis,

@@ -53,3 +53,19 @@ export function accountOf({ deployment: { postgres } }: Site): { readonly databa
 export function migratorOf(site: Site): string {
   return site.deployment.postgres.variant === "external" ? accountOf(site).user : ROLES.migrator;
 }
+
+/** The file beside a workload's others with the authority of a managed PostgreSQL; null where the well-known ones do. */
+export function authorityOf({
+  deployment: { postgres },
+}: Site): { readonly name: string; readonly text: string } | null {
+  if (postgres.variant !== "external" || postgres.authority === undefined) return null;
+  return { name: "postgres-authority.pem", text: `${postgres.authority.trimEnd()}\n` };
+}
+
+/** As `authorityOf`, of a Redis that somebody else runs. */
+export function redisAuthorityOf({
+  deployment: { redis },
+}: Site): { readonly name: string; readonly text: string } | null {
+  if (redis.variant === "self-contained" || redis.authority === undefined) return null;
+  return { name: "redis-authority.pem", text: `${redis.authority.trimEnd()}\n` };
+}

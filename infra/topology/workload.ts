@@ -62,7 +62,7 @@ export function sealed(workload: Omit<Workload, "checksum">, versions: Readonly<
     command: workload.command,
     environment: workload.environment,
     files: read.map(({ path, text }) => [path, text]),
-    secrets: secrets.map((name) => [name, versions[name] ?? "given"]),
+    secrets: secrets.map((name) => [name, versions[name]]),
   };
   return { ...workload, checksum: createHash("sha256").update(JSON.stringify(content)).digest("hex") };
 }

@@ -50,7 +50,7 @@ function answerTo(question: Question, instance: Instance, ask: Ask): Promise<Ans
     case "redis":
       return toldBy(ask(redisCommand(instance.workload, question.key)), (text) => text.trim().split("\n")[1]);
     case "backlog":
-      return toldBy(ask(["ss", "-H", "-l", "-t", "-n"]), (text) => backlogIn(text, question.port));
+      return toldBy(ask(["sh", "-c", LISTENERS]), (text) => backlogIn(text, question.port));
     case "sysctl":
       return toldBy(ask(["cat", `/proc/sys/${question.name.replaceAll(".", "/")}`]), (text) =>
         text.trim().replaceAll(/\s+/g, " "),
@@ -115,7 +115,7 @@ function postgresCommand(workload: Workload, parameter: string): readonly string
 
 function pgbouncerCommand(workload: Workload): readonly string[] {
   const script = [
-    'command -v psql >/dev/null || { echo "there is no psql beside it" >&2; exit 127; }',
+    'psql --version >/dev/null 2>&1 || { echo "there is no psql beside it" >&2; exit 127; }',
     `PGPASSWORD="$(sed -n 's/^"monitor" "\\(.*\\)"$/\\1/p' "$1")" PGCONNECT_TIMEOUT=5 exec psql --no-psqlrc -w -X -A -t -h 127.0.0.1 -p "$2" -U monitor -d pgbouncer -c "SHOW CONFIG"`,
   ].join("; ");
   return ["sh", "-c", script, "sh", fileOf(workload, "userlist.txt"), portOf(workload)];
@@ -134,6 +134,9 @@ function redisCommand(workload: Workload, key: string): readonly string[] {
     'REDISCLI_AUTH="$(sed -n \'s/^user monitor on >\\([^ ]*\\) .*$/\\1/p\' "$1")" exec redis-cli -h 127.0.0.1 -p "$2" --user monitor CONFIG GET "$3"';
   return ["sh", "-c", script, "sh", fileOf(workload, "users.acl"), portOf(workload), key];
 }
+
+/** Nothing in /proc tells a listener's backlog; few images have the program that asks the kernel. */
+const LISTENERS = 'command -v ss >/dev/null || { echo "there is no ss beside it" >&2; exit 127; }; exec ss -H -l -t -n';
 
 /** `LISTEN 0 511 127.0.0.1:8080 0.0.0.0:*`: for a listener the third column is its backlog (ss(8)). */
 export function backlogIn(text: string, port: number): string | undefined {
@@ -163,7 +166,10 @@ function fingerprintCommand(workload: Workload, port: number): readonly string[]
   return ["sh", "-c", script, "sh", nodeOf(workload), program, ask];
 }
 
-/** A connection that comes about, with whatever the image has: Node, bash's /dev/tcp, or nc. */
+/**
+ * A connection that comes about, with whatever the image has: Node, bash's /dev/tcp, or nc. A name that cannot be looked up says nothing of
+ * the way there, and would make every closed edge look right.
+ */
 async function reach(
   { host, port }: Extract<Question, { kind: "reach" }>,
   workload: Workload,
@@ -180,9 +186,16 @@ async function reach(
 const CONNECT = `const [host, port] = process.argv.slice(-2);
 const socket = require("node:net").connect({ host, port: Number(port), timeout: 3000 });
 const tell = (word) => { console.log(word); socket.destroy(); };
-socket.once("connect", () => tell("open")).once("timeout", () => tell("closed")).once("error", () => tell("closed"));`;
+const fail = ({ syscall, message }) => {
+  if (syscall !== "getaddrinfo") return tell("closed");
+  console.error(message);
+  process.exitCode = 1;
+};
+socket.once("connect", () => tell("open")).once("timeout", () => tell("closed")).once("error", fail);`;
 
 const CONNECT_SHELL = [
+  'case "$1" in *:*) ;; *[!0-9.]*)',
+  'if command -v getent >/dev/null && ! getent hosts "$1" >/dev/null; then echo "$1 cannot be looked up" >&2; exit 1; fi ;; esac',
   'if command -v bash >/dev/null; then timeout 3 bash -c \'exec 3<>"/dev/tcp/$0/$1"\' "$1" "$2" 2>/dev/null && echo open || echo closed',
   'elif command -v nc >/dev/null; then nc -z -w 3 "$1" "$2" 2>/dev/null && echo open || echo closed',
   'else echo "nothing in its image opens a connection" >&2; exit 127; fi',

@@ -11,8 +11,8 @@ export type Platform = {
   host(workload: string): string;
   /** What the control group of an instance is limited to; null where processes have none of their own. */
   memoryMiB(workload: Workload): number | null;
-  /** What is not in the edge list is closed. */
-  readonly isolates: boolean;
+  /** Why what is not in the edge list is open here all the same; null where it has to be closed. */
+  readonly openness: string | null;
 };
 
 export function expectationsOf(topology: Topology, platform: Platform): readonly Expectation[] {
@@ -23,7 +23,7 @@ export function expectationsOf(topology: Topology, platform: Platform): readonly
       ...OF_TIER[workload.tier](workload, topology.plan),
     ]),
     ...reachable(topology.edges, services, platform),
-    ...(platform.isolates ? unreachable(topology.edges, services, platform) : []),
+    ...(platform.openness === null ? unreachable(topology.edges, services, platform) : []),
   ];
 }
 

@@ -12,8 +12,6 @@ export type Instance = {
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 export type Observer = {
-  /** Why edges that are not listed cannot be tried here; null where they can. */
-  readonly openness: string | null;
   instances(workload: Workload): Promise<readonly Instance[]>;
   /** Runs a program inside the instance, with its environment. Rejects only where that is impossible. */
   run(instance: Instance, command: readonly string[]): Promise<Ran>;

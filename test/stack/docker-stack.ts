@@ -27,8 +27,10 @@ export function missingForDocker(): string | undefined {
 export type DockerStack = {
   readonly name: string;
   readonly pulumi: PulumiStack["pulumi"];
-  /** Writes the stack file: parts of `deployment` beside the images. */
-  configure(deployment: Readonly<Record<string, unknown>>): Promise<void>;
+  /** What the gateway's image is built on. */
+  readonly nodeImage: string;
+  /** Writes the stack file: parts of `deployment` beside the images, and further images. */
+  configure(deployment: Readonly<Record<string, unknown>>, images?: Readonly<Record<string, unknown>>): Promise<void>;
   /** Names or ids of everything on the engine that has the stack's label, of one kind. */
   onEngine(kind: "container" | "volume" | "network"): Promise<readonly string[]>;
   /** Destroys what is left of it, with its state. */
@@ -50,7 +52,8 @@ export async function dockerStack(): Promise<DockerStack> {
     name,
     pulumi,
     onEngine,
-    configure: (deployment) =>
+    nodeImage: z.string().parse(images.node),
+    configure: (deployment, further = {}) =>
       stack.configure({
         "pulumi:disable-default-providers": ["kubernetes", "docker"],
         "mcp-stack:sizing": {
@@ -60,7 +63,7 @@ export async function dockerStack(): Promise<DockerStack> {
           database: { ...database, postgres: { cpu: 1, memory: "1Gi", ...partOf(database, "postgres") } },
           cluster: { nofileHard: 65_536 },
         },
-        "mcp-stack:deployment": { target: "docker", images, ...deployment },
+        "mcp-stack:deployment": { target: "docker", images: { ...images, ...further }, ...deployment },
       }),
     async remove() {
       await pulumi("destroy", "--yes", "--skip-preview");

@@ -1,9 +1,12 @@
 /** The dev stack on a real engine: up, a call through nginx, nothing left to do, a rotation, and nothing left at the end. */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { connectV2, freePort, titled } from "../harness/index.ts";
+import { readContext } from "../../infra/targets/docker/context.ts";
+import { connectV2, freePort, titled, waitFor } from "../harness/index.ts";
 import { type DockerStack, docker, dockerStack, missingForDocker } from "./docker-stack.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const reason = missingForDocker();
 const UPDATE_MS = 600_000;
 const TOOL = {
@@ -142,6 +145,44 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     expect([await reach("inside"), await reach("edge")]).toEqual(["open", "closed"]);
   });
 
+  it("has in the gateway's image what its tag was computed over, as root's, and nothing else of the project", async () => {
+    const image = (await live()).get(nameOf("gateway"))?.Image ?? "";
+    const list = "cd /app && find . -path ./node_modules -prune -o -type f -printf '%P %m %u\\n' | sort";
+    const inImage = await docker("run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", list);
+    const expected = readContext(ROOT)
+      .filter(({ path }) => path !== "Dockerfile")
+      .map(({ path, isExecutable }) => `${path} ${isExecutable ? "755" : "644"} root`);
+    expect(inImage.split("\n").toSorted()).toEqual(expected.toSorted());
+  });
+
+  it("has an image that runs by itself: embedded database, read-only root, no capabilities", {
+    timeout: UPDATE_MS,
+  }, async () => {
+    const image = (await live()).get(nameOf("gateway"))?.Image ?? "";
+    const confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"];
+    const room = ["--tmpfs", "/data:mode=0700,uid=1000,gid=1000,size=512m", "--tmpfs", "/tmp"];
+    const settings = ["--env", "DATA_DIR=/data", "--env", "HOST=0.0.0.0", "--publish", "127.0.0.1::4444"];
+    const id = await docker(
+      "run",
+      "--detach",
+      "--rm",
+      ...confined,
+      ...room,
+      ...settings,
+      image,
+      "serve",
+      "--first-run",
+    );
+    try {
+      const port = (await docker("port", id, "4444")).split("\n")[0];
+      const health = () => fetch(`http://${port}/ready`).then(({ status }) => status === 200);
+      await waitFor(health, 180_000, "readiness of the gateway with an embedded database");
+      expect(await docker("exec", id, "node", "/app/cli/mcp-stack.js", "token")).toMatch(/^eyJ/);
+    } finally {
+      await docker("stop", id);
+    }
+  });
+
   it("shows no secret to whoever may look at containers", async () => {
     const secrets = await docker("exec", nameOf("gateway"), "sh", "-c", "cat /run/secrets/mcp-stack/jwt-secret-key");
     const said = await docker("container", "inspect", ...(await stack.onEngine("container")));
@@ -166,6 +207,25 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     const services = ["postgres", "redis", "nginx", "roles", "migrations", "pgbouncer", "gateway"];
     const replaced = services.filter((name) => before.get(nameOf(name))?.Id !== after.get(nameOf(name))?.Id);
     expect(replaced).toEqual(["nginx", "roles", "migrations", "pgbouncer", "gateway"]);
+    expect(await call()).toBe(-1);
+  });
+
+  it("ends an update with the words of a job that failed, and goes on when the cause is gone", {
+    timeout: UPDATE_MS,
+  }, async () => {
+    const config = deploymentOf({ database: "2" });
+    // An image without the gateway in it: the first that notices is the job that changes the schema.
+    await stack.configure(config, { gateway: { reference: stack.nodeImage } });
+    const failure = await stack.pulumi("up", "--yes", "--skip-preview").then(
+      () => "it succeeded",
+      (error: unknown) => String(error),
+    );
+    expect(failure).toContain(`${nameOf("migrations")} ended with 1: `);
+    expect(failure).toMatch(
+      /Cannot find module '\/app\/cli\/mcp-stack\.js'[\s\S]*pulumi up --replace 'urn:pulumi:.*-migrations'/,
+    );
+    await stack.configure(config);
+    await stack.pulumi("up", "--yes", "--skip-preview");
     expect(await call()).toBe(-1);
   });
 

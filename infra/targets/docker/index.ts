@@ -2,7 +2,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Deployment, Topology } from "../../topology/index.ts";
-import { containerArguments } from "./arguments.ts";
+import { containerArguments, type Known } from "./arguments.ts";
 import { builtTag } from "./context.ts";
 import { failureText } from "./ended.ts";
 import { buildArguments, buildOf, type DockerContainer, type DockerPlan, dockerPlan } from "./plan/index.ts";
@@ -49,31 +49,22 @@ export class DockerStack extends pulumi.ComponentResource {
     super("mcp:docker:Stack", name, {}, options);
     const { plan, topology } = args;
     const children = { parent: this };
-    const secrets = makeSecrets(topology.secrets, args.readSecret, topology.environment === "prod", children);
     const image = plan.build === null ? undefined : buildImage(plan.build, args.projectDirectory, children);
     const networks = new Map(plan.networks.map((network) => [network.name, registerNetwork(network, children)]));
     const volumes = new Map(
       plan.volumes.map((volume) => [volume.name, registerVolume(volume, topology.environment, children)]),
     );
     const containers = new Map<string, Registered>();
+    const known: Known = {
+      image: (reference) => (reference === plan.build?.imageName && image ? image.repoDigest : reference),
+      network: (other) => found(networks, other).id,
+      volume: (other) => found(volumes, other).name,
+      id: (other) => found(containers, other).resource.id,
+      secrets: makeSecrets(topology.secrets, args.readSecret, topology.environment === "prod", children),
+    };
     for (const container of plan.containers) {
-      const known = {
-        image: (reference: string) => (reference === plan.build?.imageName && image ? image.repoDigest : reference),
-        network: (other: string) => found(networks, other).id,
-        volume: (other: string) => found(volumes, other).name,
-        id: (other: string) => found(containers, other).resource.id,
-        secrets,
-      };
-      const resource = new docker.Container(container.name, containerArguments(container, known), {
-        ...children,
-        dependsOn: container.after.map((other) => found(containers, other).done),
-        // An old one has the name and the ports.
-        deleteBeforeReplace: true,
-        // The provider calls their changes updates and applies nothing.
-        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"],
-        customTimeouts: { create: `${timeoutOf(container)}s` },
-      });
-      containers.set(container.name, { resource, done: doneOf(container, resource) });
+      const dependsOn = container.after.map((other) => found(containers, other).done);
+      containers.set(container.name, registerContainer(container, known, { ...children, dependsOn }));
     }
     const gateway = topology.workloads.find(({ tier }) => tier === "gateway");
     this.image = pulumi.output(image?.repoDigest ?? gateway?.image.reference ?? "");
@@ -86,6 +77,23 @@ type Registered = {
   /** Known when whoever comes after it may start. */
   readonly done: pulumi.Output<docker.Container>;
 };
+
+function registerContainer(
+  container: DockerContainer,
+  known: Known,
+  options: pulumi.CustomResourceOptions,
+): Registered {
+  const resource = new docker.Container(container.name, containerArguments(container, known), {
+    ...options,
+    // An old one has the name and the ports.
+    deleteBeforeReplace: true,
+    // The provider calls their changes updates and applies nothing. And it does not ask again whether a container that was not healthy has
+    // become so: the engine's own word for a start that failed replaces it (Pulumi, initialization errors).
+    replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota", "#initerror"],
+    customTimeouts: { create: `${timeoutOf(container)}s` },
+  });
+  return { resource, done: doneOf(container, resource) };
+}
 
 /** A start that is waited for takes as long as its checks may take; a registry may be far away. */
 const PULL_S = 300;

@@ -4,7 +4,7 @@ import type { Deployment, Topology } from "../../topology/index.ts";
 import { providerOf } from "./components/provider.ts";
 import { generatedValues, givenValues } from "./components/secrets.ts";
 import { Tier } from "./components/tier.ts";
-import { kubernetesParts, type Site, siteOf, startOrder } from "./manifests/index.ts";
+import { kubernetesParts, type Part, type Site, siteOf, startOrder, TargetError } from "./manifests/index.ts";
 import { preflight } from "./preflight.ts";
 
 export { kubernetesManifests } from "./manifests/index.ts";
@@ -26,19 +26,14 @@ export type KubernetesOutputs = {
   readonly images: Readonly<Record<string, string>>;
 };
 
-/** Registers everything. Throws TargetError before the first resource where a cluster would refuse any of it. */
+/** Registers everything. Throws RunError before the first resource where a cluster would refuse any of it: a preview shows its text. */
 export function deployKubernetes(
   topology: Topology,
   deployment: Deployment,
   options: KubernetesOptions,
 ): KubernetesOutputs {
   const site = siteOf(topology, deployment);
-  const parts = kubernetesParts(topology, deployment);
-  preflight(
-    site,
-    parts.flatMap(({ manifests }) => manifests),
-  );
-  registerAll(site, parts, options);
+  registerAll(site, acceptedParts(site), options);
   return {
     url: urlOf(site),
     namespace: site.namespace,
@@ -46,7 +41,23 @@ export function deployKubernetes(
   };
 }
 
-function registerAll(site: Site, parts: ReturnType<typeof kubernetesParts>, options: KubernetesOptions): void {
+function acceptedParts(site: Site): readonly Part[] {
+  try {
+    const parts = kubernetesParts(site.topology, site.deployment);
+    preflight(
+      site,
+      parts.flatMap(({ manifests }) => manifests),
+    );
+    return parts;
+  } catch (error) {
+    if (!(error instanceof TargetError)) throw error;
+    throw new pulumi.RunError(
+      `\nstack ${site.topology.stack} cannot run in a cluster:\n  ${error.problems.join("\n  ")}`,
+    );
+  }
+}
+
+function registerAll(site: Site, parts: readonly Part[], options: KubernetesOptions): void {
   const { secrets } = site.topology;
   const given = givenValues(secrets, options.given);
   const root = new pulumi.ComponentResource("mcp:kubernetes:Stack", site.topology.stack);

@@ -28,9 +28,13 @@ function kindOf(before: Workload | undefined, after: Workload): Change["kind"] {
   if (before === undefined) return "start";
   const hasOtherText = JSON.stringify(before.files) !== JSON.stringify(after.files);
   if (before.checksum === after.checksum) return hasOtherText ? "reload" : "keep";
-  const isSameProcess =
-    JSON.stringify([before.command, before.environment]) === JSON.stringify([after.command, after.environment]);
+  // A daemon reads its files again, but few of them move to another port for that.
+  const isSameProcess = JSON.stringify(started(before)) === JSON.stringify(started(after));
   return after.reload !== null && isSameProcess ? "reload" : "restart";
+}
+
+function started({ command, environment, ports }: Workload) {
+  return [command, environment, ports];
 }
 
 /** Workloads that are sent requests by `workload`'s tier of the deployment: who has to stop before what they ask. */

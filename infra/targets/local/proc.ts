@@ -29,10 +29,22 @@ export function readStat(pid: number, text: string): Stat {
   };
 }
 
-/** False as well for one that has ended and whose parent has not asked how. */
+/**
+ * False as well for one that has ended and whose parent has not asked how. Its first thread may have ended before the others, and its
+ * sockets are open until the last one has.
+ */
 export function isAlive({ pid, startTicks }: Identity): boolean {
   const stat = statOf(pid);
-  return stat !== undefined && stat.startTicks === startTicks && stat.state !== "Z" && stat.state !== "X";
+  if (stat === undefined || stat.startTicks !== startTicks || stat.state === "X") return false;
+  return stat.state !== "Z" || threadsOf(pid) > 1;
+}
+
+function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0;
+  }
 }
 
 export function allStats(): readonly Stat[] {

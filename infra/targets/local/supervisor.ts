@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Topology, Workload } from "../../topology/index.ts";
 import { dependantsOf, differenceOf } from "./difference.ts";
 import type { Disk } from "./layout.ts";
-import { logFile, rotateLog } from "./logs.ts";
+import { lastLines, logFile, rotateLog, sizeOf } from "./logs.ts";
+import { requireFreePorts } from "./ports.ts";
 import { bootId, statOf } from "./proc.ts";
 import { checksumOf, type State, writeState } from "./state.ts";
 import { hasHandedOver, serversIn, withoutServer, workersOf } from "./traffic.ts";
@@ -38,7 +39,7 @@ export class Supervisor {
   #users: Users = {};
   readonly #units = new Map<string, Unit>();
   #work: Promise<unknown> = Promise.resolve();
-  #isStopping = false;
+  #end: Promise<void> | undefined;
   readonly #rotation: NodeJS.Timeout;
 
   constructor(options: SupervisorOptions) {
@@ -66,19 +67,18 @@ export class Supervisor {
         );
       }
       const shape = { kind: "job", deadlineS: found.shape.deadlineS, retries: 0 } as const;
-      const unit = this.#unit({ ...found, shape });
-      await unit.start();
+      await this.#begin(this.#unit({ ...found, shape }));
     });
   }
 
-  /** From the outside in: nobody is ended before those who ask it. Idempotent. */
+  /** From the outside in: nobody is ended before those who ask it. Everybody who asks waits for the same end. */
   stop(): Promise<void> {
     // Not after the work that goes on: a start that hangs is what people end.
-    this.#isStopping = true;
-    return this.#stopAll([...this.#units.values()]).then(() => {
+    this.#end ??= this.#stopAll([...this.#units.values()]).then(() => {
       clearInterval(this.#rotation);
       this.#changed();
     });
+    return this.#end;
   }
 
   names(): readonly string[] {
@@ -86,7 +86,10 @@ export class Supervisor {
   }
 
   state(): State {
-    const workloads = [...this.#units.values()].map((unit) => {
+    const order = (this.#topology?.workloads ?? []).map(({ name }) => name);
+    const place = ({ workload: { name } }: Unit) => (order.includes(name) ? order.indexOf(name) : order.length);
+    const units = [...this.#units.values()].toSorted((a, b) => place(a) - place(b));
+    const workloads = units.map((unit) => {
       const { workload, status } = unit;
       const { identity, ...told } = status;
       return {
@@ -124,17 +127,18 @@ export class Supervisor {
   async #apply({ topology, secrets, users }: Wanted): Promise<void> {
     const isFirst = this.#topology === undefined;
     const running = [...this.#units.values()].map(({ workload }) => workload);
+    const wanted = topology.workloads.filter(({ shape }) => shape.kind !== "schedule");
+    if (!isFirst) await requireFreePorts(newPorts(running, wanted), [this.#options.host]);
     this.#topology = topology;
     this.#users = users;
     // Every unit holds this very object: a process that is started again by itself gets the new values too.
     Object.assign(this.#disk, { secrets });
-    const wanted = topology.workloads.filter(({ shape }) => shape.kind !== "schedule");
     if (isFirst) return await this.#startAll(wanted);
     const { changes, gone } = differenceOf(running, wanted);
     for (const { workload, kind } of changes) {
       const unit = this.#units.get(workload.name) ?? this.#unit(workload);
       const isDown = unit.status.state === "failed" || unit.status.state === "ended";
-      if (kind === "reload") unit.reload(workload);
+      if (kind === "reload") await this.#reload(unit, workload);
       else if (kind === "restart" || isDown) await this.#restart(unit, workload);
       else if (kind === "start") await this.#start(unit);
       else unit.workload = workload;
@@ -162,11 +166,15 @@ export class Supervisor {
   }
 
   async #start(unit: Unit): Promise<void> {
-    if (this.#isStopping) throw new RangeError(`${unit.workload.name} is not started any more: the stack ends`);
     const from = performance.now();
-    await unit.start();
+    await this.#begin(unit);
     const seconds = ((performance.now() - from) / 1000).toFixed(1);
     this.#options.say(`${unit.workload.name}: ${unit.status.state} after ${seconds} s`);
+  }
+
+  #begin(unit: Unit): Promise<void> {
+    if (this.#end !== undefined) throw new RangeError(`${unit.workload.name} is not started any more: the stack ends`);
+    return unit.start();
   }
 
   /** The rest of its tier serves meanwhile, where there is a rest. */
@@ -175,7 +183,7 @@ export class Supervisor {
     try {
       await unit.stop(back === undefined ? 0 : unit.workload.shutdown.waitS * 1000);
       unit.workload = workload;
-      await unit.start();
+      await this.#begin(unit);
     } finally {
       await back?.();
     }
@@ -192,16 +200,26 @@ export class Supervisor {
     const original = nginx.workload;
     const without = withoutServer(original, port);
     if (without === null || serversIn(original) < 2) return undefined;
-    await this.#reloadNginx(nginx, without);
-    return () => this.#reloadNginx(nginx, original);
+    await this.#reload(nginx, without);
+    return () => this.#reload(nginx, original);
   }
 
-  async #reloadNginx(nginx: Unit, workload: Workload): Promise<void> {
-    const master = nginx.status.identity?.pid ?? 0;
-    const before = workersOf(master);
-    nginx.reload(workload);
+  /** Rejects with RangeError where nginx, which can be seen to, does not take its files. */
+  async #reload(unit: Unit, workload: Workload): Promise<void> {
+    const { identity } = unit.status;
+    if (unit.workload.tier !== "nginx" || identity === null) return unit.reload(workload);
+    const before = workersOf(identity.pid);
+    const file = logFile(join(this.#options.data, "logs"), workload.name);
+    const logStart = sizeOf(file);
+    unit.reload(workload);
     const end = performance.now() + HAND_OVER_MS;
-    while (!hasHandedOver(master, before) && performance.now() < end) await pause(20);
+    while (!hasHandedOver(identity.pid, before)) {
+      if (performance.now() > end)
+        throw new RangeError(
+          `${workload.name} goes on with its old files; it printed: ${lastLines(file, 5, logStart).join("\n")}`,
+        );
+      await pause(20);
+    }
   }
 
   async #stopAll(units: readonly Unit[]): Promise<void> {
@@ -214,7 +232,13 @@ export class Supervisor {
       const dependants = dependantsOf(name, workloads).flatMap((one) =>
         units.filter(({ workload }) => workload.name === one),
       );
-      const done = Promise.all(dependants.map(stop)).then(() => unit.stop(0));
+      const hasStopped = async (one: Unit) => {
+        const ending = stop(one);
+        // A stream ends when its gateway says so, and nginx waits for its streams: by then it takes nothing new.
+        if (one.workload.tier === "nginx") await Promise.race([ending, pause(unit.workload.shutdown.waitS * 1000)]);
+        else await ending;
+      };
+      const done = Promise.all(dependants.map(hasStopped)).then(() => unit.stop(0));
       stopped.set(name, done);
       return done;
     };
@@ -236,12 +260,22 @@ export class Supervisor {
     return unit;
   }
 
-  /** At once: a process that is not on record could not be ended after a kill of this one. */
+  /** At once: a process that is not on record could not be ended after a kill of this one. A full disk is no reason to end them all. */
   #changed(): void {
-    writeState(this.#options.data, this.state());
+    try {
+      writeState(this.#options.data, this.state());
+    } catch (error) {
+      this.#options.say(`the state cannot be written: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   #rotate(): void {
-    for (const name of this.names()) rotateLog(logFile(join(this.#options.data, "logs"), name));
+    for (const name of [...this.names(), "supervisor"]) rotateLog(logFile(join(this.#options.data, "logs"), name));
   }
+}
+
+/** The same workloads with those of their ports that nobody of the stack has yet. */
+function newPorts(running: readonly Workload[], wanted: readonly Workload[]): readonly Workload[] {
+  const held = new Set(running.flatMap(({ ports }) => ports.map(({ port }) => port)));
+  return wanted.map((workload) => ({ ...workload, ports: workload.ports.filter(({ port }) => !held.has(port)) }));
 }

@@ -45,7 +45,7 @@ function workloadOf(of: Subject, image: Workload["image"], port: number, site: S
       kind: "replicated",
       replicas: 1,
       scaling: null,
-      rollout: { surge: 1, minReadyS: 0, progressDeadlineS: 600 },
+      rollout: { order: "beside", surge: 1, minReadyS: 0, progressDeadlineS: 600 },
     },
     image,
     nofile: null,
@@ -91,12 +91,13 @@ const READINGS: Readonly<Record<Subject, (site: Site, name: string, port: number
   },
   redis(site, name, port) {
     const directories = site.ground.directories(name);
-    const url = `redis://${authority(site.ground.host("redis"), site.ground.ports.redis)}`;
-    const passwords = `${JSON.stringify({ [url]: secretMarker(SECRETS.redisMonitor) })}\n`;
+    const redis = authority(site.ground.host("redis"), site.ground.ports.redis);
+    // It looks its password up under the address with the user in it (redis_exporter, README, authenticating with Redis).
+    const passwords = `${JSON.stringify({ [`redis://${ROLES.monitor}@${redis}`]: secretMarker(SECRETS.redisMonitor) })}\n`;
     return {
       command: ["/redis_exporter", `--web.listen-address=:${port}`],
       environment: {
-        REDIS_ADDR: url,
+        REDIS_ADDR: `redis://${redis}`,
         REDIS_USER: ROLES.monitor,
         REDIS_PASSWORD_FILE: `${directories.secrets}/passwords.json`,
       },

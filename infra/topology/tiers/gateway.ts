@@ -5,7 +5,17 @@ import { authority } from "../files/writing.ts";
 import type { Directories, File, Probe, Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { accountOf, DATABASE, databaseOf, migratorOf, postgresOf, ROLES, type Site } from "../site.ts";
+import {
+  accountOf,
+  authorityOf,
+  DATABASE,
+  databaseOf,
+  migratorOf,
+  postgresOf,
+  ROLES,
+  redisAuthorityOf,
+  type Site,
+} from "../site.ts";
 import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
 
 /** Temporary files: what stdio servers write, and their sockets. */
@@ -38,8 +48,8 @@ function gatewayWorkload(site: Site, name: string, port: number, replicas: numbe
       kind: "replicated",
       replicas,
       scaling: isScaled ? scalingOf(plan) : null,
-      // Half of what may be alive beyond the maximum: pods that are ending are not counted by Kubernetes, and hold their connections.
       rollout: {
+        order: "beside",
         surge: autoscaling.maxSurge,
         minReadyS: timeouts.preStopS,
         progressDeadlineS: Math.max(600, 2 * timeouts.graceS),
@@ -117,6 +127,7 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
   const { plan, deployment, ground } = site;
   const { database, timeouts, probes } = plan;
   const { access, upstreams } = deployment;
+  const redisAuthority = redisAuthorityOf(site);
   // Neighbours within the deployment's network name nginx itself.
   const hosts = ground.target === "local" ? access.hosts : [...access.hosts, "nginx", ground.host("nginx")];
   return {
@@ -138,6 +149,7 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     PLATFORM_ADMIN_EMAIL: access.adminEmail,
     ...(Object.keys(upstreams.servers).length > 0 ? { MCP_CONFIG: `${directories.config}/${SERVERS_FILE}` } : {}),
     ...(upstreams.exampleServer ? { MCP_EXAMPLE_SERVER: true } : {}),
+    ...(redisAuthority === null ? {} : { REDIS_CA_FILE: `${directories.config}/${redisAuthority.name}` }),
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",
@@ -180,7 +192,7 @@ function databaseUrl(site: Site): string {
   const { user, database } = accountOf(site);
   const account = `${encodeURIComponent(user)}:${secretMarker(SECRETS.gateway, "url")}`;
   if (site.plan.pgbouncer !== null) return `postgresql://${account}@${authority(host, port)}/${DATABASE}`;
-  return `postgresql://${account}@${authority(host, port)}/${encodeURIComponent(database)}${encryption(site)}`;
+  return `postgresql://${account}@${authority(host, port)}/${encodeURIComponent(database)}${encryption(site, "gateway")}`;
 }
 
 /** For the job that changes the schema: never through a pooler, whose sessions hold no lock. */
@@ -189,11 +201,17 @@ export function migrationUrl(site: Site): string {
   const { database } = accountOf(site);
   const user = migratorOf(site);
   const secret = user === ROLES.migrator ? SECRETS.migrator : SECRETS.gateway;
-  return `postgresql://${encodeURIComponent(user)}:${secretMarker(secret, "url")}@${authority(host, port)}/${encodeURIComponent(database)}${encryption(site)}`;
+  return `postgresql://${encodeURIComponent(user)}:${secretMarker(secret, "url")}@${authority(host, port)}/${encodeURIComponent(database)}${encryption(site, "migrations")}`;
 }
 
-function encryption({ deployment: { postgres } }: Site): string {
-  return postgres.variant === "external" ? `?sslmode=${postgres.tls}` : "";
+/** node-postgres checks certificates for `require` too; what does not check is called no-verify there. */
+function encryption(site: Site, workload: string): string {
+  const { postgres } = site.deployment;
+  if (postgres.variant !== "external") return "";
+  const file = authorityOf(site);
+  const mode = postgres.tls === "require" ? "no-verify" : postgres.tls;
+  const path = file === null ? "" : `&sslrootcert=${site.ground.directories(workload).config}/${file.name}`;
+  return `?sslmode=${mode}${postgres.tls === "verify-full" ? path : ""}`;
 }
 
 function redisUrl({ deployment, ground }: Site): string {
@@ -204,7 +222,9 @@ function redisUrl({ deployment, ground }: Site): string {
 function filesOf(site: Site, directories: Directories): readonly File[] {
   const { servers } = site.deployment.upstreams;
   const secrets = Object.entries(secretTexts(site));
+  const authorities = [site.plan.pgbouncer === null ? authorityOf(site) : null, redisAuthorityOf(site)];
   return [
+    ...authorities.filter((one) => one !== null).map(({ name, text }) => plainFile(directories, name, text)),
     // A number of another tier is no reason to start every gateway again: it is read at the next start.
     plainFile(directories, PLAN_FILE, `${JSON.stringify(site.plan)}\n`, true),
     ...(Object.keys(servers).length === 0

@@ -2,7 +2,7 @@
 import type { Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
+import { authorityOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
 import { ephemeralOf, plainFile, scratch, searchPath, secretFile } from "../workload.ts";
 import { gatewayImage, migrationUrl } from "./gateway.ts";
 import { postgresPath } from "./postgres.ts";
@@ -92,6 +92,7 @@ function grantsFor(kind: "TABLES" | "SEQUENCES", rights: string): readonly strin
 export function migrationsWorkload(site: Site): Omit<Workload, "checksum"> {
   const { deployment, ground } = site;
   const directories = ground.directories("migrations");
+  const certificate = authorityOf(site);
   const volumes = [scratch("temporary", directories.temporary, 64)];
   return {
     ...jobOf("migrations", volumes),
@@ -104,7 +105,10 @@ export function migrationsWorkload(site: Site): Omit<Workload, "checksum"> {
       STARTUP_TIMEOUT: "120",
       LOG_FORMAT: "json",
     },
-    files: [secretFile(directories, "database-direct-url", migrationUrl(site))],
+    files: [
+      ...(certificate === null ? [] : [plainFile(directories, certificate.name, certificate.text)]),
+      secretFile(directories, "database-direct-url", migrationUrl(site)),
+    ],
     resources: { cpuRequest: 0.25, cpuLimit: 1, memoryMiB: 384, ephemeralMiB: ephemeralOf(volumes) },
     after: deployment.postgres.variant === "self-contained" ? ["postgres", "roles"] : [],
   };

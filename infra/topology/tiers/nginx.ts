@@ -30,7 +30,12 @@ export function nginxWorkload(
       kind: "replicated",
       replicas: nginx.replicas,
       scaling: null,
-      rollout: { surge: plan.autoscaling.maxSurge, minReadyS: timeouts.preStopS, progressDeadlineS: 600 },
+      rollout: {
+        order: "beside",
+        surge: plan.autoscaling.maxSurge,
+        minReadyS: timeouts.preStopS,
+        progressDeadlineS: 600,
+      },
     },
     image: { reference: deployment.images.nginx.reference, uid: deployment.images.nginx.uid },
     command: withDescriptors("nginx", nginx.nofile, ["nginx", "-e", "stderr", "-c", configuration]),

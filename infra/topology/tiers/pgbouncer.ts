@@ -4,7 +4,7 @@ import type { PgbouncerPlace } from "../files/place.ts";
 import type { Directories, Probe, Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { accountOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
+import { accountOf, authorityOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
 import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
 
 /** Where Debian, Alpine and Red Hat keep the certificates that everybody trusts is not one place; Debian's and Alpine's is. */
@@ -18,6 +18,7 @@ export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null
   const directories = ground.directories("pgbouncer");
   const place = placeOf(site, directories);
   const volumes = [scratch("run", directories.run, 1), scratch("temporary", directories.temporary, 16)];
+  const authority = authorityOf(site);
   const isOurs = deployment.postgres.variant === "self-contained";
   const users = [
     { name: accountOf(site).user, secret: secretMarker(SECRETS.gateway) },
@@ -30,7 +31,8 @@ export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null
       kind: "replicated",
       replicas: pgbouncer.instances,
       scaling: null,
-      rollout: { surge: plan.autoscaling.maxSurge, minReadyS: timeouts.preStopS, progressDeadlineS: 600 },
+      // max_connections counts so many poolers: one that starts beside one that ends would take slots that nobody planned.
+      rollout: { order: "after", minReadyS: timeouts.preStopS },
     },
     image: deployment.images.pgbouncer,
     command: withDescriptors("pgbouncer", pgbouncer.nofile, ["pgbouncer", `${directories.config}/pgbouncer.ini`]),
@@ -38,6 +40,7 @@ export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null
     environment: { PATH: searchPath(site) },
     files: [
       plainFile(directories, "pgbouncer.ini", renderPgbouncer(plan, place)),
+      ...(authority === null ? [] : [plainFile(directories, authority.name, authority.text)]),
       secretFile(directories, "userlist.txt", renderUserlist(plan, place, users)),
     ],
     ports: [{ name: "postgres", port: ground.ports.pgbouncer }],
@@ -67,13 +70,15 @@ function placeOf(site: Site, directories: Directories): PgbouncerPlace {
   const { deployment, ground } = site;
   const { postgres } = deployment;
   const { database, user } = accountOf(site);
+  const authority = authorityOf(site);
+  const caPath = authority === null ? AUTHORITIES : `${directories.config}/${authority.name}`;
   const tls = postgres.variant === "external" ? postgres.tls : "disable";
   return {
     listen: { addresses: ground.listen, port: ground.ports.pgbouncer },
     socketDirectory: null,
     // Clients name it as the pooler may write it; PostgreSQL's own name may have blanks.
     databases: [{ name: DATABASE, databaseName: database, postgres: postgresOf(site), user }],
-    serverTls: tls === "disable" ? null : tls === "require" ? { mode: tls } : { mode: tls, caPath: AUTHORITIES },
+    serverTls: tls === "disable" ? null : tls === "require" ? { mode: tls } : { mode: tls, caPath },
     userlistPath: `${directories.secrets}/userlist.txt`,
     adminUsers: [],
     statsUsers: postgres.variant === "self-contained" ? [ROLES.monitor] : [],

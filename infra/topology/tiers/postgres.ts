@@ -24,6 +24,8 @@ const START = [
   "    --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null",
   '  mv "$data.new" "$data"',
   "fi",
+  // A volume that was restored, or given to a group, has other modes; PostgreSQL refuses to start in a directory that a group may write.
+  'chmod 0700 "$data"',
   'exec postgres -D "$data" -c config_file="$configuration"',
   "",
 ].join("\n");

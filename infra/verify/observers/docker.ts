@@ -10,7 +10,6 @@ export const DOCKER_LABELS = { stack: "mcp-stack.stack", workload: "mcp-stack.wo
 export function dockerObserver(stack: string, host: string | undefined, run: Run = runProgram): Observer {
   const docker = (args: readonly string[]) => run(["docker", ...(host === undefined ? [] : ["-H", host]), ...args]);
   return {
-    openness: null,
     async instances(workload: Workload): Promise<readonly Instance[]> {
       const filters = [`label=${DOCKER_LABELS.stack}=${stack}`, `label=${DOCKER_LABELS.workload}=${workload.name}`];
       const { code, stdout, stderr } = await docker([

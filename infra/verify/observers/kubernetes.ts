@@ -14,7 +14,6 @@ export function kubernetesObserver({ stack, namespace, context }: Cluster, run: 
   const kubectl = (args: readonly string[]) =>
     run(["kubectl", ...(context === undefined ? [] : [`--context=${context}`]), `--namespace=${namespace}`, ...args]);
   return {
-    openness: null,
     async instances(workload: Workload): Promise<readonly Instance[]> {
       const selector = `app.kubernetes.io/instance=${stack},app.kubernetes.io/name=${workload.name}`;
       const { code, stdout, stderr } = await kubectl([

@@ -6,7 +6,6 @@ import { type Run, runProgram } from "./run.ts";
 /** `pids`: the first process of each workload that runs, by its name. */
 export function localObserver(pids: ReadonlyMap<string, number>, run: Run = runProgram): Observer {
   return {
-    openness: "nothing isolates processes on loopback from each other",
     instances: async (workload: Workload): Promise<readonly Instance[]> => {
       const pid = pids.get(workload.name);
       return pid === undefined ? [] : [{ name: workload.name, workload, pid }];

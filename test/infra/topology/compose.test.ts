@@ -4,23 +4,10 @@ import { describe, expect, it } from "vitest";
 import { settingsFingerprint } from "../../../contract/setting-values.ts";
 import { settingNames } from "../../../contract/settings.ts";
 import { loadSettings } from "../../../gateway/settings/index.ts";
-import { resolveText, secretMarker, secretsIn, type Topology, type Workload } from "../../../infra/topology/index.ts";
-import { built, refused, stackFile } from "./stacks.ts";
+import { resolveText, secretMarker, secretsIn, type Workload } from "../../../infra/topology/index.ts";
+import { built, changed, stackFile, workload } from "./stacks.ts";
 
 const STACKS = ["dev", "local", "prod"] as const;
-const workload = ({ workloads }: Topology, name: string): Workload => {
-  const found = workloads.find((one) => one.name === name);
-  if (found === undefined) throw new Error(`no workload ${name}`);
-  return found;
-};
-const checksums = ({ workloads }: Topology) =>
-  Object.fromEntries(workloads.map(({ name, checksum }) => [name, checksum]));
-/** Names whose checksums differ. */
-const changed = (before: Topology, after: Topology) => {
-  const [one, other] = [checksums(before), checksums(after)];
-  return Object.keys({ ...one, ...other }).filter((name) => one[name] !== other[name]);
-};
-
 describe("the stacks of this repository", () => {
   it("start in an order in which nothing comes before what it needs", () => {
     for (const stack of STACKS) {
@@ -184,108 +171,5 @@ describe("what starts again after a change", () => {
       "gateway",
     ]);
     expect(changed(before, built("prod", { deployment: { secrets: { signing: "2" } } }).topology)).toEqual(["gateway"]);
-  });
-});
-
-describe("variants", () => {
-  const managed = {
-    variant: "external",
-    host: "db.example.com",
-    networks: ["203.0.113.0/24"],
-    database: "gate way",
-    user: "o'neil",
-  };
-
-  it("a managed PostgreSQL has no postgres, roles or backups, and its password is given", () => {
-    const { topology } = built("prod", { deployment: { postgres: managed } });
-    expect(topology.workloads.map(({ name }) => name)).toEqual([
-      "redis",
-      "migrations",
-      "pgbouncer",
-      "gateway",
-      "nginx",
-    ]);
-    expect(topology.secrets.find(({ name }) => name === "database-gateway")).toEqual({
-      name: "database-gateway",
-      why: "password of o'neil in the managed PostgreSQL",
-      kind: "given",
-      key: "mcp-stack:databasePassword",
-    });
-    const url = workload(topology, "migrations").files[0]?.text ?? "";
-    expect(resolveText(url, { "database-gateway": "p@ss/word" })).toBe(
-      "postgresql://o'neil:p%40ss%2Fword@db.example.com:5432/gate%20way?sslmode=verify-full",
-    );
-    const [ini] = workload(topology, "pgbouncer").files;
-    expect(ini?.text.match(/server_tls.*/g)).toEqual([
-      "server_tls_sslmode = verify-full",
-      "server_tls_ca_file = /etc/ssl/certs/ca-certificates.crt",
-    ]);
-  });
-
-  it("a direct connection has no pooler", () => {
-    const { database } = Object(stackFile("dev").sizing);
-    const { topology } = built("dev", { sizing: { database: { ...database, mode: "direct" } } });
-    expect(topology.workloads.map(({ name }) => name)).not.toContain("pgbouncer");
-    const gateway = workload(topology, "gateway");
-    expect(gateway.after).toEqual(["migrations", "redis"]);
-    expect(gateway.files.find(({ path }) => path.endsWith("database-url"))?.text).toBe(
-      `postgresql://gateway:${secretMarker("database-gateway", "url")}@postgres:5432/mcp`,
-    );
-    expect(topology.edges.some(({ from, to }) => from === "gateway" && to === "postgres")).toBe(true);
-  });
-
-  it("CloudNativePG has neither postgres nor pgbouncer of ours, and its names", () => {
-    const { topology } = built("prod", { deployment: { postgres: { variant: "cloudnativepg" } } });
-    expect(topology.workloads.map(({ name }) => name)).toEqual(["redis", "migrations", "gateway", "nginx"]);
-    expect(workload(topology, "gateway").files.find(({ path }) => path.endsWith("database-url"))?.text).toBe(
-      `postgresql://gateway:${secretMarker("database-gateway", "url")}@pgbouncer.mcp.svc.cluster.local:5432/mcp`,
-    );
-    expect(workload(topology, "migrations").files[0]?.text).toBe(
-      `postgresql://migrator:${secretMarker("database-migrator", "url")}@postgres-rw.mcp.svc.cluster.local:5432/mcp`,
-    );
-  });
-
-  it("Redis watched by Sentinels is somebody else's, with the Sentinels' port among the edges", () => {
-    const redis = { variant: "sentinel", networks: ["203.0.113.0/24"] };
-    const { topology } = built("prod", { deployment: { redis } });
-    expect(topology.edges.filter(({ to }) => to === "managed-redis").map(({ from, port }) => [from, port])).toEqual([
-      ["gateway", 6379],
-      ["gateway", 26379],
-    ]);
-  });
-});
-
-describe("what cannot be built is refused with the key", () => {
-  const gateway = Object(stackFile("prod").sizing).gateway;
-  const images = Object(stackFile("prod").deployment).images;
-
-  it("an image by tag in production", () => {
-    expect(refused("prod", { deployment: { images: { ...images, redis: {} } } })).toBe(
-      'stack prod cannot be built:\n  deployment.images.redis.reference is "docker.io/library/redis:8.2.1"; allowed: …@sha256:<64 hexadecimal digits> (a tag may become another image; in production every image is named by its digest)',
-    );
-  });
-
-  it("several workers, an engine that is not there", () => {
-    expect(refused("prod", { sizing: { gateway: { ...gateway, cpu: 2, workers: 2, memory: "2Gi" } } })).toBe(
-      "stack prod cannot be built:\n  sizing.gateway.workers is 2; allowed: 1 (a replica of the gateway is one process; more cores are more replicas)",
-    );
-  });
-
-  it("an operator outside Kubernetes, ports that meet, a port of root", () => {
-    expect(refused("dev", { deployment: { postgres: { variant: "cloudnativepg" } } })).toBe(
-      'stack dev cannot be built:\n  deployment.postgres.variant is "cloudnativepg"; allowed: self-contained or external (the operator runs in Kubernetes only)',
-    );
-    expect(refused("local", { deployment: { local: { ports: { redis: 4445, nginx: 80 } } } })).toBe(
-      "stack local cannot be built:\n  deployment.local.ports.nginx is 80; allowed: 1024 to 65535 (nothing here runs as root)\n  deployment.local.ports.gateway + 1 is 4445; allowed: a port of its own (redis has it already)",
-    );
-  });
-
-  it("a plan that does not hold, with its whole text", () => {
-    const { database } = Object(stackFile("prod").sizing);
-    const text = refused("prod", {
-      sizing: { database: { ...database, postgres: { cpu: 8, memory: "32Gi", ceiling: 20 } } },
-    });
-    expect(text).toMatch(/^REFUSED|does not hold/);
-    expect(text).toContain("max_connections");
   });
 });

@@ -65,6 +65,7 @@ describe("locations", () => {
   it("are these, and whatever is kept is kept behind the identity check and under the identity", () => {
     expect(locations.map(({ kind }) => kind)).toEqual([
       "identity",
+      "plain",
       "stream",
       "static",
       "schema",

@@ -5,7 +5,14 @@ import { parse } from "yaml";
 import type { Plan } from "../../../contract/plan.ts";
 import { deploymentOf, sizingOf } from "../../../infra/config.ts";
 import { type BuiltStack, buildStack, type GroundOf } from "../../../infra/stack.ts";
-import { type Deployment, dockerGround, kubernetesGround, localGround } from "../../../infra/topology/index.ts";
+import {
+  type Deployment,
+  dockerGround,
+  kubernetesGround,
+  localGround,
+  type Topology,
+  type Workload,
+} from "../../../infra/topology/index.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
 
@@ -44,4 +51,19 @@ export function refused(name: string, changes: { sizing?: Changes; deployment?: 
   const result = buildStack(name, { ...sizing, ...changes.sizing }, { ...deployment, ...changes.deployment }, groundOf);
   if (result.ok) throw new Error("it holds");
   return result.text;
+}
+
+/** The workload of this name. Throws where there is none. */
+export function workload({ workloads }: Topology, name: string): Workload {
+  const found = workloads.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no workload ${name}`);
+  return found;
+}
+
+/** Names of the workloads that start again between the two. */
+export function changed(before: Topology, after: Topology): readonly string[] {
+  const checksums = ({ workloads }: Topology) =>
+    Object.fromEntries(workloads.map(({ name, checksum }) => [name, checksum]));
+  const [one, other] = [checksums(before), checksums(after)];
+  return Object.keys({ ...one, ...other }).filter((name) => one[name] !== other[name]);
 }

@@ -13,12 +13,13 @@ import {
   type Ran,
   verify,
 } from "../../../infra/verify/index.ts";
+import { runProgram } from "../../../infra/verify/observers/run.ts";
 import { membersOf, readProcessTable } from "../../../infra/verify/processes.ts";
 import { built } from "../topology/stacks.ts";
 
 const { topology } = built("local");
-const open: Platform = { host: () => "127.0.0.1", memoryMiB: () => null, isolates: false };
-const closed: Platform = { host: (name) => name, memoryMiB: ({ resources }) => resources.memoryMiB, isolates: true };
+const open: Platform = { host: () => "127.0.0.1", memoryMiB: () => null, openness: "it is a play" };
+const closed: Platform = { host: (name) => name, memoryMiB: ({ resources }) => resources.memoryMiB, openness: null };
 const of = (platform: Platform, workload: string) =>
   expectationsOf(topology, platform)
     .filter((one) => one.workload === workload)
@@ -87,7 +88,6 @@ describe("expectations", () => {
 /** Answers by a part of the command. */
 function playing(answers: Readonly<Record<string, string | Ran>>, asked: string[] = []): Observer {
   return {
-    openness: "it is a play",
     instances: async (workload) => [{ name: `${workload.name}-x`, workload, pid: 5 }],
     run: async (_, command) => {
       const line = command.join(" ");
@@ -180,6 +180,25 @@ describe("answers", () => {
     const findings = await verify(topology, closed, playing({ "node:net": "open\n", "/dev/tcp": "open\n" }));
     expect(only(findings, "edge to pgbouncer:6432")[0]).toEqual(["OK", "gateway-1-x", "open"]);
     expect(only(findings, "no edge to postgres:5433")[0]).toEqual(["WRONG", "redis-x", "open"]);
+  });
+
+  it("a name that cannot be looked up tells nothing of an edge, whoever asks", async () => {
+    // An empty label is refused before any server is asked.
+    const platform: Platform = { ...closed, host: () => "no..name" };
+    const others = playing({});
+    const findings = await verify(topology, platform, {
+      ...others,
+      run: (instance, command) => {
+        const [program = "", ...args] = command;
+        if (!args.includes("no..name")) return others.run(instance, command);
+        return runProgram([program.endsWith("/node") ? process.execPath : program, ...args]);
+      },
+    });
+    const asked = findings.filter(({ what }) => what === "no edge to postgres:5433");
+    expect(asked.map(({ verdict, instance }) => [verdict, instance])).toEqual(
+      ["redis-x", "gateway-1-x", "gateway-2-x", "nginx-x"].map((instance) => ["NOT CHECKED", instance]),
+    );
+    expect(asked.map(({ found }) => found)).toContain("no..name cannot be looked up");
   });
 
   it("the least backlog of the sockets at a port counts, as ss shows them", () => {

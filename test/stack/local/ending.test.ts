@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { descendants, isRunning, rest, titled, waitFor } from "../../harness/index.ts";
+import { descendants, isRunning, openLegacySession, openStream, rest, titled, waitFor } from "../../harness/index.ts";
 import { absent, type LocalStack, useLocalStack } from "./stack.ts";
 
 describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent), () => {
@@ -46,7 +46,13 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
     await make("kept");
     const before = await everybody(stack());
     expect(before.length).toBeGreaterThan(10);
+    const { gateway } = stack();
+    const session = await openLegacySession(gateway.mcpUrl, gateway.headers);
+    const stream = await openStream("GET", gateway.mcpUrl, { ...session.headers, accept: "text/event-stream" });
     const { code, stderr } = await stack().command("down");
+    await stream.ended;
+    expect(stream.isComplete()).toBe(true);
+    expect(readFileSync(join(stack().data, "logs/supervisor.log"), "utf8")).not.toContain("was killed");
     expect({ code, alive: before.filter(isRunning) }).toEqual({ code: 0, alive: [] });
     expect(stderr).toContain("ended: postgres, redis, pgbouncer, gateway-1, gateway-2, nginx;");
     expect((await stack().command("status")).stdout).toBe("stack test does not run\n");

@@ -7,7 +7,7 @@ import { posix } from "node:path";
 import type { File, Topology, Volume, Workload } from "../../../topology/index.ts";
 import { secretsIn } from "../../../topology/index.ts";
 import type { DockerContainer, DockerMount, DockerVolume } from "./model.ts";
-import { CHECKSUM_LABEL, labelsOf, nameOf, WORKLOAD_LABEL } from "./naming.ts";
+import { labelsOf, nameOf, WORKLOAD_LABEL } from "./naming.ts";
 
 export type Storage = {
   readonly volumes: readonly DockerVolume[];
@@ -78,7 +78,7 @@ function filesOf(topology: Topology, workload: Workload, role: "files" | "secret
       mounts: [{ volume, path: directory, isReadOnly: false }],
       uploads: inIt.map(({ path, text }) => ({ path, text, mode: "0400" })),
       command: ["-R", owner(workload), directory],
-      labels: { ...labels, [CHECKSUM_LABEL]: workload.checksum },
+      labels,
     };
     return {
       volume: { slot: name, name: volume, isKept: false, labels },

@@ -5,7 +5,7 @@ import type { Manifest } from "../manifest.ts";
 import type { Part } from "../manifests/index.ts";
 import { register } from "./register.ts";
 import { filled, type SecretValues } from "./secrets.ts";
-import { awaitSeconds } from "./timeouts.ts";
+import { awaitSeconds, clusterSeconds } from "./timeouts.ts";
 
 export type TierArgs = {
   readonly part: Part;
@@ -98,8 +98,12 @@ function optionsOf(
   }
   const workload = workloads.find(({ name }) => name === logicalName(manifest));
   const beside = [...made].filter(([one]) => !isStarted(one) && !BOUND_LATE.includes(one.kind));
-  const after = (order.get(logicalName(manifest)) ?? []).flatMap((name) => started.get(name) ?? before.get(name) ?? []);
-  const seconds = workload === undefined ? null : awaitSeconds(workload);
+  const after = (order.get(logicalName(manifest)) ?? []).map((name) => {
+    const found = started.get(name) ?? before.get(name);
+    if (found === undefined) throw new RangeError(`${logicalName(manifest)} starts after ${name}, which comes later`);
+    return found;
+  });
+  const seconds = workload === undefined ? clusterSeconds(manifest) : awaitSeconds(workload);
   const limit = `${seconds}s`;
   return {
     dependsOn: [...new Set([...ground, ...beside.map(([, resource]) => resource), ...after])],

@@ -1,7 +1,7 @@
 /** How many replicas there are, and how many may be gone at once. */
+import { podMetricOf } from "../../../observability/index.ts";
 import type { Scaling, Workload } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
-import { podMetricOf } from "./monitoring.ts";
 import { seconds } from "./quantity.ts";
 import { metadataOf, type Site, type Tree, workloadLabels, workloadSelector } from "./site.ts";
 
@@ -33,7 +33,8 @@ function cpuMetric({ targetCpuPercent }: Scaling): Tree {
 }
 
 function inFlightMetric(site: Site, { tier }: Workload): readonly Tree[] {
-  const metric = tier === "gateway" ? podMetricOf(site) : null;
+  const isWanted = site.deployment.kubernetes.inFlightMetric && tier === "gateway";
+  const metric = isWanted ? podMetricOf(site.topology.plan) : null;
   if (metric === null) return [];
   const { name, averageValue } = metric;
   return [{ type: "Pods", pods: { metric: { name }, target: { type: "AverageValue", averageValue } } }];

@@ -13,7 +13,11 @@ export function edge(site: Site): readonly Manifest[] {
         apiVersion: "networking.k8s.io/v1",
         kind: "Ingress",
         // Nothing depends on it, and a controller behind an address of its own never reports one.
-        metadata: metadataOf(site, "edge", commonLabels(site), { ...annotations, "pulumi.com/skipAwait": "true" }),
+        metadata: metadataOf(site, "edge", commonLabels(site), {
+          ...limits(site),
+          ...annotations,
+          "pulumi.com/skipAwait": "true",
+        }),
         spec: {
           ingressClassName: className,
           tls: [{ hosts: [host], secretName: tlsSecretName }],
@@ -51,4 +55,24 @@ export function edge(site: Site): readonly Manifest[] {
       },
     },
   ];
+}
+
+/**
+ * Limits are nginx's, which has them from the plan: the controller before it lets everything through that nginx does, and holds nothing
+ * back. For the controller of the Kubernetes project (its documentation, annotations), which would cut bodies at 1 MiB and silent streams
+ * after a minute; others do not know the names. What the stack says itself is stronger.
+ */
+function limits({ deployment, topology }: Site): Readonly<Record<string, string>> {
+  const { timeouts } = topology.plan;
+  const streamS = String(Math.ceil(Math.max(timeouts.streamReadS, timeouts.lbIdleS)));
+  return Object.fromEntries(
+    Object.entries({
+      "proxy-body-size": `${deployment.access.maxBodyMiB}m`,
+      "proxy-read-timeout": streamS,
+      "proxy-send-timeout": streamS,
+      "proxy-connect-timeout": String(Math.ceil(timeouts.readinessS)),
+      "proxy-buffering": "off",
+      "proxy-request-buffering": "off",
+    }).map(([name, value]) => [`nginx.ingress.kubernetes.io/${name}`, value]),
+  );
 }

@@ -55,8 +55,12 @@ function foundation(site: Site): Part {
 /** What an operator runs for us first, then our own in the order of their start: a tier is where its last workload is. */
 function tiersOf(site: Site): readonly Tier[] {
   const own = [...new Set(site.topology.workloads.map(({ tier }) => tier).toReversed())].toReversed();
-  return [...connectedTiers(site).filter((tier) => !own.includes(tier)), ...own];
+  const others = connectedTiers(site).filter((tier) => !own.includes(tier));
+  // The pooler comes into the list of edges before the database that it needs.
+  return [...others.toSorted((a, b) => OPERATED.indexOf(a) - OPERATED.indexOf(b)), ...own];
 }
+
+const OPERATED: readonly Tier[] = ["postgres", "pgbouncer"];
 
 function tierPart(site: Site, tier: Tier): Part {
   const workloads = site.topology.workloads.filter((workload) => workload.tier === tier);

@@ -1,5 +1,8 @@
-/** What Prometheus and Grafana are told of the stack: whom to read, when to call somebody, what to show. Each by configuration: its kinds are an operator's. */
-import { autoscalingOf, dashboardOf, type PodMetric, ruleFileOf, type Watch } from "../../../observability/index.ts";
+/**
+ * What Prometheus and Grafana are told of the stack: whom to read, when to call somebody, what to show. Each by configuration: its kinds
+ * are an operator's.
+ */
+import { dashboardOf, ruleFileOf, type Watch } from "../../../observability/index.ts";
 import type { Tier } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
 import { secretName } from "./files.ts";
@@ -22,12 +25,6 @@ export function monitoring(site: Site): readonly Manifest[] {
     ...(rules ? [alertRules(site)] : []),
     ...(dashboards ? [dashboard(site)] : []),
   ];
-}
-
-/** Of requests in flight per pod, for the autoscaler; null where the stack does not scale by it. */
-export function podMetricOf(site: Site): PodMetric | null {
-  if (!site.deployment.kubernetes.inFlightMetric) return null;
-  return autoscalingOf(site.topology.plan, watchOf(site))?.metric ?? null;
 }
 
 /** The operator of Prometheus names jobs after Services. */

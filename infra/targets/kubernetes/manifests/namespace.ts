@@ -3,7 +3,7 @@ import type { Tier } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
 import { accountName, commonLabels, metadataOf, type Site, tierLabels } from "./site.ts";
 
-/** Admission enforces the restricted profile, in the version that the plan was made for. Kubernetes documentation, Pod Security admission. */
+/** Admission enforces the restricted profile, in the version that the plan was made for; Kubernetes documentation, Pod Security. */
 export function namespace(site: Site): Manifest {
   return {
     apiVersion: "v1",

@@ -45,7 +45,7 @@ function podSecurity({ image, sysctls }: Workload): Tree {
     runAsUser: image.uid,
     runAsGroup: image.uid,
     fsGroup: image.uid,
-    // Changing the owner of every file of a large volume at every start takes minutes.
+    // Giving every file of a large volume to the group at every start takes minutes, and PostgreSQL refuses data that its group may write.
     fsGroupChangePolicy: "OnRootMismatch",
     seccompProfile: { type: "RuntimeDefault" },
     ...(named.length === 0 ? {} : { sysctls: named }),
@@ -100,8 +100,8 @@ function spread(site: Site, workload: Workload): readonly Tree[] {
     maxSkew: 1,
     labelSelector: { matchLabels: workloadSelector(site, workload) },
     nodeTaintsPolicy: "Honor",
-    // On by default since 1.27.
-    ...(site.minor >= 27 ? { matchLabelKeys: ["pod-template-hash"] } : {}),
+    // On by default since 1.27; only a Deployment gives its pods such a label.
+    ...(site.minor >= 27 && isOfDeployment(workload) ? { matchLabelKeys: ["pod-template-hash"] } : {}),
   };
   return [
     { topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "ScheduleAnyway", ...shared },
@@ -111,4 +111,8 @@ function spread(site: Site, workload: Workload): readonly Tree[] {
       ...shared,
     },
   ];
+}
+
+function isOfDeployment({ shape }: Workload): boolean {
+  return shape.kind === "replicated" && shape.rollout.order === "beside";
 }

@@ -37,8 +37,10 @@ export function alivePods({ shape, shutdown }: Workload): number {
   if (shape.kind === "stateful" || shape.kind === "schedule") return 1;
   if (shape.kind === "job") return 2;
   const most = shape.scaling?.max ?? shape.replicas;
-  const surge = Math.ceil(most * shape.rollout.surge);
-  const ending = surge * Math.ceil(shutdown.graceS / Math.max(1, shape.rollout.minReadyS));
+  const { rollout } = shape;
+  if (rollout.order === "after") return most;
+  const surge = Math.ceil(most * rollout.surge);
+  const ending = surge * Math.ceil(shutdown.graceS / Math.max(1, rollout.minReadyS));
   return most + surge + Math.min(most, ending);
 }
 
@@ -72,7 +74,7 @@ function quota(site: Site, demands: readonly Demand[], claimedGiB: readonly numb
   };
 }
 
-/** No container is larger than the plan's largest; one that says nothing (an operator's, an administrator's) is as small as the smallest. */
+/** No container is larger than the plan's largest; one that says nothing (an operator's, say) is as small as the smallest. */
 function range(site: Site, demands: readonly Demand[]): Manifest {
   const pick = (choose: (...values: number[]) => number): Tree => ({
     cpu: cpu(choose(...demands.map(({ cpuLimit }) => cpuLimit))),

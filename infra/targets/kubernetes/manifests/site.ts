@@ -1,4 +1,7 @@
-/** What every object of a stack shares: its namespace, its labels, its names. No name is left to a server, so that what was reviewed is what runs. */
+/**
+ * What every object of a stack shares: its namespace, its labels, its names. No name is left to a server, so that what was reviewed is
+ * what runs.
+ */
 import type { Deployment, Tier, Topology, Workload } from "../../../topology/index.ts";
 import type { Manifest, Metadata } from "../manifest.ts";
 

@@ -1,6 +1,6 @@
 /** What keeps the pods of a workload running: a Deployment, a StatefulSet, a Job or a CronJob. */
 import { createHash } from "node:crypto";
-import type { Shape, Workload } from "../../../topology/index.ts";
+import type { Rollout, Shape, Workload } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
 import { podTemplate } from "./pod.ts";
 import { percent, seconds } from "./quantity.ts";
@@ -13,8 +13,12 @@ const FOREGROUND = { "pulumi.com/deletionPropagationPolicy": "foreground" };
 
 export function controller(site: Site, workload: Workload): Manifest {
   const { shape } = workload;
-  if (shape.kind === "replicated") return deployment(site, workload, shape);
-  if (shape.kind === "stateful") return statefulSet(site, workload);
+  if (shape.kind === "replicated") {
+    const { rollout, replicas } = shape;
+    if (rollout.order === "beside") return deployment(site, workload, shape, rollout);
+    return statefulSet(site, workload, { replicas, minReadySeconds: seconds(rollout.minReadyS) });
+  }
+  if (shape.kind === "stateful") return statefulSet(site, workload, { replicas: 1 });
   return shape.kind === "job" ? job(site, workload, shape) : cronJob(site, workload, shape);
 }
 
@@ -22,7 +26,12 @@ export function controller(site: Site, workload: Workload): Manifest {
  * `spec.replicas` is an autoscaler's alone where there is one, from the first day on: two owners of a field are a conflict under
  * server-side apply, and taking it away later starts again from one pod.
  */
-function deployment(site: Site, workload: Workload, { replicas, scaling, rollout }: ShapeOf<"replicated">): Manifest {
+function deployment(
+  site: Site,
+  workload: Workload,
+  { replicas, scaling }: ShapeOf<"replicated">,
+  rollout: Extract<Rollout, { readonly order: "beside" }>,
+): Manifest {
   const surge = percent(rollout.surge);
   return {
     apiVersion: "apps/v1",
@@ -44,16 +53,23 @@ function deployment(site: Site, workload: Workload, { replicas, scaling, rollout
   };
 }
 
-/** One instance with storage of its own. The fields that can never be changed are the same for every plan. */
-function statefulSet(site: Site, workload: Workload): Manifest {
+/**
+ * One instance with storage of its own, or several of which none starts before its predecessor has ended: only this kind waits for that.
+ * The fields that can never be changed are the same for every plan.
+ */
+function statefulSet(
+  site: Site,
+  workload: Workload,
+  size: { readonly replicas: number; readonly minReadySeconds?: number },
+): Manifest {
   return {
     apiVersion: "apps/v1",
     kind: "StatefulSet",
     metadata: metadataOf(site, workload.name, workloadLabels(site, workload), FOREGROUND),
     spec: {
-      replicas: 1,
+      ...size,
       serviceName: workload.name,
-      podManagementPolicy: "OrderedReady",
+      podManagementPolicy: size.minReadySeconds === undefined ? "OrderedReady" : "Parallel",
       revisionHistoryLimit: 3,
       selector: { matchLabels: workloadSelector(site, workload) },
       updateStrategy: { type: "RollingUpdate" },

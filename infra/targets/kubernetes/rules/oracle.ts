@@ -42,7 +42,7 @@ const FORCING: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What holds data itself; `Cluster` is CloudNativePG's. */
-const DATA_KINDS = ["StatefulSet", "PersistentVolumeClaim", "PersistentVolume", "Namespace", "Cluster"];
+const DATA_KINDS = ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Cluster"];
 
 /** From `before` to `after`, in the order of `before`; objects that only `after` has are no loss. */
 export function replacements(before: readonly Manifest[], after: readonly Manifest[]): readonly Replacement[] {
@@ -105,13 +105,24 @@ function forcingOf(manifest: Manifest): readonly string[] {
 
 /** Data themselves, and the Services through which a StatefulSet is found. */
 function isOfData(manifest: Manifest, all: readonly Manifest[]): boolean {
-  if (DATA_KINDS.includes(manifest.kind)) return true;
+  if (DATA_KINDS.includes(manifest.kind) || isOnClaims(manifest)) return true;
   if (manifest.kind !== "Service") return false;
   const selector = valueAt(manifest, "spec", "selector");
   return all.some((one) => {
-    if (one.kind !== "StatefulSet" || one.metadata.namespace !== manifest.metadata.namespace) return false;
+    if (!isOnClaims(one) || one.metadata.namespace !== manifest.metadata.namespace) return false;
     if (textAt(one, "spec", "serviceName") === manifest.metadata.name) return true;
     const labels = textsAt(one, "spec", "template", "metadata", "labels");
     return isTree(selector) && Object.entries(selector).every(([key, value]) => labels[key] === value);
   });
+}
+
+/** A StatefulSet whose pods keep something; others are of this kind for their order alone. */
+function isOnClaims(manifest: Manifest): boolean {
+  if (manifest.kind !== "StatefulSet") return false;
+  const list = (...path: readonly string[]) => {
+    const value = valueAt(manifest, ...path);
+    return Array.isArray(value) ? value : [];
+  };
+  const isClaim = (volume: unknown) => isTree(volume) && volume.persistentVolumeClaim !== undefined;
+  return list("spec", "volumeClaimTemplates").length > 0 || list("spec", "template", "spec", "volumes").some(isClaim);
 }

@@ -181,7 +181,7 @@ describe("a container", () => {
       expect({ name, deleteBeforeReplace, replaceOnChanges, create: customTimeouts.create }).toEqual({
         name,
         deleteBeforeReplace: true,
-        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota"],
+        replaceOnChanges: ["healthcheck", "tmpfs", "init", "cpuPeriod", "cpuQuota", "#initerror"],
         create: `${300 + Math.max(described?.health?.waitS ?? 0, described?.deadlineS ?? 0)}s`,
       });
     }

@@ -167,7 +167,7 @@ describe("files", () => {
       stop: { signal: "SIGTERM", graceS: 10 },
       restart: "no",
       deadlineS: 60,
-      labels: { "mcp-stack.stack": "try", "mcp-stack.workload": "store", "mcp-stack.checksum": "a".repeat(64) },
+      labels: { "mcp-stack.stack": "try", "mcp-stack.workload": "store" },
       after: [],
       startsWith: [],
     });
@@ -199,6 +199,12 @@ describe("files", () => {
       secrets: [{ name: "store", why: "password of the store", kind: "generated", length: 48, version: "2" }],
     };
     expect(names(rotated)).toEqual([files, expect.not.stringMatching(`^${secrets}$`)]);
+  });
+
+  it("are not written again when something else changes that the process reads", () => {
+    const seeds = (of: Topology) => planOf(of).containers.filter(({ uploads }) => uploads.length > 0);
+    const changed = withWorkload("store", { checksum: "f".repeat(64), environment: { MODE: "other" } });
+    expect(seeds(changed)).toEqual(seeds(topology));
   });
 
   it("of two kinds share no directory", () => {
@@ -268,6 +274,25 @@ describe("what ends", () => {
     expect(() => planOf(withWorkload("gateway", { after: ["nobody"] }))).toThrow(
       new RangeError("nobody is waited for and is not in the topology"),
     );
+  });
+});
+
+describe("services that somebody else runs", () => {
+  const networks = ["192.0.2.0/24"];
+  const built = stackOf("dev", {
+    target: "docker",
+    postgres: { variant: "external", host: "db.example", networks },
+    redis: { variant: "external", networks },
+  });
+  const managed = dockerPlan(built.topology, built.deployment, buildOf(built.deployment, "0123456789abcdef0123"));
+
+  it("are reached by the way out, and leave no data here", () => {
+    const out = managed.containers.flatMap(({ name, networks: of }) =>
+      of.some((one) => one.name === "mcp-dev-outside") ? [name] : [],
+    );
+    expect(out).toEqual(["mcp-dev-migrations", "mcp-dev-pgbouncer", "mcp-dev-gateway"]);
+    expect(managed.volumes.filter(({ isKept }) => isKept)).toEqual([]);
+    expect(managed.schedules).toEqual([]);
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { deployKubernetes } from "../../../../infra/targets/kubernetes/index.ts";
-import { kubernetesManifests, TargetError } from "../../../../infra/targets/kubernetes/manifests/index.ts";
+import { kubernetesManifests } from "../../../../infra/targets/kubernetes/manifests/index.ts";
 import { secrets as leaks } from "../../../../infra/targets/kubernetes/rules/index.ts";
 import { type Registered, registered, SECRET_SIGNATURE } from "./registered.ts";
 import { deploymentOf, topology as small, withWorkload } from "./small.ts";
@@ -135,11 +135,11 @@ describe("prod", async () => {
     expect(startersBefore("StatefulSet/postgres")).toEqual([]);
     expect(startersBefore("Job/roles")).toEqual(["StatefulSet/postgres"]);
     expect(startersBefore("Job/migrations")).toEqual(["StatefulSet/postgres", "Job/roles"]);
-    expect(startersBefore("Deployment/pgbouncer")).toEqual(["StatefulSet/postgres", "Job/roles"]);
+    expect(startersBefore("StatefulSet/pgbouncer")).toEqual(["StatefulSet/postgres", "Job/roles"]);
     expect(startersBefore("Deployment/gateway")).toEqual([
       "Job/migrations",
       "StatefulSet/redis",
-      "Deployment/pgbouncer",
+      "StatefulSet/pgbouncer",
     ]);
     expect(startersBefore("HorizontalPodAutoscaler/gateway")).toEqual(["Deployment/gateway"]);
     expect(startersBefore("Deployment/nginx")).toEqual(["Deployment/gateway"]);
@@ -170,7 +170,7 @@ describe("prod", async () => {
       "StatefulSet/redis": expect.stringMatching(/^\d+s$/),
       "Job/roles": "900s",
       "Job/migrations": "900s",
-      "Deployment/pgbouncer": expect.stringMatching(/^\d+s$/),
+      "StatefulSet/pgbouncer": expect.stringMatching(/^\d+s$/),
       "Deployment/gateway": expect.stringMatching(/^\d+s$/),
       "Deployment/nginx": expect.stringMatching(/^\d+s$/),
     });
@@ -218,6 +218,29 @@ describe("prod", async () => {
   });
 });
 
+describe("with CloudNativePG", async () => {
+  const { resources } = await deployed("with CloudNativePG");
+  const startersBefore = (label: string) =>
+    (objectsOf(resources).find((one) => labelOf(one) === label)?.dependsOn ?? [])
+      .map((urn) => urn.replace(/^.*:(\w+)::/, "$1/"))
+      .filter((one) => /^(?:Cluster|Pooler|Deployment|StatefulSet|Job)\//.test(one));
+
+  it("starts what needs the operator's objects after them, and protects the one with data", () => {
+    expect(startersBefore("Pooler/pgbouncer")).toEqual(["Cluster/postgres"]);
+    expect(startersBefore("ScheduledBackup/postgres")).toEqual(["Cluster/postgres"]);
+    expect(startersBefore("Job/migrations")).toEqual(["Cluster/postgres"]);
+    expect(startersBefore("Deployment/gateway").toSorted()).toEqual([
+      "Job/migrations",
+      "Pooler/pgbouncer",
+      "StatefulSet/redis",
+    ]);
+    const kept = objectsOf(resources).filter(({ isProtected }) => isProtected);
+    expect(kept.map(labelOf).toSorted()).toEqual(["Cluster/postgres", "PersistentVolumeClaim/redis-data"]);
+    const cluster = objectsOf(resources).find(({ type }) => type.endsWith(":Cluster"));
+    expect(cluster?.customTimeouts).toMatchObject({ create: "1800s" });
+  });
+});
+
 describe("what is refused", () => {
   async function refusalOf(program: () => object): Promise<unknown> {
     const { resources, failure } = await registered(program, true);
@@ -228,7 +251,8 @@ describe("what is refused", () => {
   it("is refused before anything is registered: what admission would not let in", async () => {
     const topology = withWorkload("gateway", { sysctls: { "net.core.somaxconn": "4096" } });
     const failure = await refusalOf(() => deployKubernetes(topology, deploymentOf(), { given }));
-    expect(failure).toBeInstanceOf(TargetError);
+    expect(failure).toBeInstanceOf(pulumi.RunError);
+    expect(String(failure)).toContain("stack shop cannot run in a cluster:");
     expect(String(failure)).toContain(
       'Deployment/gateway: spec.template.spec.securityContext.sysctls[0].name is "net.core.somaxconn"',
     );

@@ -102,7 +102,7 @@ export const gateway: Workload = {
       up: { percent: 100, pods: 4, periodS: 15 },
       down: { percent: 10, periodS: 60, stabilisationS: 300 },
     },
-    rollout: { surge: 0.25, minReadyS: 10, progressDeadlineS: 600 },
+    rollout: { order: "beside", surge: 0.25, minReadyS: 10, progressDeadlineS: 600 },
   },
   image: { reference: GATEWAY_IMAGE, uid: 1000 },
   command: ["node", "cli/mcp-stack.js", "serve"],
@@ -131,7 +131,7 @@ export const nginx: Workload = {
     kind: "replicated",
     replicas: 2,
     scaling: null,
-    rollout: { surge: 0, minReadyS: 5, progressDeadlineS: 600 },
+    rollout: { order: "beside", surge: 0, minReadyS: 5, progressDeadlineS: 600 },
   },
   image: { reference: `nginx:1${DIGEST}`, uid: 101 },
   command: ["nginx", "-c", "/etc/mcp-stack/nginx.conf"],
@@ -183,7 +183,7 @@ export const topology: Topology = {
   ],
   secrets: [
     { name: "database-superuser", why: "of the superuser", kind: "generated", length: 32, version: "1" },
-    { name: "database-gateway", why: "of the gateway", kind: "given", key: "mcp-stack:databasePassword" },
+    { name: "database-gateway", why: "of the gateway", kind: "given", key: "mcp-stack:databasePassword", version: "1" },
   ],
   entry: { workload: "nginx", port: 8080 },
 };

@@ -108,7 +108,7 @@ describe("an update of prod", () => {
       "- Job/roles",
     ]);
     expect(changed.filter((one) => !isJob(one))).toEqual([
-      "Deployment/pgbouncer spec.template.metadata.annotations.checksum/config",
+      "StatefulSet/pgbouncer spec.template.metadata.annotations.checksum/config",
       "Deployment/gateway spec.template.metadata.annotations.checksum/config",
       "CronJob/backup spec.jobTemplate.spec.template.metadata.annotations.checksum/config",
     ]);

@@ -26,6 +26,7 @@ describe("a difference", () => {
     ["another secret in the same file", { ...one, checksum: "2", reload: "SIGHUP" }, "reload"],
     ["another command", { ...one, checksum: "2", command: ["other"], reload: "SIGHUP" }, "restart"],
     ["another environment", { ...one, checksum: "2", environment: { A: "1" }, reload: "SIGHUP" }, "restart"],
+    ["another port", { ...one, checksum: "2", ports: [{ name: "a", port: 1 }], reload: "SIGHUP" }, "restart"],
     ["a file that it reads by itself", { ...one, files: file("b") }, "reload"],
   ] as const)("%s", ([, after, kind]) => {
     expect(kindOf(after)).toEqual([kind]);

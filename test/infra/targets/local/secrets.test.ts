@@ -42,7 +42,13 @@ it("one that is not declared any more is kept: the data may need it again", asyn
 });
 
 it("a given one comes from its variable, and is written nowhere", async () => {
-  const given: SecretDeclaration = { name: "redis-url", why: "the URL", kind: "given", key: "mcp-stack:redisUrl" };
+  const given: SecretDeclaration = {
+    name: "redis-url",
+    why: "the URL",
+    kind: "given",
+    key: "mcp-stack:redisUrl",
+    version: "1",
+  };
   const values = await openSecrets(directory.path, [given], { MCP_STACK_SECRET_REDIS_URL: "redis://a-secret" });
   expect(values).toEqual({ "redis-url": "redis://a-secret" });
   expect(readFileSync(join(directory.path, "secrets.json"), "utf8")).not.toContain("a-secret");

@@ -1,5 +1,6 @@
 /** The supervisor with shell scripts as daemons: order, readiness, failures, changes, ends. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeDataDirectory } from "../../../../infra/targets/local/layout.ts";
@@ -191,10 +192,13 @@ describe("a change", () => {
   });
 
   it("other files are read again at a signal where the process can", async () => {
-    const script = 'trap "cat $1/config/file" HUP; trap "exit 0" TERM; while :; do sleep 0.05; done';
+    const script =
+      'trap "cat $1/config/file" HUP; trap "exit 0" TERM; touch "$1/data/ready"; while :; do sleep 0.05; done';
+    const ready = fileProbe(join(data, "one/data/ready"));
     const reading = (text: string) =>
       service(data, "one", script, {
         reload: "SIGHUP",
+        probes: { startup: ready, readiness: ready, liveness: null },
         checksum: text,
         files: [{ path: join(data, "one/config/file"), text, isSecret: false, isReread: false }],
       });
@@ -203,6 +207,21 @@ describe("a change", () => {
     await apply(topology(reading("second\n")));
     await waitFor(() => log("one").includes("second"));
     expect(pidOf("one")).toBe(pid);
+  });
+
+  it("a port that somebody else holds is refused before anything is touched", async () => {
+    await apply(topology(service(data, "one", SERVE)));
+    const pid = pidOf("one");
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const address = other.address();
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+    const moved = service(data, "one", SERVE, { checksum: "moved", ports: [{ name: "redis", port }] });
+    await expect(apply(topology(moved))).rejects.toThrow(
+      `port ${port} of one is in use by another program: change deployment.local.ports.redis`,
+    );
+    expect({ pid: pidOf("one"), state: statusOf("one")?.state }).toEqual({ pid, state: "ready" });
+    await new Promise((resolve) => other.close(resolve));
   });
 
   it("a replica that does not come back stops the change: the next one still serves", async () => {
@@ -238,6 +257,24 @@ describe("an end", () => {
     await supervisor.stop();
     expect(readFileSync(order, "utf8")).toBe("door\ngateway\ndatabase\n");
     expect(supervisor.state().workloads.map(({ state }) => state)).toEqual(["stopped", "stopped", "stopped"]);
+  });
+
+  it("an end in the middle of a change is an end: nothing is started after it", async () => {
+    const slow = (word: string) =>
+      service(data, "slow", `trap "sleep 0.3; exit 0" TERM; echo ${word}; while :; do sleep 0.05; done`);
+    await apply(topology(slow("first"), service(data, "later", SERVE)));
+    await waitFor(() => log("slow").includes("first"));
+    const changing = apply(topology(slow("second"), service(data, "later", `true; ${SERVE}`))).catch(
+      (error: Error) => error.message,
+    );
+    await waitFor(() => statusOf("slow")?.state === "stopping");
+    await supervisor.stop();
+    expect(await changing).toBe("slow is not started any more: the stack ends");
+    expect(supervisor.state().workloads.map(({ state, identity }) => [state, identity])).toEqual([
+      ["stopped", null],
+      ["stopped", null],
+    ]);
+    expect(log("slow")).not.toContain("second");
   });
 
   it("what does not end in its time is killed, with everything below it", async () => {
