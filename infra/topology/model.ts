@@ -29,6 +29,8 @@ export type SecretDeclaration = {
       readonly kind: "generated";
       /** Letters and digits, so that it needs no quotes anywhere. */
       readonly length: number;
+      /** Kept volumes are of no use without it: it is deleted no sooner than they are. */
+      readonly isKept?: true;
     }
   | { readonly kind: "given"; readonly key: string }
 );

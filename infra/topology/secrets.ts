@@ -35,6 +35,14 @@ export function declareSecrets(site: Site): readonly SecretDeclaration[] {
     length: LENGTH,
     version,
   });
+  const kept = (name: string, why: string): SecretDeclaration => ({
+    name,
+    why,
+    kind: "generated",
+    length: LENGTH,
+    version: NEVER_ROTATED,
+    isKept: true,
+  });
   const given = (name: string, key: string, version: string, why: string): SecretDeclaration => ({
     name,
     why,
@@ -53,7 +61,7 @@ export function declareSecrets(site: Site): readonly SecretDeclaration[] {
           ),
         ]
       : [
-          made(SECRETS.superuser, NEVER_ROTATED, "password of PostgreSQL's superuser"),
+          kept(SECRETS.superuser, "password of PostgreSQL's superuser"),
           made(SECRETS.migrator, secrets.database, "password of the schema's owner"),
           made(
             SECRETS.gateway,
@@ -79,7 +87,7 @@ export function declareSecrets(site: Site): readonly SecretDeclaration[] {
     ...ofRedis,
     made(SECRETS.signing, secrets.signing, "key that signs and verifies tokens"),
     made(SECRETS.sessions, secrets.signing, "key that seals session tokens and cursors"),
-    made(SECRETS.encryption, NEVER_ROTATED, "key that encrypts stored credentials of upstreams"),
+    kept(SECRETS.encryption, "key that encrypts stored credentials of upstreams"),
     made(SECRETS.metrics, secrets.metrics, "token with which Prometheus reads the gateway's metrics"),
   ];
 }

@@ -1,18 +1,11 @@
 /** A stack on a real Docker engine by the real Pulumi, with state and configuration of its own; and whether both are there. */
-import { execFile, execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { readFile, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { parse, stringify } from "yaml";
 import { z } from "zod";
 import { STACK_LABEL } from "../../infra/targets/docker/plan/index.ts";
-import { temporaryDirectory } from "../harness/index.ts";
+import { answers, missingForPulumi, type PulumiStack, pulumiStack } from "./pulumi-stack.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const execute = promisify(execFile);
-/** An update under load, with a build of the image. */
-const LIMIT_MS = 540_000;
 
 /**
  * The images of the tiers, which an engine without a registry has under names of its own: JSON, `{"images": …, "database": …}`, as
@@ -28,26 +21,12 @@ const given = z.looseObject({
 export function missingForDocker(): string | undefined {
   if (process.env[GIVEN] === undefined) return `${GIVEN} names no images`;
   if (!answers("docker", "info")) return "no Docker engine answers";
-  if (!answers("pulumi", "version")) return "not installed: pulumi";
-  const plugins = execFileSync("pulumi", ["plugin", "ls", "--json"], { encoding: "utf8" });
-  const names = z.array(z.looseObject({ name: z.string() })).parse(JSON.parse(plugins));
-  const absent = ["docker", "random"].filter((name) => !names.some((one) => one.name === name));
-  return absent.length === 0 ? undefined : `not installed: Pulumi's plugins ${absent.join(", ")}`;
-}
-
-function answers(program: string, ...argv: readonly string[]): boolean {
-  try {
-    execFileSync(program, argv, { stdio: "ignore", timeout: 20_000 });
-    return true;
-  } catch {
-    return false;
-  }
+  return missingForPulumi(["docker", "random"]);
 }
 
 export type DockerStack = {
   readonly name: string;
-  /** What `pulumi` says; throws with it where it fails. */
-  pulumi(...argv: readonly string[]): Promise<string>;
+  readonly pulumi: PulumiStack["pulumi"];
   /** What the gateway's image is built on. */
   readonly nodeImage: string;
   /** Writes the stack file: parts of `deployment` beside the images, and further images. */
@@ -60,41 +39,10 @@ export type DockerStack = {
 
 /** A stack with a name of its own; nothing of it is in the project's directory. */
 export async function dockerStack(): Promise<DockerStack> {
-  const directory = await temporaryDirectory();
-  const name = `t${process.pid}`;
   const { images, database } = given.parse(JSON.parse(process.env[GIVEN] ?? "{}"));
-  await symlink(join(ROOT, "node_modules"), join(directory.path, "node_modules"));
-  const program = { name: "mcp-stack", main: "index.ts", runtime: { name: "nodejs", options: { typescript: false } } };
-  await writeFile(join(directory.path, "Pulumi.yaml"), stringify(program));
-  await writeFile(join(directory.path, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
-  await writeFile(
-    join(directory.path, "index.ts"),
-    `export { default } from ${JSON.stringify(join(ROOT, "infra/index.ts"))};\n`,
-  );
+  const stack = await pulumiStack(`t${process.pid}`);
+  const { name, pulumi } = stack;
   const before = await builtImages();
-  const env = {
-    ...process.env,
-    PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
-    PULUMI_BACKEND_URL: `file://${directory.path}`,
-    PULUMI_CONFIG_PASSPHRASE: "of a test",
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-  };
-  const pulumi: DockerStack["pulumi"] = async (...argv) => {
-    try {
-      const { stdout } = await execute("pulumi", [...argv, "--stack", name, "--non-interactive", "--color", "never"], {
-        cwd: directory.path,
-        env,
-        timeout: LIMIT_MS,
-        maxBuffer: 64 * 1024 * 1024,
-      });
-      return stdout;
-    } catch (error) {
-      const said = z.looseObject({ stdout: z.string(), stderr: z.string() }).safeParse(error);
-      throw new Error(
-        `pulumi ${argv.join(" ")}: ${said.success ? said.data.stdout + said.data.stderr : String(error)}`,
-      );
-    }
-  };
   const onEngine: DockerStack["onEngine"] = async (kind) => {
     const all = kind === "container" ? ["--all"] : [];
     const said = await docker(kind, "ls", ...all, "--quiet", "--filter", `label=${STACK_LABEL}=${name}`);
@@ -105,8 +53,8 @@ export async function dockerStack(): Promise<DockerStack> {
     pulumi,
     onEngine,
     nodeImage: z.string().parse(images.node),
-    async configure(deployment, further = {}) {
-      const config = {
+    configure: (deployment, further = {}) =>
+      stack.configure({
         "pulumi:disable-default-providers": ["kubernetes", "docker"],
         "mcp-stack:sizing": {
           environment: "dev",
@@ -116,18 +64,13 @@ export async function dockerStack(): Promise<DockerStack> {
           cluster: { nofileHard: 65_536 },
         },
         "mcp-stack:deployment": { target: "docker", images: { ...images, ...further }, ...deployment },
-      };
-      const file = join(directory.path, `Pulumi.${name}.yaml`);
-      // Pulumi keeps there what its secrets are encrypted with.
-      const kept = existsSync(file) ? z.looseObject({}).parse(parse(await readFile(file, "utf8"))) : {};
-      await writeFile(file, stringify({ ...kept, config }));
-    },
+      }),
     async remove() {
       await pulumi("destroy", "--yes", "--skip-preview");
       // Pulumi deletes no image; those that were there before are somebody else's.
       const own = (await builtImages()).filter((id) => !before.includes(id));
       if (own.length > 0) await docker("image", "rm", "--force", ...own);
-      await directory.remove();
+      await stack.remove();
     },
   };
 }

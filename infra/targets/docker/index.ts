@@ -60,7 +60,7 @@ export class DockerStack extends pulumi.ComponentResource {
       network: (other) => found(networks, other).id,
       volume: (other) => found(volumes, other).name,
       id: (other) => found(containers, other).resource.id,
-      secrets: makeSecrets(topology.secrets, args.readSecret, children),
+      secrets: makeSecrets(topology.secrets, args.readSecret, topology.environment === "prod", children),
     };
     for (const container of plan.containers) {
       const dependsOn = container.after.map((other) => found(containers, other).done);

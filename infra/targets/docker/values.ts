@@ -8,16 +8,22 @@ export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
 /** Reads a secret under a key of the stack's configuration; fails with the key where it is missing. */
 export type ReadSecret = (key: string) => pulumi.Output<string>;
 
-/** Letters and digits only: a value needs no quotes anywhere. Another version makes another value. */
+/**
+ * Letters and digits only: a value needs no quotes anywhere. Another version makes another value. `isProtected`: what kept volumes need
+ * is as safe as they are.
+ */
 export function makeSecrets(
   declarations: readonly SecretDeclaration[],
   readSecret: ReadSecret,
+  isProtected: boolean,
   options: pulumi.CustomResourceOptions,
 ): SecretValues {
   const made = declarations.map((secret) => {
     if (secret.kind === "given") return [secret.name, readSecret(secret.key)] as const;
-    const { length, version } = secret;
-    const password = new random.RandomPassword(secret.name, { length, special: false, keepers: { version } }, options);
+    const { length, version, isKept = false } = secret;
+    const settings = { length, special: false, keepers: { version } };
+    const kept = { ...options, protect: isProtected && isKept };
+    const password = new random.RandomPassword(secret.name, settings, kept);
     return [secret.name, password.result] as const;
   });
   return Object.fromEntries(made);

@@ -14,7 +14,7 @@ export type KubernetesOptions = {
   readonly kubeconfig?: pulumi.Output<string> | undefined;
   /** The secret that the configuration has under a key, `mcp-stack:databasePassword`; throws with the key where it has none. */
   readonly given: (key: string) => pulumi.Output<string>;
-  /** Volumes that are kept survive `pulumi destroy` until somebody takes the protection away; in production, if nothing is said. */
+  /** Volumes that are kept, and the secrets they need, survive `pulumi destroy` until somebody takes the protection away; in production, if nothing is said. */
   readonly isProtected?: boolean;
 };
 
@@ -62,7 +62,8 @@ function registerAll(site: Site, parts: readonly Part[], options: KubernetesOpti
   const given = givenValues(secrets, options.given);
   const root = new pulumi.ComponentResource("mcp:kubernetes:Stack", site.topology.stack);
   const provider = providerOf(site, options.kubeconfig, root);
-  const values = { ...given, ...generatedValues(secrets, root) };
+  const isProtected = options.isProtected ?? site.isProduction;
+  const values = { ...given, ...generatedValues(secrets, isProtected, root) };
   const order = startOrder(site);
   const ground: pulumi.Resource[] = [];
   const started = new Map<string, pulumi.Resource>();
@@ -75,7 +76,7 @@ function registerAll(site: Site, parts: readonly Part[], options: KubernetesOpti
         ground,
         started,
         order,
-        isProtected: options.isProtected ?? site.isProduction,
+        isProtected,
       },
       { parent: root, providers: { kubernetes: provider } },
     );

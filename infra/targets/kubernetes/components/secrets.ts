@@ -17,14 +17,19 @@ export function givenValues(
   );
 }
 
-/** Those that nobody writes down. */
-export function generatedValues(declarations: readonly SecretDeclaration[], parent: pulumi.Resource): SecretValues {
+/** Those that nobody writes down. `isProtected`: what kept volumes need is as safe as they are. */
+export function generatedValues(
+  declarations: readonly SecretDeclaration[],
+  isProtected: boolean,
+  parent: pulumi.Resource,
+): SecretValues {
   return Object.fromEntries(
     declarations.flatMap((one) => {
       if (one.kind !== "generated") return [];
-      const { name, length, version } = one;
+      const { name, length, version, isKept = false } = one;
       // Letters and digits alone: the value stands in URLs and configuration files.
-      const made = new random.RandomPassword(name, { length, special: false, keepers: { version } }, { parent });
+      const settings = { length, special: false, keepers: { version } };
+      const made = new random.RandomPassword(name, settings, { parent, protect: isProtected && isKept });
       return [[name, pulumi.secret(made.result)]];
     }),
   );

@@ -176,9 +176,9 @@ describe("prod", async () => {
     });
   });
 
-  it("protects what holds data, and nothing else", () => {
+  it("protects what holds data and the secrets without which they are lost, and nothing else", () => {
     expect(
-      objects
+      resources
         .filter(({ isProtected }) => isProtected)
         .map(labelOf)
         .toSorted(),
@@ -186,6 +186,8 @@ describe("prod", async () => {
       "PersistentVolumeClaim/backups",
       "PersistentVolumeClaim/postgres-data",
       "PersistentVolumeClaim/redis-data",
+      "RandomPassword/credential-encryption",
+      "RandomPassword/database-superuser",
     ]);
   });
 

@@ -11,7 +11,7 @@ export const DIGEST = `@sha256:${"3f8d5c3c".repeat(8)}`;
 type Change = Readonly<Record<string, unknown>>;
 
 /** Objects merge; what chooses a variant, and everything else, is replaced. */
-function merged(base: unknown, change: unknown): unknown {
+export function merged(base: unknown, change: unknown): unknown {
   if (!isObject(base) || !isObject(change) || "kind" in change || "variant" in change)
     return change === undefined ? base : change;
   const keys = [...new Set([...Object.keys(base), ...Object.keys(change)])];
