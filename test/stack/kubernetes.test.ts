@@ -181,7 +181,7 @@ describe.skipIf(reason !== undefined)(titled("the prod stack on a Kubernetes API
     await stack.configure({}, GROWN);
   });
 
-  it("rotates the database's passwords: roles first, then who logs in; the data stay", {
+  it("rotates the database's passwords: roles first, then the poolers, and no gateway; the data stay", {
     timeout: UPDATE_MS,
   }, async () => {
     const before = await stack.live();
@@ -196,9 +196,11 @@ describe.skipIf(reason !== undefined)(titled("the prod stack on a Kubernetes API
     const pods = await objectsOf(["pods"], "--namespace", stack.namespace, "--selector", selector);
     const running = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
     const early = running.filter(({ metadata }) => metadata.creationTimestamp < completionTime);
+    const isPooler = (one: (typeof running)[number]) => labelOf(one).includes("pgbouncer");
     const { plan } = built.topology;
     expect(running.length).toBeGreaterThanOrEqual(plan.gateway.replicas.min + (plan.pgbouncer?.instances ?? 0));
-    expect(early.map(labelOf)).toEqual([]);
+    expect(early.filter(isPooler).map(labelOf)).toEqual([]);
+    expect(early.length).toBe(running.filter((one) => !isPooler(one)).length);
     expect(identities(after)).toEqual(identities(before));
   });
 
