@@ -99,13 +99,15 @@ function pooling(pooler: Pooler, version: readonly number[]): readonly (string |
 
 function timing(
   pooler: Pooler,
-  { idleTransactionS }: Plan["timeouts"],
+  { idleTransactionS, dbAcquireS }: Plan["timeouts"],
   version: readonly number[],
 ): readonly (string | undefined)[] {
   return [
     `query_wait_timeout = ${pooler.queryWaitTimeoutS}`,
     `reserve_pool_timeout = ${pooler.reservePoolTimeoutS}`,
     `server_connect_timeout = ${pooler.serverConnectTimeoutS}`,
+    // After PostgreSQL was away it is asked again within the time that a gateway waits; the default of 15 s would make all of them not ready.
+    `server_login_retry = ${Math.max(1, Math.floor(dbAcquireS))}`,
     `server_lifetime = ${pooler.serverLifetimeS}`,
     `server_idle_timeout = ${pooler.serverIdleTimeoutS}`,
     `client_idle_timeout = ${pooler.clientIdleTimeoutS}`,
