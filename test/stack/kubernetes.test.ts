@@ -96,6 +96,13 @@ describe.skipIf(reason !== undefined)(titled("the prod stack on a Kubernetes API
   const nameOf = ({ kind, metadata }: Living) =>
     kind === "Job" ? (metadata.labels["app.kubernetes.io/name"] ?? metadata.name) : metadata.name;
 
+  /** Those that are not ending. */
+  async function podsOf(workload: string): Promise<readonly Living[]> {
+    const selector = `app.kubernetes.io/name=${workload},app.kubernetes.io/instance=${stack.name}`;
+    const pods = await objectsOf(["pods"], "--namespace", stack.namespace, "--selector", selector);
+    return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
   it("starts every pod in a namespace that enforces the restricted profile", { timeout: UPDATE_MS }, async () => {
     const [namespace] = (await stack.live()).filter(({ kind }) => kind === "Namespace");
     expect(namespace?.metadata.labels["pod-security.kubernetes.io/enforce"]).toBe("restricted");
@@ -186,21 +193,18 @@ describe.skipIf(reason !== undefined)(titled("the prod stack on a Kubernetes API
   }, async () => {
     const before = await stack.live();
     const rolesBefore = before.filter(({ kind }) => kind === "Job").map(labelOf);
+    const gateways = (await podsOf("gateway")).map(({ metadata }) => metadata.uid);
     built = await stack.configure({ secrets: { database: "2" } }, GROWN);
     await stack.pulumi("up", "--yes", "--skip-preview");
     const after = await stack.live();
     const [roles] = after.filter((one) => one.kind === "Job" && nameOf(one) === "roles");
     expect(rolesBefore).not.toContain(labelOf(roles ?? fail("no Job roles")));
     const { completionTime = "never" } = status.parse(roles).status;
-    const selector = `app.kubernetes.io/name in (gateway,pgbouncer),app.kubernetes.io/instance=${stack.name}`;
-    const pods = await objectsOf(["pods"], "--namespace", stack.namespace, "--selector", selector);
-    const running = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    const running = await podsOf("pgbouncer");
     const early = running.filter(({ metadata }) => metadata.creationTimestamp < completionTime);
-    const isPooler = (one: (typeof running)[number]) => labelOf(one).includes("pgbouncer");
-    const { plan } = built.topology;
-    expect(running.length).toBeGreaterThanOrEqual(plan.gateway.replicas.min + (plan.pgbouncer?.instances ?? 0));
-    expect(early.filter(isPooler).map(labelOf)).toEqual([]);
-    expect(early.length).toBe(running.filter((one) => !isPooler(one)).length);
+    expect(running.length).toBe(built.topology.plan.pgbouncer?.instances);
+    expect(early.map(labelOf)).toEqual([]);
+    expect((await podsOf("gateway")).map(({ metadata }) => metadata.uid)).toEqual(gateways);
     expect(identities(after)).toEqual(identities(before));
   });
 
