@@ -9,12 +9,8 @@ type Outputs = Readonly<Record<string, unknown>>;
 /** Its answer becomes the stack's outputs. Throws RunError with the text that the preview shows. */
 export default async function program(): Promise<Outputs> {
   const config = new Config();
-  const result = buildStack(
-    getStack(),
-    config.getObject(nameOf(SIZING_KEY)),
-    config.getObject(nameOf(DEPLOYMENT_KEY)),
-    ownGround,
-  );
+  const part = (key: string) => config.getObject(nameOf(key));
+  const result = buildStack(getStack(), part(SIZING_KEY), part(DEPLOYMENT_KEY), ownGround);
   if (!result.ok) throw new RunError(`\n${result.text}`);
   return { ...(await deploy(result.built, givenSecrets(config, result.built))), plan: summaryOf(result.built) };
 }

@@ -25,21 +25,25 @@ const DOCKER_DNS = { host: "127.0.0.11", port: 53 };
 /** Who may come is decided by network policies and networks: daemons within take everybody who has a password. */
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
 
+const IN_CONTAINERS = {
+  listen: ["0.0.0.0"],
+  ports: CONTAINER_PORTS,
+  directories: () => CONTAINER,
+  node: "node",
+  application: APPLICATION,
+  programs: [],
+  networks: ANYWHERE,
+} as const satisfies Partial<Ground>;
+
 /** Names are Services; a name within the namespace would do for most, but nginx asks its name server itself and has no search list. */
 export function kubernetesGround({ kubernetes }: Deployment): Ground {
   const { namespace, clusterDomain, dns } = kubernetes;
   return {
     target: "kubernetes",
     host: (workload) => `${workload}.${namespace}.svc.${clusterDomain}`,
-    listen: ["0.0.0.0"],
-    ports: CONTAINER_PORTS,
-    directories: () => CONTAINER,
-    node: "node",
-    application: APPLICATION,
-    programs: [],
+    ...IN_CONTAINERS,
     // Every cluster has its name server under this name; its address is another one in each.
     resolvers: [{ host: dns.address ?? `kube-dns.kube-system.svc.${clusterDomain}`, port: 53 }],
-    networks: ANYWHERE,
   };
 }
 
@@ -48,14 +52,8 @@ export function dockerGround(): Ground {
   return {
     target: "docker",
     host: (workload) => workload,
-    listen: ["0.0.0.0"],
-    ports: CONTAINER_PORTS,
-    directories: () => CONTAINER,
-    node: "node",
-    application: APPLICATION,
-    programs: [],
+    ...IN_CONTAINERS,
     resolvers: [DOCKER_DNS],
-    networks: ANYWHERE,
   };
 }
 

@@ -54,6 +54,18 @@ export function ephemeralOf(volumes: readonly Volume[]): number {
   return sizes.reduce((sum, size) => sum + size, LOGS_MIB);
 }
 
+/** What runs to its end: nobody asks it anything, and nobody comes to it. */
+export const TO_ITS_END = {
+  nofile: null,
+  ports: [],
+  addressing: "each",
+  reload: null,
+  sysctls: {},
+  probes: null,
+  shutdown: { signal: "SIGTERM", waitS: 0, graceS: 30 },
+  disruption: null,
+} as const satisfies Partial<Workload>;
+
 /** The workload with the sum over its command, environment, files and the versions of the secrets in them. */
 export function sealed(workload: Omit<Workload, "checksum">, versions: Readonly<Record<string, string>>): Workload {
   const read = workload.files.filter(({ isReread }) => !isReread);

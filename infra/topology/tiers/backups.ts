@@ -5,7 +5,7 @@ import { fractionOfDay } from "../schedule.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, secretFile } from "../workload.ts";
+import { ephemeralOf, plainFile, scratch, secretFile, TO_ITS_END } from "../workload.ts";
 import { postgresPath } from "./postgres.ts";
 
 /** A backup that has been restored is worth more than a newer one: the test follows half a period later. */
@@ -97,16 +97,9 @@ function scheduleOf(name: string, site: Site, offset: number, volumes: Workload[
       deadlineS: Math.ceil(plan.backup.windowH * SECONDS_PER_HOUR),
     },
     image: deployment.images.postgres,
-    nofile: null,
     environment: { PATH: postgresPath(site) },
-    ports: [],
-    addressing: "each" as const,
-    reload: null,
-    sysctls: {},
-    probes: null,
+    ...TO_ITS_END,
     volumes,
-    shutdown: { signal: "SIGTERM" as const, waitS: 0, graceS: 30 },
-    disruption: null,
     after: ["migrations"],
   };
 }

@@ -3,7 +3,7 @@ import type { Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { authorityOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, secretFile } from "../workload.ts";
+import { ephemeralOf, plainFile, scratch, searchPath, secretFile, TO_ITS_END } from "../workload.ts";
 import { gatewayImage, migrationUrl } from "./gateway.ts";
 import { postgresPath } from "./postgres.ts";
 
@@ -119,14 +119,7 @@ function jobOf(name: string, volumes: Workload["volumes"]) {
     name,
     tier: "migrations" as const,
     shape: { kind: "job" as const, deadlineS: DEADLINE_S, retries: RETRIES },
-    nofile: null,
-    ports: [],
-    addressing: "each" as const,
-    reload: null,
-    sysctls: {},
-    probes: null,
+    ...TO_ITS_END,
     volumes,
-    shutdown: { signal: "SIGTERM" as const, waitS: 0, graceS: 30 },
-    disruption: null,
   };
 }
