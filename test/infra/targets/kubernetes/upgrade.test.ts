@@ -119,6 +119,36 @@ describe("an update of prod", () => {
     expect(replacements(before, direct).filter(({ holdsData }) => holdsData)).toEqual([]);
   });
 
+  it("from direct to pooled brings the pooler, and takes no data", () => {
+    const direct = render(stackOf("prod", {}, { database: { mode: "direct", pgbouncer: undefined } }));
+    expect(replacements(direct, before).filter(({ holdsData }) => holdsData)).toEqual([]);
+    const added = changes(direct, before).filter((one) => one.startsWith("+ ") && !isJob(one));
+    expect(added.toSorted()).toEqual([
+      "+ ConfigMap/pgbouncer-config",
+      "+ NetworkPolicy/pgbouncer",
+      "+ PodDisruptionBudget/pgbouncer",
+      "+ Secret/pgbouncer-secrets",
+      "+ Service/pgbouncer",
+      "+ ServiceAccount/pgbouncer",
+      "+ StatefulSet/pgbouncer",
+    ]);
+  });
+
+  it("that lets an autoscaler in gives it the number of replicas, and takes nothing away", () => {
+    const fixed = render(stackOf("prod", {}, { gateway: { hpa: false } }));
+    const scaled = changes(fixed, before).filter((one) =>
+      /^(?:[+-] )?(?:Deployment|HorizontalPodAutoscaler)\/gateway/.test(one),
+    );
+    // A plan with a fixed number of replicas counts other descriptors.
+    expect(scaled).toEqual([
+      "Deployment/gateway spec.replicas",
+      "Deployment/gateway spec.template.metadata.annotations.checksum/config",
+      "Deployment/gateway spec.template.spec.containers.0.command.5",
+      "+ HorizontalPodAutoscaler/gateway",
+    ]);
+    expect(replacements(fixed, before).filter(({ object }) => !object.startsWith("Job/"))).toEqual([]);
+  });
+
   it("of the engine changes what the gateway is told, and replaces nothing", () => {
     const { topology, deployment } = stackOf("prod");
     const workloads = topology.workloads.map((one) =>
