@@ -76,6 +76,7 @@ export function headroomOf(left: number, right: number): number {
   return rounded((right - left) / Math.abs(right), 3);
 }
 
+/** What rounds to nothing from below is 0, not −0, which no JSON can write. */
 function rounded(value: number, digits = 6): number {
-  return Number(value.toFixed(digits));
+  return Number(value.toFixed(digits)) + 0;
 }

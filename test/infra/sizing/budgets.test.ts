@@ -1,6 +1,7 @@
 /** Every budget is broken by a case of its own, alone; the document of each says what does not hold and what would repair it. */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { headroomOf } from "../../../infra/sizing/budgets/index.ts";
 import { budgetRules, plan, readInput } from "../../../infra/sizing/index.ts";
 import { verdictText } from "../../../infra/sizing/report/index.ts";
 import { dev, prod, withChanges } from "./cases.ts";
@@ -443,4 +444,15 @@ describe("budgets", () => {
       [162, 193],
     ]);
   });
+});
+
+it("room that rounds to nothing is nothing, on either side, and can be written as JSON", () => {
+  for (const [left, right] of [
+    [59_002, 58_982.4],
+    [58_982.4, 59_002],
+    [0, 0],
+  ] as const) {
+    const room = headroomOf(left, right);
+    expect([Object.is(room, 0), JSON.parse(JSON.stringify(room))]).toEqual([true, 0]);
+  }
 });
