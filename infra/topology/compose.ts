@@ -2,19 +2,19 @@
 import type { Plan } from "../../contract/plan.ts";
 import type { Deployment } from "./deployment.ts";
 import { listEdges, type Surroundings } from "./edges.ts";
-import type { Ground, Topology, Workload } from "./model.ts";
+import type { Ground, Topology } from "./model.ts";
 import { refusalsOf } from "./refusals.ts";
 import { declareSecrets } from "./secrets.ts";
 import { databaseOf, postgresOf, type Site } from "./site.ts";
 import { backupWorkloads } from "./tiers/backups.ts";
-import { exporterWorkloads } from "./tiers/exporters.ts";
+import { exportersOf, exporterWorkloads } from "./tiers/exporters.ts";
 import { gatewayWorkloads } from "./tiers/gateway.ts";
 import { migrationsWorkload, rolesWorkload } from "./tiers/jobs.ts";
 import { nginxWorkload } from "./tiers/nginx.ts";
 import { pgbouncerWorkload } from "./tiers/pgbouncer.ts";
 import { postgresWorkload } from "./tiers/postgres.ts";
 import { redisWorkload } from "./tiers/redis.ts";
-import { sealed } from "./workload.ts";
+import { sealed, type Unsealed } from "./workload.ts";
 
 /** What a stack asks for and cannot have. */
 export type DeploymentRefusal = {
@@ -62,8 +62,8 @@ export function composeTopology(input: CompositionInput): Composition {
 }
 
 /** In the order of their start. */
-function workloadsOf(site: Site): readonly Omit<Workload, "checksum">[] {
-  const present = (workload: Omit<Workload, "checksum"> | null) => (workload === null ? [] : [workload]);
+function workloadsOf(site: Site): readonly Unsealed[] {
+  const present = (workload: Unsealed | null) => (workload === null ? [] : [workload]);
   // nginx names the gateways' ports and hosts; a checksum of theirs is no part of its file.
   const gateways = gatewayWorkloads(site);
   return [
@@ -75,14 +75,13 @@ function workloadsOf(site: Site): readonly Omit<Workload, "checksum">[] {
     ...gateways,
     nginxWorkload(site, gateways),
     ...backupWorkloads(site),
-    ...(site.ground.target === "local" ? [] : exporterWorkloads(site)),
+    ...exporterWorkloads(site),
   ];
 }
 
 function surroundingsOf(site: Site): Surroundings {
   const { deployment, ground } = site;
   const { postgres, redis, kubernetes, upstreams } = deployment;
-  const exporters = ground.target === "local" ? [] : exporterWorkloads(site);
   const isScraped = kubernetes.monitoring.serviceMonitors && ground.target === "kubernetes";
   return {
     ports: {
@@ -96,10 +95,7 @@ function surroundingsOf(site: Site): Surroundings {
     managed: { postgres: postgres.variant === "external", redis: redis.variant !== "self-contained" },
     sentinelPort: redis.variant === "sentinel" ? redis.sentinelPort : null,
     operator: postgres.variant === "cloudnativepg" ? { apiPort: kubernetes.apiPort, statusPort: 8000 } : null,
-    exporters: exporters.flatMap(({ name, ports }) => {
-      const of = (["postgres", "pgbouncer", "redis", "nginx"] as const).find((one) => name === `exporter-${one}`);
-      return of === undefined ? [] : [{ of, port: ports[0]?.port ?? 0 }];
-    }),
+    exporters: exportersOf(site).map(({ of, port }) => ({ of, port })),
     isScraped,
     upstreamPorts: upstreams.ports,
     identityProviderPort: null,

@@ -41,3 +41,4 @@ export { resolveText, type SecretEncoding, secretMarker, secretsIn } from "./sec
 export { SECRETS } from "./secrets.ts";
 export { DATABASE, ROLES } from "./site.ts";
 export { BUILT_IMAGE, planSettings } from "./tiers/gateway.ts";
+export { scratchMiB } from "./workload.ts";

@@ -1,6 +1,6 @@
 /** What all workloads have in common: how a process gets its descriptors, where programs are, and the sum over what it reads at its start. */
 import { createHash } from "node:crypto";
-import type { Directories, File, Volume, Workload } from "./model.ts";
+import type { Directories, File, Resources, Volume, Workload } from "./model.ts";
 import { secretsIn } from "./secret-text.ts";
 import type { Site } from "./site.ts";
 
@@ -47,11 +47,26 @@ export function scratch(name: string, path: string, sizeMiB: number, medium: "di
   return { kind: "scratch", name, path, sizeMiB: Math.ceil(sizeMiB), medium };
 }
 
-/** MiB of the node's disk: scratch space on it, and logs that the engine has not rotated yet. */
-export function ephemeralOf(volumes: readonly Volume[]): number {
-  const LOGS_MIB = 64;
+/** MiB of scratch space on the node's disk. */
+export function scratchMiB(volumes: readonly Volume[]): number {
   const sizes = volumes.map((volume) => (volume.kind === "scratch" && volume.medium === "disk" ? volume.sizeMiB : 0));
-  return sizes.reduce((sum, size) => sum + size, LOGS_MIB);
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Logs that the engine has not rotated yet. */
+const LOGS_MIB = 64;
+
+/** MiB of the node's disk: scratch space on it, and logs. */
+export function ephemeralOf(volumes: readonly Volume[]): number {
+  return LOGS_MIB + scratchMiB(volumes);
+}
+
+/** What the plan gives a tier, all of it from the first moment; `volumes` tell the rest. */
+export function reserved(
+  { cpu, memoryMiB }: { readonly cpu: number; readonly memoryMiB: number },
+  volumes: readonly Volume[],
+): Resources {
+  return { cpuRequest: cpu, cpuLimit: cpu, memoryMiB, ephemeralMiB: ephemeralOf(volumes) };
 }
 
 /** What runs to its end: nobody asks it anything, and nobody comes to it. */
@@ -66,8 +81,11 @@ export const TO_ITS_END = {
   disruption: null,
 } as const satisfies Partial<Workload>;
 
+/** A workload as its tier makes it. */
+export type Unsealed = Omit<Workload, "checksum">;
+
 /** The workload with the sum over its command, environment, files and the versions of the secrets in them. */
-export function sealed(workload: Omit<Workload, "checksum">, versions: Readonly<Record<string, string>>): Workload {
+export function sealed(workload: Unsealed, versions: Readonly<Record<string, string>>): Workload {
   const read = workload.files.filter(({ isReread }) => !isReread);
   const secrets = [...new Set(read.flatMap(({ text }) => secretsIn(text)))].toSorted();
   const content = {

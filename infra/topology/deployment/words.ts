@@ -1,6 +1,6 @@
 /** Words that several parts of a stack's configuration are written with. */
-import { isIP } from "node:net";
 import { z } from "zod";
+import { isNetwork } from "../files/writing.ts";
 
 export const reference = () =>
   z
@@ -47,11 +47,6 @@ export const rotation = () =>
       "Another word makes another value at the next update; of one that is given: whoever has read the old one starts again",
     );
 
-function isNetwork(value: string): boolean {
-  const [address = "", prefix = "", ...rest] = value.split("/");
-  const bits = isIP(address) === 6 ? 128 : 32;
-  return rest.length === 0 && isIP(address) !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
-}
 export const authority = () =>
   z
     .string()

@@ -31,11 +31,16 @@ export function addressOf(field: string, value: string): string {
   throw new PlaceError(field, value, "an IPv4 or IPv6 address");
 }
 
-/** `10.0.0.0/8`, `fd00::/8`. Throws PlaceError. */
-export function networkOf(field: string, value: string): string {
+/** `10.0.0.0/8`, `fd00::/8`. */
+export function isNetwork(value: string): boolean {
   const [address = "", prefix = "", ...rest] = value.split("/");
-  const isNetwork = rest.length === 0 && isIP(address) !== 0 && !address.includes("%") && /^\d{1,3}$/.test(prefix);
-  if (isNetwork && Number(prefix) <= (isIPv6(address) ? 128 : 32)) return value;
+  const isWritten = rest.length === 0 && isIP(address) !== 0 && !address.includes("%") && /^\d{1,3}$/.test(prefix);
+  return isWritten && Number(prefix) <= (isIPv6(address) ? 128 : 32);
+}
+
+/** Throws PlaceError. */
+export function networkOf(field: string, value: string): string {
+  if (isNetwork(value)) return value;
   throw new PlaceError(field, value, "a network as 10.0.0.0/8 or fd00::/8");
 }
 

@@ -5,7 +5,7 @@ import { fractionOfDay } from "../schedule.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, secretFile, TO_ITS_END } from "../workload.ts";
+import { ephemeralOf, plainFile, scratch, secretFile, TO_ITS_END, type Unsealed } from "../workload.ts";
 import { postgresPath } from "./postgres.ts";
 
 /** A backup that has been restored is worth more than a newer one: the test follows half a period later. */
@@ -14,13 +14,13 @@ const SECONDS_PER_HOUR = 3600;
 const MIB_PER_GIB = 1024;
 
 /** None where somebody else runs the database, and on the local target, whose data directory is its own. */
-export function backupWorkloads(site: Site): readonly Omit<Workload, "checksum">[] {
+export function backupWorkloads(site: Site): readonly Unsealed[] {
   const { deployment, ground } = site;
   if (deployment.postgres.variant !== "self-contained" || ground.target === "local") return [];
   return [backup(site), restoreTest(site)];
 }
 
-function backup(site: Site): Omit<Workload, "checksum"> {
+function backup(site: Site): Unsealed {
   const { plan, ground } = site;
   const directories = ground.directories("backup");
   const { host, port } = postgresOf(site);
@@ -49,7 +49,7 @@ function backup(site: Site): Omit<Workload, "checksum"> {
 }
 
 /** The newest backup, restored into a PostgreSQL that lives as long as the test and listens on nothing but a socket. */
-function restoreTest(site: Site): Omit<Workload, "checksum"> {
+function restoreTest(site: Site): Unsealed {
   const { plan, ground } = site;
   const directories = ground.directories("restore-test");
   const dumps = ground.directories("backup").data;

@@ -1,43 +1,42 @@
 /** Exporters: what reads the counters of daemons that do not speak Prometheus' format. Images of their projects, without a shell mostly. */
 import { authority } from "../files/writing.ts";
-import type { Probe, Workload } from "../model.ts";
+import type { Workload } from "../model.ts";
+import { probeOf } from "../probes.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { postgresOf, ROLES, type Site } from "../site.ts";
-import { scratch, secretFile } from "../workload.ts";
+import { scratch, secretFile, type Unsealed } from "../workload.ts";
 
 type Subject = keyof Site["deployment"]["exporters"];
+type Exporter = NonNullable<Site["deployment"]["exporters"][Subject]> & { readonly of: Subject };
 type Reading = Pick<Workload, "command" | "environment" | "files">;
 
-/** One for each that the stack names and that has something to read. */
-export function exporterWorkloads(site: Site): readonly Omit<Workload, "checksum">[] {
-  const { exporters } = site.deployment;
+/** Those that the stack names and that have something to read. */
+export function exportersOf(site: Site): readonly Exporter[] {
   const subjects: readonly Subject[] = ["postgres", "pgbouncer", "redis", "nginx"];
   return subjects.flatMap((of) => {
-    const exporter = exporters[of];
-    if (exporter === undefined || !isReadable(of, site)) return [];
-    return [workloadOf(of, { reference: exporter.reference, uid: exporter.uid }, exporter.port, site)];
+    const exporter = site.deployment.exporters[of];
+    return exporter === undefined || !isReadable(of, site) ? [] : [{ of, ...exporter }];
   });
 }
 
+/** One for each. */
+export function exporterWorkloads(site: Site): readonly Unsealed[] {
+  return exportersOf(site).map((exporter) => workloadOf(exporter, site));
+}
+
 /** Of managed services we have no user that reads counters; their providers show them. */
-export function isReadable(of: Subject, { deployment, plan }: Site): boolean {
+function isReadable(of: Subject, { deployment, plan }: Site): boolean {
   if (of === "postgres") return deployment.postgres.variant === "self-contained";
   if (of === "pgbouncer") return plan.pgbouncer !== null && deployment.postgres.variant === "self-contained";
   if (of === "redis") return deployment.redis.variant === "self-contained";
   return true;
 }
 
-function workloadOf(of: Subject, image: Workload["image"], port: number, site: Site): Omit<Workload, "checksum"> {
+function workloadOf({ of, port, reference, uid }: Exporter, site: Site): Unsealed {
   const name = `exporter-${of}`;
   const { plan } = site;
-  const probe: Probe = {
-    periodS: plan.probes.liveness.periodS,
-    timeoutS: plan.timeouts.readinessS,
-    failureThreshold: plan.probes.liveness.failureThreshold,
-    check: { kind: "tcp", port },
-    inside: [],
-  };
+  const probe = probeOf(plan, plan.probes.liveness, { check: { kind: "tcp", port }, inside: [] });
   return {
     name,
     tier: "exporter",
@@ -47,7 +46,7 @@ function workloadOf(of: Subject, image: Workload["image"], port: number, site: S
       scaling: null,
       rollout: { order: "beside", surge: 1, minReadyS: 0, progressDeadlineS: 600 },
     },
-    image,
+    image: { reference, uid },
     nofile: null,
     ...READINGS[of](site, name, port),
     ports: [{ name: "metrics", port }],

@@ -3,6 +3,7 @@ import { encodeSettings } from "../../../contract/setting-values.ts";
 import type { Settings } from "../../../contract/settings.ts";
 import { authority } from "../files/writing.ts";
 import type { Directories, File, Probe, Workload } from "../model.ts";
+import { probesOf } from "../probes.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import {
@@ -17,27 +18,35 @@ import {
   redisAuthorityOf,
   type Site,
 } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
+import {
+  ephemeralOf,
+  plainFile,
+  scratch,
+  searchPath,
+  secretFile,
+  type Unsealed,
+  withDescriptors,
+} from "../workload.ts";
 
 /** Temporary files: what stdio servers write, and their sockets. */
 const TEMPORARY_MIB = 512;
 
 /** One workload where a name stands for all replicas; one for each where every replica has an address of its own. */
-export function gatewayWorkloads(site: Site): readonly Omit<Workload, "checksum">[] {
+export function gatewayWorkloads(site: Site): readonly Unsealed[] {
   const { ground, plan } = site;
   const [first = 0] = ground.ports.gateways;
   if (ground.ports.gateways.length === 1) return [gatewayWorkload(site, "gateway", first, plan.gateway.replicas.min)];
   return ground.ports.gateways.map((port, at) => gatewayWorkload(site, `gateway-${at + 1}`, port, 1));
 }
 
-function gatewayWorkload(site: Site, name: string, port: number, replicas: number): Omit<Workload, "checksum"> {
+function gatewayWorkload(site: Site, name: string, port: number, replicas: number): Unsealed {
   const { plan, ground } = site;
   const { gateway, timeouts, autoscaling } = plan;
   const directories = ground.directories(name);
   const volumes = [scratch("temporary", directories.temporary, TEMPORARY_MIB), scratch("run", directories.run, 16)];
   const program = [
     ground.node,
-    ...nodeFlags(gateway.maxOldSpaceMiB),
+    `--max-old-space-size=${gateway.maxOldSpaceMiB}`,
     `${ground.application}/cli/mcp-stack.js`,
     "serve",
   ];
@@ -77,7 +86,7 @@ function gatewayWorkload(site: Site, name: string, port: number, replicas: numbe
       ephemeralMiB: ephemeralOf(volumes),
     },
     sysctls: ephemeralPorts(site),
-    probes: probesOf(site, port),
+    probes: probesOf(plan, askedAt(ground, port, "/health"), { readiness: askedAt(ground, port, "/ready") }),
     volumes,
     shutdown: { signal: "SIGTERM", waitS: timeouts.preStopS, graceS: timeouts.graceS },
     disruption:
@@ -87,7 +96,7 @@ function gatewayWorkload(site: Site, name: string, port: number, replicas: numbe
     after: [
       "migrations",
       ...(site.deployment.redis.variant === "self-contained" ? ["redis"] : []),
-      ...(plan.pgbouncer !== null && site.deployment.postgres.variant !== "cloudnativepg" ? ["pgbouncer"] : []),
+      ...(isPooledByUs(site) ? ["pgbouncer"] : []),
     ],
   };
 }
@@ -97,10 +106,6 @@ export const BUILT_IMAGE = "built-from-this-repository";
 
 export function gatewayImage({ deployment: { images } }: Site): Workload["image"] {
   return { reference: images.gateway.reference ?? BUILT_IMAGE, uid: images.gateway.uid };
-}
-
-export function nodeFlags(maxOldSpaceMiB: number): readonly string[] {
-  return [`--max-old-space-size=${maxOldSpaceMiB}`];
 }
 
 /** What a gateway takes from its plan wherever it runs: limits and timeouts. */
@@ -261,22 +266,7 @@ function ephemeralPorts({ plan, ground }: Site): Readonly<Record<string, string>
 }
 
 /** /health depends on nothing but the process: a database that is away must not restart the fleet. */
-function probesOf({ plan, ground }: Site, port: number): NonNullable<Workload["probes"]> {
-  const { probes, timeouts } = plan;
-  const probe = (of: (typeof probes)["readiness"], path: string): Probe => ({
-    periodS: of.periodS,
-    timeoutS: timeouts.readinessS,
-    failureThreshold: of.failureThreshold,
-    check: { kind: "http", port, path },
-    inside: [
-      ground.node,
-      "-e",
-      `fetch("http://127.0.0.1:${port}${path}").then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`,
-    ],
-  });
-  return {
-    startup: probe(probes.startup, "/health"),
-    readiness: probe(probes.readiness, "/ready"),
-    liveness: probe(probes.liveness, "/health"),
-  };
+function askedAt({ node }: Site["ground"], port: number, path: string): Pick<Probe, "check" | "inside"> {
+  const asked = `fetch("http://127.0.0.1:${port}${path}").then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`;
+  return { check: { kind: "http", port, path }, inside: [node, "-e", asked] };
 }

@@ -3,7 +3,7 @@ import type { Workload } from "../model.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { authorityOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, secretFile, TO_ITS_END } from "../workload.ts";
+import { ephemeralOf, plainFile, scratch, searchPath, secretFile, TO_ITS_END, type Unsealed } from "../workload.ts";
 import { gatewayImage, migrationUrl } from "./gateway.ts";
 import { postgresPath } from "./postgres.ts";
 
@@ -17,7 +17,7 @@ const LOGIN_ROLES = [
 ] as const;
 
 /** Makes roles and the database, and sets their passwords: a password that was rotated in a file alone would lock everybody out. */
-export function rolesWorkload(site: Site): Omit<Workload, "checksum"> | null {
+export function rolesWorkload(site: Site): Unsealed | null {
   const { deployment, ground, plan } = site;
   if (deployment.postgres.variant !== "self-contained") return null;
   const directories = ground.directories("roles");
@@ -89,7 +89,7 @@ function grantsFor(kind: "TABLES" | "SEQUENCES", rights: string): readonly strin
 }
 
 /** `mcp-stack migrate`, as the schema's owner and past the pooler. */
-export function migrationsWorkload(site: Site): Omit<Workload, "checksum"> {
+export function migrationsWorkload(site: Site): Unsealed {
   const { deployment, ground } = site;
   const directories = ground.directories("migrations");
   const certificate = authorityOf(site);

@@ -4,16 +4,14 @@ import { renderNginx } from "../files/nginx.ts";
 import { renderCredentialScript } from "../files/nginx-cache.ts";
 import type { NginxPlace } from "../files/place.ts";
 import type { Directories, Probe, Workload } from "../model.ts";
+import { listensOn, probesOf } from "../probes.ts";
 import type { Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, withDescriptors } from "../workload.ts";
+import { plainFile, reserved, scratch, searchPath, type Unsealed, withDescriptors } from "../workload.ts";
 
 /** Bodies of requests that are larger than nginx's buffers, and answers on their way into a cache. */
 const TEMPORARY_MIB = 256;
 
-export function nginxWorkload(
-  site: Site,
-  gateways: readonly Pick<Workload, "name" | "ports">[],
-): Omit<Workload, "checksum"> {
+export function nginxWorkload(site: Site, gateways: readonly Pick<Workload, "name" | "ports">[]): Unsealed {
   const { plan, deployment, ground } = site;
   const { nginx, timeouts, shutdown, disruption } = plan;
   const directories = ground.directories("nginx");
@@ -51,14 +49,9 @@ export function nginxWorkload(
     ],
     addressing: "shared",
     reload: "SIGHUP",
-    resources: {
-      cpuRequest: nginx.cpu,
-      cpuLimit: nginx.cpu,
-      memoryMiB: nginx.memoryMiB,
-      ephemeralMiB: ephemeralOf(volumes),
-    },
+    resources: reserved(nginx, volumes),
     sysctls: {},
-    probes: probesOf(plan, ground.ports.nginxStatus, ground.listen),
+    probes: probesOf(plan, aliveAt(ground.ports.nginxStatus, ground.listen)),
     volumes,
     // QUIT lets requests end; TERM would cut them.
     shutdown: { signal: "SIGQUIT", waitS: timeouts.preStopS, graceS: timeouts.preStopS + shutdown.drainS + 5 },
@@ -103,24 +96,16 @@ function cachesMiB({ zones }: Plan["nginx"]): number {
 }
 
 /** nginx is asked whether it lives; whether the gateway does is asked of the gateway. */
-function probesOf({ probes, timeouts }: Plan, port: number, listen: readonly string[]): Workload["probes"] {
+function aliveAt(port: number, listen: readonly string[]): Pick<Probe, "check" | "inside"> {
   const url = `http://${listen[0] === "127.0.0.1" ? "127.0.0.1" : "localhost"}:${port}/alive`;
-  const probe = (of: Plan["probes"]["readiness"]): Probe => ({
-    periodS: of.periodS,
-    timeoutS: timeouts.readinessS,
-    failureThreshold: of.failureThreshold,
-    check: { kind: "http", port, path: "/alive" },
-    inside: ["sh", "-c", askedBy(url, port)],
-  });
-  return { startup: probe(probes.startup), readiness: probe(probes.readiness), liveness: probe(probes.liveness) };
+  return { check: { kind: "http", port, path: "/alive" }, inside: ["sh", "-c", askedBy(url, port)] };
 }
 
-/** Images have one of two clients or none; where there is none, whether it listens is asked, as /proc writes it (proc_pid_net(5)). */
+/** Images have one of two clients or none; where there is none, whether it listens is asked. */
 function askedBy(url: string, port: number): string {
-  const listens = `grep -q -E ':${port.toString(16).toUpperCase().padStart(4, "0")} [0:]+ 0A ' /proc/net/tcp /proc/net/tcp6`;
   return [
     `if command -v curl >/dev/null; then curl -fsS -o /dev/null ${url}`,
     `elif command -v wget >/dev/null; then wget -q -O /dev/null ${url}`,
-    `else ${listens}; fi`,
+    `else ${listensOn(port)}; fi`,
   ].join("; ");
 }

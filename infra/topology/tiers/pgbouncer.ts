@@ -1,21 +1,23 @@
 /** PgBouncer: one pool in transaction mode between all replicas of the gateway and PostgreSQL. */
 import { renderPgbouncer, renderUserlist } from "../files/pgbouncer.ts";
 import type { PgbouncerPlace } from "../files/place.ts";
-import type { Directories, Probe, Workload } from "../model.ts";
+import type { Directories } from "../model.ts";
+import { listensOn, probesOf } from "../probes.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
-import { accountOf, authorityOf, DATABASE, postgresOf, ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
+import { accountOf, authorityOf, DATABASE, isPooledByUs, postgresOf, ROLES, type Site } from "../site.ts";
+import { plainFile, reserved, scratch, searchPath, secretFile, type Unsealed, withDescriptors } from "../workload.ts";
 
 /** Where Debian, Alpine and Red Hat keep the certificates that everybody trusts is not one place; Debian's and Alpine's is. */
 const AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt";
 
 /** Null where the plan speaks to PostgreSQL directly. */
-export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null {
+export function pgbouncerWorkload(site: Site): Unsealed | null {
   const { plan, deployment, ground } = site;
   const { pgbouncer, timeouts, disruption } = plan;
-  if (pgbouncer === null || deployment.postgres.variant === "cloudnativepg") return null;
+  if (pgbouncer === null || !isPooledByUs(site)) return null;
   const directories = ground.directories("pgbouncer");
+  const { pgbouncer: port } = ground.ports;
   const place = placeOf(site, directories);
   const volumes = [scratch("run", directories.run, 1), scratch("temporary", directories.temporary, 16)];
   const authority = authorityOf(site);
@@ -45,17 +47,13 @@ export function pgbouncerWorkload(site: Site): Omit<Workload, "checksum"> | null
       ...(authority === null ? [] : [plainFile(directories, authority.name, authority.text)]),
       secretFile(directories, "userlist.txt", renderUserlist(plan, place, users)),
     ],
-    ports: [{ name: "postgres", port: ground.ports.pgbouncer }],
+    ports: [{ name: "postgres", port }],
     addressing: "shared",
     reload: "SIGHUP",
-    resources: {
-      cpuRequest: pgbouncer.cpu,
-      cpuLimit: pgbouncer.cpu,
-      memoryMiB: pgbouncer.memoryMiB,
-      ephemeralMiB: ephemeralOf(volumes),
-    },
+    resources: reserved(pgbouncer, volumes),
     sysctls: {},
-    probes: probesOf(site),
+    // It answers as soon as it listens, whether PostgreSQL does or not: the gateway's readiness tells that. Its images have no client.
+    probes: probesOf(plan, { check: { kind: "tcp", port }, inside: ["sh", "-c", listensOn(port)] }),
     volumes,
     // INT lets transactions end in every version; what TERM does changed in 1.23.
     shutdown: {
@@ -85,23 +83,4 @@ function placeOf(site: Site, directories: Directories): PgbouncerPlace {
     adminUsers: [],
     statsUsers: postgres.variant === "self-contained" ? [ROLES.monitor] : [],
   };
-}
-
-/** As /proc/net/tcp writes a port; 0A after the addresses is a socket that listens (proc_pid_net(5)). Images of it have no client to ask with. */
-function hexadecimal(port: number): string {
-  return port.toString(16).toUpperCase().padStart(4, "0");
-}
-
-/** It answers as soon as it listens, whether PostgreSQL does or not: the gateway's readiness tells that. */
-function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
-  const { probes, timeouts } = plan;
-  const { pgbouncer: port } = ground.ports;
-  const probe = (of: (typeof probes)["readiness"]): Probe => ({
-    periodS: of.periodS,
-    timeoutS: timeouts.readinessS,
-    failureThreshold: of.failureThreshold,
-    check: { kind: "tcp", port },
-    inside: ["sh", "-c", `grep -q -E ':${hexadecimal(port)} [0:]+ 0A ' /proc/net/tcp /proc/net/tcp6`],
-  });
-  return { startup: probe(probes.startup), readiness: probe(probes.readiness), liveness: probe(probes.liveness) };
 }

@@ -1,11 +1,12 @@
 /** PostgreSQL of our own: one instance, for what fits on one machine. */
 import { renderHba } from "../files/hba.ts";
 import { renderPostgresql } from "../files/postgresql.ts";
-import type { Probe, Workload } from "../model.ts";
+import type { Probe } from "../model.ts";
+import { probesOf } from "../probes.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { DATABASE, ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
+import { plainFile, reserved, scratch, searchPath, secretFile, type Unsealed, withDescriptors } from "../workload.ts";
 
 /** A shutdown checkpoint writes what is dirty: all shared buffers at the slowest disk that is worth running on, MiB/s, and a while besides. */
 const SLOWEST_DISK = 50;
@@ -31,7 +32,7 @@ const START = [
 ].join("\n");
 
 /** Null where somebody else runs the database. */
-export function postgresWorkload(site: Site): Omit<Workload, "checksum"> | null {
+export function postgresWorkload(site: Site): Unsealed | null {
   const { plan, deployment, ground } = site;
   if (deployment.postgres.variant !== "self-contained") return null;
   const { postgres } = plan;
@@ -70,14 +71,9 @@ export function postgresWorkload(site: Site): Omit<Workload, "checksum"> | null 
     ports: [{ name: "postgres", port: ground.ports.postgres }],
     addressing: "each",
     reload: null,
-    resources: {
-      cpuRequest: postgres.cpu,
-      cpuLimit: postgres.cpu,
-      memoryMiB: postgres.memoryMiB,
-      ephemeralMiB: ephemeralOf(volumes),
-    },
+    resources: reserved(postgres, volumes),
     sysctls: {},
-    probes: probesOf(site),
+    probes: probesOf(plan, isReady(ground), { leastStartups: STARTUPS }),
     volumes,
     // INT is the fast shutdown: clients are told, nothing is recovered at the next start. TERM would wait for the last client.
     shutdown: {
@@ -106,22 +102,15 @@ function grantsOf({ ground }: Site) {
   ];
 }
 
-function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
-  const { probes, timeouts } = plan;
-  // Before it accepts connections pg_isready says no, while it recovers too; it needs no password, but a user whom the log does not refuse.
-  const { postgres: port } = ground.ports;
-  const command = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", String(port), "-U", ROLES.monitor, "-d", "postgres"];
-  const probe = (of: (typeof probes)["readiness"]): Probe => ({
-    periodS: of.periodS,
-    timeoutS: timeouts.readinessS,
-    failureThreshold: of.failureThreshold,
-    check: { kind: "command", command },
-    inside: command,
-  });
-  return {
-    // Recovery after a crash reads everything since the last checkpoint; killing it would only start that again.
-    startup: { ...probe(probes.startup), failureThreshold: Math.max(120, probes.startup.failureThreshold) },
-    readiness: probe(probes.readiness),
-    liveness: probe(probes.liveness),
-  };
+/** Recovery after a crash reads everything since the last checkpoint; killing it would only start that again. */
+const STARTUPS = 120;
+
+/**
+ * Before it accepts connections pg_isready says no, while it recovers too; it needs no password, but a user whom the log does not
+ * refuse.
+ */
+function isReady({ ports }: Site["ground"]): Pick<Probe, "check" | "inside"> {
+  const address = ["-h", "127.0.0.1", "-p", String(ports.postgres)];
+  const command = ["pg_isready", "-q", ...address, "-U", ROLES.monitor, "-d", "postgres"];
+  return { check: { kind: "command", command }, inside: command };
 }

@@ -1,17 +1,18 @@
 /** Redis of our own: the state that crosses replicas. */
 import { renderRedis } from "../files/redis.ts";
-import type { Probe, Workload } from "../model.ts";
+import type { Probe } from "../model.ts";
+import { probesOf } from "../probes.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
 import { ROLES, type Site } from "../site.ts";
-import { ephemeralOf, plainFile, scratch, searchPath, secretFile, withDescriptors } from "../workload.ts";
+import { plainFile, reserved, scratch, searchPath, secretFile, type Unsealed, withDescriptors } from "../workload.ts";
 
 /** Twice the data: a rewrite of the append-only file stands beside the old one until it is whole. */
 const FILES_PER_DATA = 2;
 const MIB_PER_GIB = 1024;
 
 /** Null where somebody else runs it. */
-export function redisWorkload(site: Site): Omit<Workload, "checksum"> | null {
+export function redisWorkload(site: Site): Unsealed | null {
   const { plan, deployment, ground } = site;
   if (deployment.redis.variant !== "self-contained") return null;
   const { redis, timeouts } = plan;
@@ -49,14 +50,9 @@ export function redisWorkload(site: Site): Omit<Workload, "checksum"> | null {
     ports: [{ name: "redis", port: ground.ports.redis }],
     addressing: "each",
     reload: null,
-    resources: {
-      cpuRequest: redis.cpu,
-      cpuLimit: redis.cpu,
-      memoryMiB: redis.memoryMiB,
-      ephemeralMiB: ephemeralOf(volumes),
-    },
+    resources: reserved(redis, volumes),
     sysctls: {},
-    probes: probesOf(site),
+    probes: probesOf(plan, answers(ground), { leastStartups: STARTUPS }),
     volumes,
     shutdown: { signal: "SIGTERM", waitS: 0, graceS: Math.max(60, timeouts.preStopS) },
     disruption: null,
@@ -74,21 +70,11 @@ function usersOf(): string {
   ].join("\n");
 }
 
+/** An append-only file is read whole before it answers anything but that it is loading. */
+const STARTUPS = 60;
+
 /** PING needs a user, but an answer that says so is an answer: it lives. */
-function probesOf({ plan, ground }: Site): NonNullable<Workload["probes"]> {
-  const { probes, timeouts } = plan;
-  const { redis: port } = ground.ports;
-  const ask = `redis-cli -h 127.0.0.1 -p ${port} ping 2>&1 | grep -q -e PONG -e NOAUTH`;
-  const probe = (of: (typeof probes)["readiness"]): Probe => ({
-    periodS: of.periodS,
-    timeoutS: timeouts.readinessS,
-    failureThreshold: of.failureThreshold,
-    check: { kind: "command", command: ["sh", "-c", ask] },
-    inside: ["sh", "-c", ask],
-  });
-  return {
-    startup: { ...probe(probes.startup), failureThreshold: Math.max(60, probes.startup.failureThreshold) },
-    readiness: probe(probes.readiness),
-    liveness: probe(probes.liveness),
-  };
+function answers({ ports }: Site["ground"]): Pick<Probe, "check" | "inside"> {
+  const command = ["sh", "-c", `redis-cli -h 127.0.0.1 -p ${ports.redis} ping 2>&1 | grep -q -e PONG -e NOAUTH`];
+  return { check: { kind: "command", command }, inside: command };
 }

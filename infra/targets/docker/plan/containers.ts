@@ -1,10 +1,10 @@
 /** The containers of a workload: one for each replica, as its topology says. */
 import { createHash } from "node:crypto";
-import type { Deployment, Topology, Workload } from "../../../topology/index.ts";
+import { type Deployment, scratchMiB, type Topology, type Workload } from "../../../topology/index.ts";
 import type { DockerContainer, DockerHealth } from "./model.ts";
 import { CHECKSUM_LABEL, labelsOf, nameOf, WORKLOAD_LABEL } from "./naming.ts";
 import { attachmentOf } from "./networks.ts";
-import { type Storage, scratchMiB, sharedMemoryOf, tmpfsOf } from "./storage.ts";
+import { type Storage, sharedMemoryOf, tmpfsOf } from "./storage.ts";
 
 /** Hard limits a quarter above what is needed: whoever opens a shell in a container that is full can still look. */
 const NOFILE_HEADROOM = 1.25;
@@ -34,7 +34,8 @@ export function containersOf(
       uploads: [],
       isRootReadOnly: true,
       capabilities: [],
-      memoryMiB: workload.resources.memoryMiB + scratchMiB(workload),
+      // What the plan counted as disk is memory here, and comes on top of its process's.
+      memoryMiB: workload.resources.memoryMiB + scratchMiB(workload.volumes),
       cpus: workload.resources.cpuLimit,
       nofile: nofileOf(topology, workload),
       sysctls: workload.sysctls,

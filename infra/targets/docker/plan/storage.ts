@@ -58,12 +58,6 @@ export function sharedMemoryOf({ volumes }: Workload): number | null {
   return volume?.kind === "scratch" ? volume.sizeMiB : null;
 }
 
-/** MiB of scratch space that the plan counted as disk: here it is memory of the container, and comes on top of its process's. */
-export function scratchMiB({ volumes }: Workload): number {
-  const sizes = volumes.map((volume) => (volume.kind === "scratch" && volume.medium === "disk" ? volume.sizeMiB : 0));
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
 function filesOf(topology: Topology, workload: Workload, role: "files" | "secrets"): Storage {
   const files = workload.files.filter(({ isSecret }) => isSecret === (role === "secrets"));
   const directories = [...new Set(files.map(({ path }) => posix.dirname(path)))];
@@ -159,11 +153,8 @@ function owner({ image: { uid } }: Workload): string {
 
 /** Of texts before their secrets are in them, and of these secrets' versions: nothing can be learned of a secret from it. */
 function contentHash({ secrets }: Topology, files: readonly File[]): string {
-  const versions = secrets.map(({ name, version }) => [name, version]);
+  const versions = secrets.map(({ name, version }) => [name, version] as const);
   const used = new Set(files.flatMap(({ text }) => secretsIn(text)));
-  const content = [
-    files.map(({ path, text }) => [path, text]),
-    versions.filter(([name]) => name !== undefined && used.has(name)),
-  ];
+  const content = [files.map(({ path, text }) => [path, text]), versions.filter(([name]) => used.has(name))];
   return createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, HASH_LENGTH);
 }
