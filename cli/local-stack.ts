@@ -1,7 +1,6 @@
 /** A stack for this machine: its file, with what is installed here in place of what it says about versions, as a plan and a topology. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { deploymentOf } from "../infra/config.ts";
 import { type BuiltStack, buildStack, type GroundOf, ownGround, type StackResult } from "../infra/stack.ts";
 import {
   findPrograms,
@@ -14,7 +13,7 @@ import {
 import { type Deployment, localGround, type Topology } from "../infra/topology/index.ts";
 import { UsageError } from "./command.ts";
 import { type MachineFacts, machineFacts, withMachine } from "./machine.ts";
-import { isRecord, parse, readStack, readText } from "./stack.ts";
+import { isRecord, readStack } from "./stack.ts";
 
 /** Where processes listen and are asked. */
 export const LOCAL_HOST = "127.0.0.1";
@@ -32,9 +31,8 @@ export type StackFile = { readonly name: string; readonly sizing: unknown; reado
 /** Throws UsageError without a stack, RangeError where its file cannot be read. */
 export async function readStackFile(stack: string | undefined): Promise<StackFile> {
   if (stack === undefined) throw new UsageError("--stack is needed: mcp-stack up -s local");
-  const found = await readStack({ stack });
-  const file = found.stack?.file ?? "";
-  return { name: stack, sizing: found.raw, deployment: deploymentOf(parse(await readText(file), file)) };
+  const { raw, deployment } = await readStack({ stack });
+  return { name: stack, sizing: raw, deployment };
 }
 
 /** What the stack's file names as its target, where `--target` does not. */

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { POOLER_VERSIONS } from "../contract/plan.ts";
 import type { Programs } from "../infra/targets/local/index.ts";
+import { descriptorLimit } from "./descriptors.ts";
 import type { StackFile } from "./local-stack.ts";
 import { isRecord } from "./stack.ts";
 
@@ -15,13 +16,12 @@ export type MachineFacts = {
 type Leaf = string | number;
 
 export function machineFacts(programs: Programs): MachineFacts {
-  return { programs, nofileHard: hardLimit(), somaxconn: Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8")) };
+  const somaxconn = Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8"));
+  return { programs, nofileHard: descriptorLimit(UNLIMITED), somaxconn };
 }
 
-function hardLimit(): number {
-  const found = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
-  return found === undefined || found === "unlimited" ? 1_048_576 : Number(found);
-}
+/** What a kernel lets a process have that has no limit (fs.nr_open). */
+const UNLIMITED = 1_048_576;
 
 /** Both parts with this machine's facts in place; `notes` names every value of the file that gave way. */
 export function withMachine(

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
+import { say } from "./print.ts";
 
 const REPOSITORY = resolve(import.meta.dirname, "..");
 
@@ -12,7 +13,7 @@ export async function runPulumiUp(stack: string, target: string): Promise<number
     throw new RangeError(
       `stack ${stack} runs on ${target}: ${line} does that, and Pulumi's command line is not on PATH`,
     );
-  process.stderr.write(`${line}\n`);
+  say(line);
   const child = spawn("pulumi", ["up", "-s", stack], { cwd: REPOSITORY, stdio: "inherit" });
   return await new Promise((answer, fail) => {
     child.once("error", fail);

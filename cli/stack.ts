@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { nearestOf } from "../contract/nearest.ts";
-import { SIZING_KEY, sizingOf } from "../infra/config.ts";
+import { deploymentOf, SIZING_KEY, sizingOf } from "../infra/config.ts";
 import { UsageError } from "./command.ts";
 
 /** The options of every command that takes a stack's inputs. */
@@ -33,6 +33,8 @@ export type StackInput = {
   readonly stack?: Stack;
   /** As written; not checked. */
   readonly raw: unknown;
+  /** What a stack's file says beside its sizing, as written; not checked. */
+  readonly deployment?: unknown;
 };
 
 const REPOSITORY = resolve(import.meta.dirname, "..");
@@ -61,9 +63,10 @@ async function readStackFile(name: string): Promise<StackInput> {
   const folders = foldersOfStacks();
   const file = folders.map((folder) => join(folder, `Pulumi.${name}.yaml`)).find((path) => existsSync(path));
   if (file === undefined) throw new RangeError(unknownStack(name, folders));
-  const raw = sizingOf(parse(await readText(file), file));
+  const content = parse(await readText(file), file);
+  const raw = sizingOf(content);
   if (raw === undefined) throw new RangeError(`${file} has no sizing inputs: they stand under config, ${SIZING_KEY}`);
-  return { title: `stack ${name}`, stack: { name, file }, raw };
+  return { title: `stack ${name}`, stack: { name, file }, raw, deployment: deploymentOf(content) };
 }
 
 async function readInputFile(input: string | undefined): Promise<StackInput> {

@@ -6,14 +6,14 @@ import { basename } from "node:path";
 import { stringify } from "yaml";
 import type { BuiltStack } from "./stack.ts";
 import { buildOf, dockerPlan } from "./targets/docker/plan/index.ts";
-import { kubernetesParts, type Manifest } from "./targets/kubernetes/manifests/index.ts";
+import { kubernetesParts, type Manifest, withoutSecrets } from "./targets/kubernetes/manifests/index.ts";
 import type { Topology } from "./topology/index.ts";
 
 /** Path below the output directory, with slashes → text. */
 export type Rendering = ReadonlyMap<string, string>;
 
-/** `imageTag`: of the gateway's image where Docker builds it. Throws what the targets throw for what they cannot give. */
-export function renderStack(built: BuiltStack, imageTag: string): Rendering {
+/** `imageTag` answers the tag of the gateway's image where Docker builds it. Throws what the targets throw for what they cannot give. */
+export function renderStack(built: BuiltStack, imageTag: () => string): Rendering {
   const { topology, deployment } = built;
   const files = new Map<string, string>([
     ...configurationFiles(topology),
@@ -21,7 +21,7 @@ export function renderStack(built: BuiltStack, imageTag: string): Rendering {
     ["edges.txt", edgesText(topology)],
   ]);
   if (deployment.target === "docker")
-    return files.set("docker.json", json(dockerPlan(topology, deployment, buildOf(deployment, imageTag))));
+    return files.set("docker.json", json(dockerPlan(topology, deployment, buildOf(deployment, imageTag()))));
   if (deployment.target === "local") return files.set("processes.json", json(topology.workloads.map(withoutText)));
   return new Map([...files, ...kubernetesFiles(built)]);
 }
@@ -46,10 +46,10 @@ function kubernetesFiles({ topology, deployment }: BuiltStack): readonly (readon
     ({ name, manifests }, at) =>
       [
         `kubernetes/${String(at).padStart(2, "0")}-${name}.yaml`,
-        manifests.filter(isPublic).map(yaml).join("---\n"),
+        withoutSecrets(manifests).map(yaml).join("---\n"),
       ] as const,
   );
-  const secrets = parts.flatMap(({ manifests }) => manifests.filter((manifest) => !isPublic(manifest)));
+  const secrets = parts.flatMap(({ manifests }) => manifests.filter(({ kind }) => kind === "Secret"));
   return [
     ...documents,
     ["kubernetes/secrets.yaml.template", `${SECRETS_NOTE}${secrets.map(yaml).join("---\n")}`] as const,
@@ -61,10 +61,6 @@ const SECRETS_NOTE = [
   "# plain as it is, url percent-encoded, sql with single quotes doubled. ../secrets.json says what each is for; equal names are equal values.",
   "",
 ].join("\n");
-
-function isPublic({ kind }: Manifest): boolean {
-  return kind !== "Secret";
-}
 
 function yaml(manifest: Manifest): string {
   return stringify(manifest, { lineWidth: 0, aliasDuplicateObjects: false });

@@ -2,6 +2,7 @@
 import { stopStack } from "../../infra/targets/local/index.ts";
 import { type Command, readOptions } from "../command.ts";
 import { dataDirectoryOf, readStackFile, targetOf } from "../local-stack.ts";
+import { say } from "../print.ts";
 
 const options = {
   stack: { type: "string", short: "s", value: "<stack>", help: "Stack that runs" },
@@ -28,8 +29,4 @@ export const command: Command = {
 function takesData(stack: string, target: string): string {
   const images = target === "docker" ? "; images stay: docker image rm $(docker image ls -q mcp-stack/gateway)" : "";
   return `stack ${stack} runs on ${target}: pulumi destroy -s ${stack} ends it, and takes its data with it${images}`;
-}
-
-function say(sentence: string): void {
-  process.stderr.write(`${sentence}\n`);
 }

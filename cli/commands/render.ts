@@ -41,7 +41,7 @@ export const command: Command = {
 /** What a cluster would refuse is told like any other refusal. */
 function rendered(built: BuiltStack): Rendering {
   try {
-    return renderStack(built, builtTag(REPOSITORY, buildArguments(built.deployment)));
+    return renderStack(built, () => builtTag(REPOSITORY, buildArguments(built.deployment)));
   } catch (error) {
     if (error instanceof TargetError) throw new RangeError(error.message);
     throw error;

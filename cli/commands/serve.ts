@@ -42,6 +42,6 @@ async function planMachine() {
   return planForMachine({
     cores: availableParallelism(),
     memoryMiB: Math.floor(totalmem() / 1024 / 1024),
-    nofile: await descriptorLimit(),
+    nofile: descriptorLimit(),
   });
 }

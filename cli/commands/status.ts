@@ -1,4 +1,5 @@
 /** `mcp-stack status`: what of a stack runs on this machine, since when, and what is wrong with it. */
+import { alignTable } from "../../infra/sizing/report/index.ts";
 import { type Record, type Status, statusOf } from "../../infra/targets/local/index.ts";
 import { type Command, readOptions } from "../command.ts";
 import { dataDirectoryOf, readStackFile } from "../local-stack.ts";
@@ -41,19 +42,15 @@ export function statusText({ state, isSupervised }: Status, now: number): string
     durationText(now - one.since),
   ]);
   const head = ["workload", "state", "pid", "ports", "restarts", "since"];
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join("  ")
-      .trimEnd();
   const failures = state.workloads.filter((one) => one.failure !== null && !isGood(one));
   return [
     ...(isSupervised
       ? []
       : ["its supervisor is gone: mcp-stack down ends what is left, mcp-stack up starts it anew", ""]),
-    line(head),
-    ...rows.map(line),
+    ...alignTable(
+      [head, ...rows],
+      head.map(() => "left"),
+    ),
     ...failures.flatMap(({ name, failure }) => ["", `${name}: ${failure}`]),
     ...(state.schedules.length === 0
       ? []

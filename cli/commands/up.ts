@@ -12,6 +12,7 @@ import {
 } from "../../infra/targets/local/index.ts";
 import { type Command, type OptionValues, readOptions, UsageError } from "../command.ts";
 import { composeLocal, LOCAL_HOST, type LocalStack, launchOf, readStackFile, targetOf } from "../local-stack.ts";
+import { say } from "../print.ts";
 import { runPulumiUp } from "../pulumi.ts";
 
 const options = {
@@ -101,8 +102,4 @@ function ready(stack: LocalStack, { entry }: State): number {
 async function runOnce(data: string, schedule: string): Promise<number> {
   await runSchedule(data, schedule, say);
   return 0;
-}
-
-function say(sentence: string): void {
-  process.stderr.write(`${sentence}\n`);
 }

@@ -18,6 +18,8 @@ const CONTAINER_PORTS: GroundPorts = {
   postgres: 5432,
   redis: 6379,
 };
+/** How the Docker target marks what it starts, and whoever looks into a stack finds it again. */
+export const DOCKER_LABELS = { stack: "mcp-stack.stack", workload: "mcp-stack.workload" } as const;
 /** Where the image of the gateway has this project. */
 const APPLICATION = "/app";
 /** Docker's own name server within a network of its own making. */

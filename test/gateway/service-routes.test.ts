@@ -169,7 +169,7 @@ describe("METRICS_TOKEN", () => {
 describe("the settings in force", () => {
   it("have the fingerprint that follows from the environment and from what stands behind it", async () => {
     // A first run takes limits from a plan of the machine.
-    const nofile = await descriptorLimit();
+    const nofile = descriptorLimit();
     const memoryMiB = Math.floor(totalmem() / 1024 / 1024);
     const planned = planForMachine({ cores: availableParallelism(), memoryMiB, nofile })?.settings;
     const fingerprintOf = (env: Readonly<Record<string, string>>) =>

@@ -8,7 +8,7 @@ import { kubernetesManifests } from "../../infra/targets/kubernetes/manifests/in
 import { built } from "./topology/stacks.ts";
 
 const GOLDEN = join(import.meta.dirname, "..", "golden");
-const TAG = "0".repeat(20);
+const TAG = () => "0".repeat(20);
 const STACKS = ["dev", "local", "prod"] as const;
 
 describe.each(STACKS)("stack %s", (stack) => {

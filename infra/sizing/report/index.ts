@@ -6,4 +6,5 @@ export { coloured, type Paint, plain } from "./paint.ts";
 export { problemsReport } from "./problems.ts";
 export type { Subject } from "./subject.ts";
 export { svgReport } from "./svg.ts";
+export { alignTable } from "./table.ts";
 export { textReport, verdictText } from "./text.ts";

@@ -1,10 +1,7 @@
 /** Looks into containers with Docker's own command line. */
-import type { Workload } from "../../topology/index.ts";
+import { DOCKER_LABELS, type Workload } from "../../topology/index.ts";
 import type { Instance, Observer } from "../observer.ts";
 import { type Run, runProgram } from "./run.ts";
-
-/** How the Docker target marks what it starts. */
-export const DOCKER_LABELS = { stack: "mcp-stack.stack", workload: "mcp-stack.workload" } as const;
 
 /** `host`: Docker's endpoint; undefined for the one of its own configuration. */
 export function dockerObserver(stack: string, host: string | undefined, run: Run = runProgram): Observer {

@@ -1,10 +1,10 @@
 /** Names and labels of everything that belongs to a stack: by the label a person, a test or `docker ps` finds it all again. */
-import type { Topology } from "../../../topology/index.ts";
+import { DOCKER_LABELS, type Topology } from "../../../topology/index.ts";
 import type { Labels } from "./model.ts";
 
 /** The label that everything of a stack has; its value is the stack's name. */
-export const STACK_LABEL = "mcp-stack.stack";
-export const WORKLOAD_LABEL = "mcp-stack.workload";
+export const STACK_LABEL = DOCKER_LABELS.stack;
+export const WORKLOAD_LABEL = DOCKER_LABELS.workload;
 export const CHECKSUM_LABEL = "mcp-stack.checksum";
 
 /** `mcp-dev-postgres`: letters, digits and dashes, as the parts are. */

@@ -1,5 +1,6 @@
 /** Networks as policies write them, and which addresses a gateway must never be talked into calling. */
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { contains as holds, parseCidr } from "../rules/cidr.ts";
 import type { Site, Tree } from "./site.ts";
 
 /** Instance metadata of clouds: whoever can ask it gets the node's credentials. Link-local, RFC 3927 and RFC 4291. */
@@ -45,18 +46,7 @@ export function linkLocalAmong(networks: readonly string[]): readonly string[] {
 
 /** Does `outer` hold all of `inner`? False across families. */
 export function contains(outer: string, inner: string): boolean {
-  const [wide, narrow] = [parse(outer), parse(inner)];
-  if (wide.family !== narrow.family || narrow.prefix < wide.prefix) return false;
-  const list = new BlockList();
-  list.addSubnet(wide.address, wide.prefix, wide.family);
-  return list.check(narrow.address, narrow.family);
-}
-
-function parse(network: string): {
-  readonly address: string;
-  readonly prefix: number;
-  readonly family: "ipv4" | "ipv6";
-} {
-  const [address = "", prefix = ""] = network.split("/");
-  return { address, prefix: Number(prefix), family: isIP(address) === 6 ? "ipv6" : "ipv4" };
+  const [wide, narrow] = [parseCidr(outer), parseCidr(inner)];
+  if (wide === undefined || narrow === undefined) return false;
+  return narrow.prefix >= wide.prefix && holds(wide, narrow.address);
 }
