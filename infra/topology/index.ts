@@ -38,7 +38,7 @@ export {
 } from "./rules.ts";
 export { fractionOfDay } from "./schedule.ts";
 export { resolveText, type SecretEncoding, secretMarker, secretsIn } from "./secret-text.ts";
-export { SECRETS } from "./secrets.ts";
+export { passwordSettings, SECRETS } from "./secrets.ts";
 export { DATABASE, ROLES } from "./site.ts";
 export { BUILT_IMAGE, planSettings } from "./tiers/gateway.ts";
 export { scratchMiB } from "./workload.ts";

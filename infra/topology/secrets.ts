@@ -91,3 +91,10 @@ export function declareSecrets(site: Site): readonly SecretDeclaration[] {
     made(SECRETS.metrics, secrets.metrics, "token with which Prometheus reads the gateway's metrics"),
   ];
 }
+
+type Generated = Extract<SecretDeclaration, { readonly kind: "generated" }>;
+
+/** How a maker of passwords is told: letters and digits, which need no quotes anywhere, and another value with another version. */
+export function passwordSettings({ length, version }: Generated) {
+  return { length, special: false, keepers: { version } };
+}

@@ -1,7 +1,7 @@
 /** The secrets of a stack as Pulumi knows them: made here, or read from the stack's encrypted configuration. Never a plain text. */
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { resolveText, type SecretDeclaration, secretsIn } from "../../topology/index.ts";
+import { passwordSettings, resolveText, type SecretDeclaration, secretsIn } from "../../topology/index.ts";
 
 export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
 
@@ -9,8 +9,7 @@ export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
 export type ReadSecret = (key: string) => pulumi.Output<string>;
 
 /**
- * Letters and digits only: a value needs no quotes anywhere. Another version makes another value. `isProtected`: what kept volumes need
- * is as safe as they are.
+ * Made ones as `passwordSettings` says. `isProtected`: what kept volumes need is as safe as they are.
  */
 export function makeSecrets(
   declarations: readonly SecretDeclaration[],
@@ -20,10 +19,8 @@ export function makeSecrets(
 ): SecretValues {
   const made = declarations.map((secret) => {
     if (secret.kind === "given") return [secret.name, readSecret(secret.key)] as const;
-    const { length, version, isKept = false } = secret;
-    const settings = { length, special: false, keepers: { version } };
-    const kept = { ...options, protect: isProtected && isKept };
-    const password = new random.RandomPassword(secret.name, settings, kept);
+    const kept = { ...options, protect: isProtected && secret.isKept === true };
+    const password = new random.RandomPassword(secret.name, passwordSettings(secret), kept);
     return [secret.name, password.result] as const;
   });
   return Object.fromEntries(made);

@@ -1,7 +1,7 @@
 /** Values of secrets: made once and kept in the stack's encrypted state, or given in its configuration. They go into Secrets alone. */
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { resolveText, type SecretDeclaration, secretsIn } from "../../../topology/index.ts";
+import { passwordSettings, resolveText, type SecretDeclaration, secretsIn } from "../../../topology/index.ts";
 import { type Manifest, secretTexts } from "../manifests/index.ts";
 
 /** By name. */
@@ -26,11 +26,9 @@ export function generatedValues(
   return Object.fromEntries(
     declarations.flatMap((one) => {
       if (one.kind !== "generated") return [];
-      const { name, length, version, isKept = false } = one;
-      // Letters and digits alone: the value stands in URLs and configuration files.
-      const settings = { length, special: false, keepers: { version } };
-      const made = new random.RandomPassword(name, settings, { parent, protect: isProtected && isKept });
-      return [[name, pulumi.secret(made.result)]];
+      const options = { parent, protect: isProtected && one.isKept === true };
+      const made = new random.RandomPassword(one.name, passwordSettings(one), options);
+      return [[one.name, pulumi.secret(made.result)]];
     }),
   );
 }
