@@ -8,6 +8,18 @@ export type RequestHead = {
   /** Lower-case names; repeated headers joined by ", ". */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly remoteAddress: string;
+  /** Of the TLS connection, when the client proved one that our authority signed. */
+  readonly client?: ClientCertificate | undefined;
+};
+
+/** Who a client is by its certificate: checked against the authority, not expired. */
+export type ClientCertificate = {
+  /** Subject's common name; empty when it has none. */
+  readonly commonName: string;
+  /** Subject alternative names: `URI:spiffe://…`, `DNS:…`, `email:…`. */
+  readonly names: readonly string[];
+  /** SHA-256 of the certificate, hexadecimal, lower case. */
+  readonly fingerprint: string;
 };
 
 export type GatewayRequest = RequestHead & { readonly body: Buffer };

@@ -2,6 +2,7 @@
  * The glue between sockets and the application. Engines differ in how they read bytes and how they behave under load; what a
  * request means is decided once, in the application, so that no check can be missing on one of them.
  */
+import type { Socket } from "node:net";
 import type { Application } from "../../contract/http.ts";
 
 export type Address = { readonly host: string; readonly port: number };
@@ -23,6 +24,15 @@ export interface ServerEngine {
   close(): Promise<void>;
 }
 
+export type TlsFiles = {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Whoever signs the certificates of clients; asked for where it is given. */
+  readonly clientCaFile: string | undefined;
+  /** `required` refuses a handshake without a certificate of that authority; `optional` lets it pass without identity. */
+  readonly clientCertificate: "none" | "optional" | "required";
+};
+
 export type EngineOptions = {
   readonly host: string;
   /** 0 takes a free one. */
@@ -32,7 +42,33 @@ export type EngineOptions = {
   readonly bodyTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly maxHeadBytes: number;
+  /** Head and body held for one HTTP/1.1 connection before the application has them. */
+  readonly maxBufferBytes: number;
   readonly backlog: number;
+  /** The port is shared with listeners of other threads (SO_REUSEPORT); the kernel spreads connections over them. */
+  readonly reusePort: boolean;
+  /** `auto`: what ALPN or the connection preface says. */
+  readonly httpVersions: "auto" | "1" | "2";
+  readonly tls: TlsFiles | undefined;
+  readonly webSockets: boolean;
+  /** Cut from the front of every path; empty for none. */
+  readonly pathPrefix: string;
+  /** Answers of pipelined requests leave in one write (bounded engine). */
+  readonly pipelineFlush: boolean;
+  /** What operators should know of: a certificate that could not be read anew, a limit of the kernel. */
+  readonly warn: (event: string, fields: Readonly<Record<string, string | number>>) => void;
 };
 
 export type EngineFactory = (options: EngineOptions, application: Application) => ServerEngine;
+
+/**
+ * HTTP of one kind on connections that somebody else accepted, with the bytes read so far pushed back. An engine is a listener, what is
+ * spoken over TLS, and one of these for each kind.
+ */
+export interface ConnectionServer {
+  accept(socket: Socket): void;
+  /** As of ServerEngine: answers from now on are the last ones of their connections. */
+  drain(deadlineMs: number): Promise<DrainReport>;
+  /** Idempotent; cuts everything. */
+  close(): Promise<void>;
+}
