@@ -2,7 +2,7 @@
 import type { EngineFactory } from "./engine.ts";
 import { createFastifyEngine } from "./fastify/engine.ts";
 
-export type { Address, DrainReport, EngineFactory, EngineOptions, ServerEngine } from "./engine.ts";
+export type { Address, DrainReport, EngineFactory, EngineOptions, ServerEngine, TlsFiles } from "./engine.ts";
 
 export type EngineName = "fastify";
 

@@ -95,26 +95,34 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-export type TlsWatch = { close(): void };
+/** What the paths lead to, in one text that changes with it. */
+export async function marksOf({ certFile, keyFile, clientCaFile }: TlsFiles): Promise<string> {
+  const paths = [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])];
+  return (await Promise.all(paths.map(markOf))).join(" ");
+}
+
+async function markOf(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found === undefined ? "absent" : `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size}`;
+}
 
 /**
  * Looks at the files every so many ms and reads them anew once they have changed and kept still for one look, because certificate and
- * key are written one after the other. It looks at what the paths lead to: Kubernetes and certbot swap symbolic links, and a network
- * file system tells nobody of a change.
+ * key are written one after the other. `marks`: of what was read first. It looks at what the paths lead to: Kubernetes and certbot swap
+ * symbolic links, and a network file system tells nobody of a change. Answers how to stop it.
  */
 export function watchTlsFiles(
   files: TlsFiles,
+  marks: string,
   everyMs: number,
   on: { readonly changed: (context: SecureContextOptions) => void; readonly failed: (failure: unknown) => void },
-): TlsWatch {
-  const paths = [files.certFile, files.keyFile, ...(files.clientCaFile === undefined ? [] : [files.clientCaFile])];
-  let applied: string | undefined;
-  let last: string | undefined;
+): () => void {
+  let applied = marks;
+  let last = marks;
   let isLooking = false;
 
   async function look(): Promise<void> {
-    const seen = (await Promise.all(paths.map(marksOf))).join(" ");
-    applied ??= seen;
+    const seen = await marksOf(files);
     const isStill = seen === last;
     last = seen;
     if (seen === applied || !isStill) return;
@@ -130,10 +138,5 @@ export function watchTlsFiles(
     });
   }, everyMs);
   clock.unref();
-  return { close: () => clearInterval(clock) };
-}
-
-async function marksOf(path: string): Promise<string> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined);
-  return found === undefined ? "absent" : `${found.dev}:${found.ino}:${found.mtimeNs}:${found.size}`;
+  return () => clearInterval(clock);
 }

@@ -3,7 +3,7 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import { describeClient, rememberClient } from "./client-certificate.ts";
 import type { EngineOptions, TlsFiles } from "./engine.ts";
 import { clientFailure, countHandshakes } from "./handshakes.ts";
-import { readTlsFiles, watchTlsFiles } from "./tls-files.ts";
+import { marksOf, readTlsFiles, watchTlsFiles } from "./tls-files.ts";
 
 /** RFC 7301; the first that both sides know is taken, in this order. */
 const PROTOCOLS: Readonly<Record<EngineOptions["httpVersions"], string[]>> = {
@@ -11,7 +11,7 @@ const PROTOCOLS: Readonly<Record<EngineOptions["httpVersions"], string[]>> = {
   "1": ["http/1.1"],
   "2": ["h2"],
 };
-const LOOK_EVERY_MS = 1000;
+const LOOK_EVERY_MS = 500;
 
 export type SecureDoor = {
   /** One more listener that is not bound yet. */
@@ -26,17 +26,17 @@ export type SecureDoorEvents = {
   readonly refused: (socket: TLSSocket, reason: string) => void;
 };
 
-/** Rejects with MCPS_TLS_FILE. `lookEveryMs`: how often the files are looked at. */
+/** Rejects with MCPS_TLS_FILE. */
 export async function openSecureDoor(
   files: TlsFiles,
   options: EngineOptions,
   on: SecureDoorEvents,
-  lookEveryMs: number = LOOK_EVERY_MS,
 ): Promise<SecureDoor> {
   const servers: Server[] = [];
   const handshakes = countHandshakes(options.warn, () => performance.now());
+  const marks = await marksOf(files);
   let context = await readTlsFiles(files);
-  const watch = watchTlsFiles(files, lookEveryMs, {
+  const close = watchTlsFiles(files, marks, LOOK_EVERY_MS, {
     changed: (found) => {
       context = found;
       for (const server of servers) server.setSecureContext(found);
@@ -75,7 +75,7 @@ export async function openSecureDoor(
       servers.push(server);
       return server;
     },
-    close: () => watch.close(),
+    close,
   };
 }
 

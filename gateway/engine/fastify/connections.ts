@@ -38,7 +38,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   });
   const { server } = fastify;
   const upgrades = createUpgrades(application);
-  const headOf = headReader(options.pathPrefix);
+  const headOf = headReader(options);
   const inFlight = new InFlight();
   let isDraining = false;
 
