@@ -18,6 +18,7 @@ import {
   requestBody,
 } from "./handshake.ts";
 import type { Holdings, HoldingsStore, StoredSession } from "./holdings.ts";
+import { repeated } from "./lean/request-head.ts";
 import type { Holder, UpstreamTarget } from "./types.ts";
 import { faultOf, type Wire } from "./wire.ts";
 
@@ -279,7 +280,8 @@ export function sessionHeaders(session: StoredSession): string[] {
 function lineOf(prepared: Prepared, session: StoredSession, now: number): Line {
   const headers = sessionHeaders(session);
   const plain = [...prepared.plain, ...headers];
-  return { session, post: [...prepared.post, ...headers], plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
+  const post = repeated([...prepared.post, ...headers]);
+  return { session, post, plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
 }
 
 /**
