@@ -20,6 +20,7 @@ import {
   createEdge,
   createHttpSse,
   createKeepalive,
+  createPatience,
   createWebSockets,
   type TransportParts,
 } from "./transports/index.ts";
@@ -55,6 +56,8 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
   observe.admission(() => admission.gauges());
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
+  const patience = createPatience(settings.STREAM_AFTER, () => performance.now());
+  teardown.add("patience", () => patience.close());
   const transports: TransportParts = {
     federation: input.federation,
     conversations: sessions.conversations,
@@ -62,10 +65,10 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     replay: sessions.replay,
     takeover: sessions.takeover,
     keepalive,
+    patience,
     streams: {
       keepaliveMs: settings.SSE_KEEPALIVE_INTERVAL * 1000,
       retryMs: settings.SSE_RETRY_TIMEOUT,
-      streamAfterMs: settings.STREAM_AFTER,
       lingerMs: settings.STREAM_LINGER * 1000,
     },
     log,

@@ -186,7 +186,7 @@ export class Lines {
       headers: prepared.post,
       body: initializeBody(id, introduction),
       method: "initialize",
-      id: Buffer.from(JSON.stringify(id)),
+      id: JSON.stringify(id),
       timeoutMs: target.requestTimeoutMs,
     });
     if (answer === undefined) throw protocolFault(target, "it gave no answer to initialize");
@@ -248,7 +248,7 @@ export class Lines {
       headers: session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)],
       body,
       method,
-      id: id === undefined ? undefined : Buffer.from(JSON.stringify(id)),
+      id: id === undefined ? undefined : JSON.stringify(id),
       timeoutMs: target.requestTimeoutMs,
     });
   }
