@@ -4,11 +4,9 @@
  */
 import type { Socket } from "node:net";
 import type { Admitted, Refused, RequestHead } from "../../../contract/http.ts";
-import { cutPrefix } from "../path-prefix.ts";
 import type { Timed } from "./deadlines.ts";
 import { Body, Intake } from "./intake.ts";
-import type { ParsedHead } from "./memo.ts";
-import { HeadReader } from "./reader.ts";
+import { RequestHeads, type RequestOnWire } from "./request-heads.ts";
 import { WireSink } from "./sink.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { Wire } from "./wire.ts";
@@ -34,14 +32,12 @@ export class Connection implements Timed {
   deadline: number;
   private readonly socket: Socket;
   private readonly around: Surroundings;
-  private readonly remoteAddress: string;
-  private readonly reader: HeadReader;
+  private readonly heads: RequestHeads;
   private readonly wire: Wire;
   private readonly intake = new Intake();
   private phase: Phase = "head";
   private isWithinHead = false;
   private isProceeding = false;
-  private isCorked = false;
   private isPaused = false;
   private lingered = 0;
   /** Of the body that is being read. */
@@ -50,16 +46,12 @@ export class Connection implements Timed {
   private toSkip = 0;
   private body: Body | undefined;
   private current: Current | undefined;
-  /** The last head, as it was read and as the application gets it. */
-  private parsed: ParsedHead | undefined;
-  private head: RequestHead | undefined;
 
   constructor(socket: Socket, around: Surroundings) {
     const { options, connections, deadlines } = around;
     this.socket = socket;
     this.around = around;
-    this.remoteAddress = socket.remoteAddress ?? "";
-    this.reader = new HeadReader({ maxHeadBytes: options.maxHeadBytes, memo: true });
+    this.heads = new RequestHeads(options, socket.remoteAddress ?? "");
     this.wire = new Wire(socket, {
       stuckMs: options.bodyTimeoutMs,
       isEnding: () => around.isDraining,
@@ -130,7 +122,7 @@ export class Connection implements Timed {
     this.isProceeding = true;
     while (this.phase === "head" ? this.readHead() : this.phase === "body" && this.readBody());
     this.isProceeding = false;
-    this.uncork();
+    this.wire.uncork();
   }
 
   /** False: more bytes are needed, or the connection has become somebody else's. */
@@ -138,19 +130,19 @@ export class Connection implements Timed {
     const { intake, around } = this;
     if (this.toSkip > 0 && !this.skip()) return false;
     if (intake.length === 0) return false;
-    const parsed = this.reader.read(intake.bytes, intake.at);
-    if (parsed === "incomplete") {
+    const request = this.heads.read(intake.bytes, intake.at);
+    if (request === "incomplete") {
       if (!this.isWithinHead) this.deadline = around.deadlines.after(around.options.headTimeoutMs);
       this.isWithinHead = true;
       return false;
     }
-    if (parsed === "hand-over") {
+    if (request === "hand-over") {
       this.giveAway();
       return false;
     }
     this.isWithinHead = false;
-    intake.skip(parsed.size);
-    this.ask(this.headOf(parsed), parsed);
+    intake.skip(request.parsed.size);
+    this.ask(request);
     return true;
   }
 
@@ -163,17 +155,8 @@ export class Connection implements Timed {
     return true;
   }
 
-  /** Heads of the same bytes are the same object to the application, too. */
-  private headOf(parsed: ParsedHead): RequestHead {
-    if (this.head !== undefined && this.parsed === parsed) return this.head;
-    const { method, path, query, headers } = parsed;
-    const { remoteAddress } = this;
-    this.parsed = parsed;
-    this.head = { method, path: cutPrefix(path, this.around.options.pathPrefix), query, headers, remoteAddress };
-    return this.head;
-  }
-
-  private ask(head: RequestHead, { method, contentLength, isLast, size }: ParsedHead): void {
+  private ask({ head, parsed }: RequestOnWire): void {
+    const { method, contentLength, isLast, size } = parsed;
     const { application, options, inFlight } = this.around;
     this.wire.begin(method, isLast);
     const admitted = application.admit(head);
@@ -220,14 +203,11 @@ export class Connection implements Timed {
   }
 
   private serve(body: Buffer): void {
-    const { current, around, socket } = this;
+    const { current, around } = this;
     if (current === undefined) return;
     this.phase = "answer";
     this.deadline = Number.POSITIVE_INFINITY;
-    if (around.options.pipelineFlush && this.intake.length > 0 && !this.isCorked) {
-      this.isCorked = true;
-      socket.cork();
-    }
+    if (around.options.pipelineFlush && this.intake.length > 0) this.wire.cork();
     const { method, path, query, headers, remoteAddress } = current.head;
     try {
       around.application.serve({ method, path, query, headers, remoteAddress, body }, current.sink, current.admitted);
@@ -288,7 +268,7 @@ export class Connection implements Timed {
 
   private giveAway(): void {
     const { intake, socket } = this;
-    this.uncork();
+    this.wire.uncork();
     this.leave();
     for (const [event, listener] of this.listeners()) socket.off(event, listener);
     socket.pause();
@@ -312,12 +292,6 @@ export class Connection implements Timed {
     this.phase = "over";
     this.around.connections.delete(this);
     this.around.deadlines.delete(this);
-  }
-
-  private uncork(): void {
-    if (!this.isCorked) return;
-    this.isCorked = false;
-    this.socket.uncork();
   }
 
   private resume(): void {

@@ -22,6 +22,7 @@ export class Wire {
   isLast = false;
   private hasBody = true;
   private isStuck = false;
+  private isCorked = false;
 
   constructor(socket: Socket, options: WireOptions) {
     this.socket = socket;
@@ -60,6 +61,19 @@ export class Wire {
   end(): void {
     if (this.hasBody) this.sent(this.socket.write(LAST_CHUNK, "latin1"));
     this.options.answered();
+  }
+
+  /** Answers from now on leave together. */
+  cork(): void {
+    if (this.isCorked) return;
+    this.isCorked = true;
+    this.socket.cork();
+  }
+
+  uncork(): void {
+    if (!this.isCorked) return;
+    this.isCorked = false;
+    this.socket.uncork();
   }
 
   /** The peer has taken what waited for it. */
