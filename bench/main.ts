@@ -11,10 +11,12 @@ import type { Course, Section } from "./section.ts";
 import { calls, connections, large } from "./sections/calls.ts";
 import { events } from "./sections/events.ts";
 import { http2 } from "./sections/http2.ts";
+import { latency } from "./sections/latency.ts";
 import { lists } from "./sections/lists.ts";
+import { websocket } from "./sections/websocket.ts";
 import { type Stage, setStage } from "./stage.ts";
 
-const SECTIONS: readonly Section[] = [calls, connections, large, events, http2, lists];
+const SECTIONS: readonly Section[] = [calls, connections, large, events, http2, lists, websocket, latency];
 
 const { values } = parseArgs({
   options: {

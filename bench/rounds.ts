@@ -9,6 +9,8 @@ import { type Counted, fireWrk, hasWrk, type Volley } from "./wrk.ts";
 export type Lane = {
   readonly name: string;
   readonly url: string;
+  /** The same where HTTP/1.1 is spoken, for the check of the answers; the url itself where it is absent. */
+  readonly checkUrl?: string;
   readonly shots: readonly Shot[];
   readonly connections: number;
   /** Stands in every right answer. */
@@ -74,9 +76,9 @@ function perAnswer({ bytes, calls }: Counted): number | undefined {
 }
 
 /** Each of the requests is answered as expected. */
-async function check({ name, url, shots, expect }: Lane): Promise<void> {
+async function check({ name, url, checkUrl = url, shots, expect }: Lane): Promise<void> {
   for (const { headers, body } of shots) {
-    const answer = await fetch(url, { method: "POST", headers, body });
+    const answer = await fetch(checkUrl, { method: "POST", headers, body });
     const text = await answer.text();
     if (answer.status !== 200 || !text.includes(expect))
       throw new Error(`${name}: ${body.slice(0, 200)} was answered with ${answer.status} ${text.slice(0, 500)}`);

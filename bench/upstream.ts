@@ -1,6 +1,7 @@
 /** The upstream behind everything that is measured: in C where a compiler is, so that it never is the bottleneck, else in Node. */
 import { join } from "node:path";
-import { BESIDE, firstJson, isInstalled, output, type Part, start } from "./machine.ts";
+import { BESIDE, firstJson, type Part, start } from "./machine.ts";
+import { compiled } from "./native.ts";
 
 /** legacy: no sessions; session: one for each initialize; modern: MCP 2026-07-28. */
 export type Variant = "legacy" | "session" | "modern";
@@ -22,16 +23,8 @@ export const EVENTS = 200;
 /** Stands in every right answer to a tool of the upstream in C. */
 const SMALL = 111;
 
-/** Compiles into `directory`. */
-async function compiled(directory: string): Promise<string | undefined> {
-  if (process.platform !== "linux" || !isInstalled("cc", "--version")) return undefined;
-  const program = join(directory, "upstream");
-  await output(start(BESIDE, "cc", ["-O2", "-o", program, join(import.meta.dirname, "upstream.c")]));
-  return program;
-}
-
 export async function startUpstream(directory: string, ports = 1): Promise<Upstream> {
-  const program = await compiled(directory);
+  const program = await compiled(directory, "upstream");
   if (program === undefined) return nodeUpstream();
   const part = start(BESIDE, program, [String(ports)]);
   const listening = ((await firstJson(part)).ports ?? "").split(" ");

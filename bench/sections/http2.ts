@@ -20,7 +20,7 @@ export const http2: Section = {
         lane.name === "nginx" && nginx !== undefined ? nginx.http2Origin + new URL(lane.url).pathname : lane.url;
       // A look is enough where it speaks HTTP/1.1 alone.
       const { calls } = await fireH2load({ ...lane, url, seconds: 1 });
-      if (calls > 0) lanes.push({ ...lane, url });
+      if (calls > 0) lanes.push({ ...lane, url, checkUrl: lane.url });
       else missing.push(`HTTP/2 of ${lane.name}`);
     }
     const measured = await measure(lanes, { ...course, varied: false }, fireH2load);

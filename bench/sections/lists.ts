@@ -1,5 +1,5 @@
 /** tools/list of a short and a long list. */
-import { register, walk } from "../gateway.ts";
+import { openSessions, register, walk } from "../gateway.ts";
 import { legacyShot, list } from "../requests.ts";
 import { type Lane, measure } from "../rounds.ts";
 import type { Section } from "../section.ts";
@@ -44,7 +44,7 @@ export const lists: Section = {
       for (const gateway of gateways) {
         const id = await register(gateway, { name: `list-${length}`, url: upstream.url("legacy", length) });
         const url = `${gateway.origin}/gateways/${id}/mcp`;
-        const [session] = gateway.sessions;
+        const [session] = await openSessions(url, gateway.userToken, 1);
         await add(gateway.engine, url, gateway.userToken, session, gateway.pid);
       }
     }
