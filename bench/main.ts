@@ -13,11 +13,23 @@ import { events } from "./sections/events.ts";
 import { http2 } from "./sections/http2.ts";
 import { latency } from "./sections/latency.ts";
 import { lists } from "./sections/lists.ts";
+import { others } from "./sections/others.ts";
 import { scale } from "./sections/scale.ts";
 import { websocket } from "./sections/websocket.ts";
 import { type Stage, setStage } from "./stage.ts";
 
-const SECTIONS: readonly Section[] = [calls, connections, large, events, http2, lists, websocket, latency, scale];
+const SECTIONS: readonly Section[] = [
+  calls,
+  connections,
+  large,
+  events,
+  http2,
+  lists,
+  websocket,
+  latency,
+  scale,
+  others,
+];
 
 const { values } = parseArgs({
   options: {
