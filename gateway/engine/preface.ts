@@ -35,4 +35,6 @@ export function lookForPreface(socket: Socket, deadlineMs: number, tell: (answer
   socket.on("data", read);
   socket.on("end", cut);
   socket.on("close", stop);
+  // Who has read before has paused it.
+  socket.resume();
 }
