@@ -108,7 +108,7 @@ export function createApplication(parts: ApplicationParts): Application {
 
   /** Synchronous for a caller that is known. Throws, or rejects with, what refuses him. */
   function authenticate({ route }: Matched, head: RequestHead): Principal | Promise<Principal> {
-    const principal = parts.auth.authenticate(head.headers.authorization);
+    const principal = parts.auth.authenticate(head.headers.authorization, head.client);
     if (principal instanceof Promise) return principal.then((found) => permitted(route, found));
     return permitted(route, principal);
   }
