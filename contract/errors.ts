@@ -114,6 +114,7 @@ export const errors = {
     rpc: -32603,
     message: "{host}:{port} is in use by another process (HOST, PORT; --port 0 takes a free one)",
   },
+  MCPS_TLS_FILE: { status: 500, rpc: -32603, message: "{path} cannot be used ({setting}): {reason}" },
   MCPS_DATA_DIR: { status: 500, rpc: -32603, message: "The data directory {path} cannot be used: {reason} (DATA_DIR)" },
 } as const satisfies Record<string, { status: number; rpc: number; message: string }>;
 

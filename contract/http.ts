@@ -20,6 +20,8 @@ export type ClientCertificate = {
   readonly names: readonly string[];
   /** SHA-256 of the certificate, hexadecimal, lower case. */
   readonly fingerprint: string;
+  /** Epoch milliseconds. A connection may last longer than its certificate. */
+  readonly expiresAt: number;
 };
 
 export type GatewayRequest = RequestHead & { readonly body: Buffer };

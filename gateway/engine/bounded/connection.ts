@@ -53,7 +53,7 @@ export class Connection implements Timed {
     this.socket = socket;
     this.around = around;
     this.reads = new Reads(socket, (chunk) => this.received(chunk));
-    this.heads = new RequestHeads(options, socket.remoteAddress ?? "");
+    this.heads = new RequestHeads(options, socket);
     this.wire = new Wire(socket, {
       stuckMs: options.bodyTimeoutMs,
       isEnding: () => around.isDraining,
@@ -211,9 +211,10 @@ export class Connection implements Timed {
     this.phase = "answer";
     this.deadline = Number.POSITIVE_INFINITY;
     if (around.options.pipelineFlush && this.intake.length > 0) this.wire.cork();
-    const { method, path, query, headers, remoteAddress } = current.head;
+    const { method, path, query, headers, remoteAddress, client } = current.head;
+    const request = { method, path, query, headers, remoteAddress, client, body };
     try {
-      around.application.serve({ method, path, query, headers, remoteAddress, body }, current.sink, current.admitted);
+      around.application.serve(request, current.sink, current.admitted);
     } catch {
       this.destroy();
     }

@@ -3,6 +3,7 @@
  * application. Bytes that were read before have to be pushed back (`socket.unshift`).
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admitted, Application, Refused } from "../../../contract/http.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
@@ -37,7 +38,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   });
   const { server } = fastify;
   const upgrades = createUpgrades(application);
-  const headOf = headReader(options.pathPrefix);
+  const headOf = headReader(options);
   const inFlight = new InFlight();
   let isDraining = false;
 
@@ -93,14 +94,16 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
     isReady = true;
   });
 
+  function begin(socket: Socket): void {
+    server.emit("connection", socket);
+    // Whoever read its first bytes has paused it.
+    socket.resume();
+  }
+
   return {
     accept(socket) {
-      if (isReady) server.emit("connection", socket);
-      else
-        ready.then(
-          () => server.emit("connection", socket),
-          () => socket.destroy(),
-        );
+      if (isReady) begin(socket);
+      else ready.then(() => begin(socket));
     },
     async drain(deadlineMs) {
       isDraining = true;
