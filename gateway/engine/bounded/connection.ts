@@ -123,7 +123,12 @@ export class Connection implements Timed {
   private proceed(): void {
     if (this.isProceeding) return;
     this.isProceeding = true;
-    while (this.phase === "head" ? this.readHead() : this.phase === "body" && this.readBody());
+    try {
+      while (this.phase === "head" ? this.readHead() : this.phase === "body" && this.readBody());
+    } catch {
+      // An error of the application ends this connection, never the process.
+      this.destroy();
+    }
     this.isProceeding = false;
     this.wire.uncork();
   }
@@ -213,11 +218,7 @@ export class Connection implements Timed {
     if (around.options.pipelineFlush && this.intake.length > 0) this.wire.cork();
     const { method, path, query, headers, remoteAddress, client } = current.head;
     const request = { method, path, query, headers, remoteAddress, client, body };
-    try {
-      around.application.serve(request, current.sink, current.admitted);
-    } catch {
-      this.destroy();
-    }
+    around.application.serve(request, current.sink, current.admitted);
   }
 
   private answered(): void {
