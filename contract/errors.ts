@@ -15,7 +15,11 @@ export const errors = {
   MCPS_METHOD: { status: 404, rpc: -32601, message: "Method not found: {method}" },
   MCPS_PARAMS: { status: 400, rpc: -32602, message: "Invalid params of {method}: {reason}" },
   MCPS_CURSOR: { status: 400, rpc: -32602, message: "Invalid cursor: {reason}" },
-  MCPS_BODY_TOO_LARGE: { status: 413, rpc: -32600, message: "The body has more than {limit} bytes (MAX_BODY_BYTES)" },
+  MCPS_BODY_TOO_LARGE: {
+    status: 413,
+    rpc: -32600,
+    message: "The body is too large: {limit} bytes at most (MAX_BODY_BYTES), and with its head HTTP1_BUFFER_SIZE",
+  },
   MCPS_BODY_ABORTED: { status: 400, rpc: -32600, message: "The body ended before its announced length" },
   // HTTP
   MCPS_CONTENT_TYPE: { status: 415, rpc: -32600, message: "Content-Type is {value}, allowed is application/json" },

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { BodyRefusal } from "../../../contract/http.ts";
+import type { EngineOptions } from "../engine.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -11,6 +12,24 @@ export interface BodyReceiver {
   body(body: Buffer): void;
   /** Nothing follows. What the peer still sends is not kept. */
   failed(reason: BodyRefusal): void;
+}
+
+/**
+ * Bytes of body that one connection may hold beside the head of its request. What a head needs is only counted where the two could
+ * meet: by default a connection has room for the largest of both.
+ */
+export function bodyLimit(
+  { maxBufferBytes, maxHeadBytes }: Pick<EngineOptions, "maxBufferBytes" | "maxHeadBytes">,
+  maxBodyBytes: number,
+): (request: IncomingMessage) => number {
+  if (maxBufferBytes >= maxHeadBytes + maxBodyBytes) return () => maxBodyBytes;
+  return (request) => Math.min(maxBodyBytes, maxBufferBytes - headBytes(request));
+}
+
+/** As it came: request line, then name, colon, blank, value and line end of every field, then an empty line. */
+function headBytes({ method = "", url = "", rawHeaders }: IncomingMessage): number {
+  const fields = rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
+  return method.length + url.length + "  HTTP/1.1\r\n\r\n".length + fields;
 }
 
 /** Calls exactly one of the receiver's functions, once. */

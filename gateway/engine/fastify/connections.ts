@@ -8,7 +8,7 @@ import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admitted, Application, Refused } from "../../../contract/http.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
-import { readBody } from "./body.ts";
+import { bodyLimit, readBody } from "./body.ts";
 import { headReader, NodeSink } from "./sink.ts";
 import { createUpgrades } from "./websocket.ts";
 
@@ -39,6 +39,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   const { server } = fastify;
   const upgrades = createUpgrades(application);
   const headOf = headReader(options);
+  const limitOf = bodyLimit(options, application.maxBodyBytes);
   const inFlight = new InFlight();
   let isDraining = false;
 
@@ -63,7 +64,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
       return;
     }
     const sink = enter(response, decision);
-    readBody(raw, application.maxBodyBytes, {
+    readBody(raw, limitOf(raw), {
       body: (body) => {
         try {
           application.serve({ ...head, body }, sink, decision);
