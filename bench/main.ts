@@ -15,6 +15,7 @@ import { latency } from "./sections/latency.ts";
 import { lists } from "./sections/lists.ts";
 import { others } from "./sections/others.ts";
 import { scale } from "./sections/scale.ts";
+import { standing } from "./sections/standing.ts";
 import { websocket } from "./sections/websocket.ts";
 import { type Stage, setStage } from "./stage.ts";
 
@@ -29,6 +30,7 @@ const SECTIONS: readonly Section[] = [
   latency,
   scale,
   others,
+  standing,
 ];
 
 const { values } = parseArgs({
