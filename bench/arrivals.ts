@@ -19,6 +19,8 @@ export type Arrivals = {
 export type Arrived = {
   /** Answered with 200, and with 503. */
   readonly good: number;
+  /** Of the good ones, those answered before the end. */
+  readonly goodInTime: number;
   readonly refused: number;
   /** Anything else, lost connections among them. */
   readonly failed: number;
@@ -46,9 +48,15 @@ export async function arrive({ url, requests, connections, rate, seconds }: Arri
 
 async function byNode({ url, requests, connections, rate, seconds }: Arrivals): Promise<Arrived> {
   const load = { kind: "open", rps: rate, connections, seconds } as const;
-  const { calls, failures, refused, unsent, p50Ms, p99Ms } = await fire({ url, requests, load, expect: "" });
+  const { calls, failures, goodInTime, refused, unsent, p50Ms, p99Ms } = await fire({
+    url,
+    requests,
+    load,
+    expect: "",
+  });
   return {
     good: calls - failures,
+    goodInTime,
     refused,
     failed: failures - refused,
     unsent,

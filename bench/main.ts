@@ -14,6 +14,7 @@ import { http2 } from "./sections/http2.ts";
 import { latency } from "./sections/latency.ts";
 import { lists } from "./sections/lists.ts";
 import { others } from "./sections/others.ts";
+import { overload } from "./sections/overload.ts";
 import { scale } from "./sections/scale.ts";
 import { standing } from "./sections/standing.ts";
 import { websocket } from "./sections/websocket.ts";
@@ -31,6 +32,7 @@ const SECTIONS: readonly Section[] = [
   scale,
   others,
   standing,
+  overload,
 ];
 
 const { values } = parseArgs({
@@ -41,7 +43,8 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "2" },
     varied: { type: "boolean", default: false },
     peers: { type: "string" },
-    "overload-seconds": { type: "string", default: "15" },
+    /** For each engine; a minute where nothing else is measured. */
+    "overload-seconds": { type: "string" },
   },
 });
 
@@ -56,7 +59,7 @@ const course: Course = {
   seconds: wholeOf("seconds"),
   varied: values.varied,
   peers: values.peers,
-  overloadSeconds: wholeOf("overload-seconds"),
+  overloadSeconds: wholeOf("overload-seconds", values.only?.join() === "overload" ? "60" : "15"),
   say: (line) => process.stderr.write(`${line}\n`),
   stage: () => {
     staged ??= setStage();
@@ -64,9 +67,10 @@ const course: Course = {
   },
 };
 
-function wholeOf(name: "rounds" | "seconds" | "overload-seconds"): number {
-  const value = Number(values[name]);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} ${values[name]}: a whole number from 1`);
+function wholeOf(name: "rounds" | "seconds" | "overload-seconds", otherwise = "1"): number {
+  const given = values[name] ?? otherwise;
+  const value = Number(given);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} ${given}: a whole number from 1`);
   return value;
 }
 

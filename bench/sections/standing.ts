@@ -10,8 +10,8 @@ import { rows, spread } from "../tables.ts";
 
 /** Opened before anything is weighed: the first ones cost what all share. */
 const WARM = 1000;
-const SESSIONS = 10_000;
 const STREAMS = 10_000;
+const SESSIONS = WARM + STREAMS;
 const STARTS = 5;
 const MIB = 2 ** 20;
 /** A gateway that nobody asks is quiet by then. */
@@ -97,7 +97,7 @@ async function memoryLines(directory: string, engine: Engine, course: Course): P
   const one = await startGateway(directory, engine);
   try {
     const fresh = await resident(one);
-    await sessions(one, WARM);
+    await sessions(one, SESSIONS);
     const warm = await resident(one);
     const held = await sessions(one, SESSIONS);
     const withSessions = await resident(one);
@@ -114,7 +114,10 @@ async function memoryLines(directory: string, engine: Engine, course: Course): P
     more.close();
     return [
       [`${engine}, one worker without work`, `${fresh.toFixed(0)} MiB`],
-      [`${engine}, each of ${SESSIONS} idle legacy sessions`, `${each(warm, withSessions, held.length)} KiB`],
+      [
+        `${engine}, each of ${SESSIONS} idle legacy sessions after as many`,
+        `${each(warm, withSessions, held.length)} KiB`,
+      ],
       [`${engine}, each of ${many.length} idle SSE streams`, `${each(withFew, withMany, many.length)} KiB`],
       [`${engine}, each further worker`, `${await furtherWorker(directory, engine)} MiB`],
     ];
