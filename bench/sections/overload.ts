@@ -31,7 +31,12 @@ type Overload = {
   readonly mib: readonly number[];
 };
 
-async function overloaded({ origin, pid, userToken }: Gateway, upstream: Upstream, seconds: number): Promise<Overload> {
+async function overloaded(
+  directory: string,
+  { origin, pid, userToken }: Gateway,
+  upstream: Upstream,
+  seconds: number,
+): Promise<Overload> {
   const url = `${origin}/mcp`;
   const sessions = await openSessions(url, userToken, 16);
   const shots = sessions.map((session) => legacyShot(call("legacy__slow", TEXT), userToken, session));
@@ -44,8 +49,14 @@ async function overloaded({ origin, pid, userToken }: Gateway, upstream: Upstrea
   const probe = httpRequest({ url: new URL(`${origin}/health`), token: undefined }, "GET", {});
   try {
     const [arrived, health] = await Promise.all([
-      arrive({ url, requests: posted(url, shots), connections: CONNECTIONS, rate: TIMES * capacity, seconds }),
-      arrive({ url: origin, requests: [probe], connections: 8, rate: HEALTH_PER_SECOND, seconds }),
+      arrive(directory, {
+        url,
+        requests: posted(url, shots),
+        connections: CONNECTIONS,
+        rate: TIMES * capacity,
+        seconds,
+      }),
+      arrive(directory, { url: origin, requests: [probe], connections: 8, rate: HEALTH_PER_SECOND, seconds }),
     ]);
     return { capacity, arrived, health, mib };
   } finally {
@@ -86,7 +97,7 @@ async function oneCase(one: Case, directory: string, upstream: Upstream, course:
   const gateway = await startGateway(directory, one.engine, env);
   try {
     await register(gateway, { name: "legacy", url: upstream.url("legacy") });
-    const seen = await overloaded(gateway, upstream, course.overloadSeconds);
+    const seen = await overloaded(directory, gateway, upstream, course.overloadSeconds);
     course.say(`${one.engine}, cap ${one.cap}: ${JSON.stringify(seen)}`);
     return lineOf(one, seen, course.overloadSeconds);
   } finally {
