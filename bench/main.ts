@@ -53,6 +53,8 @@ for (const name of chosen)
   if (!SECTIONS.some((section) => section.name === name))
     throw new Error(`--only ${name}: the sections are ${SECTIONS.map((section) => section.name).join(", ")}`);
 
+/** Of the section at hand. */
+let failures: string[] = [];
 let staged: Promise<Stage> | undefined;
 const course: Course = {
   rounds: wholeOf("rounds"),
@@ -61,6 +63,11 @@ const course: Course = {
   peers: values.peers,
   overloadSeconds: wholeOf("overload-seconds", values.only?.join() === "overload" ? "60" : "15"),
   say: (line) => process.stderr.write(`${line}\n`),
+  failed(what, error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    failures.push(`${what}: ${reason.slice(0, 500)}`);
+    course.say(`FAILED ${failures.at(-1)}`);
+  },
   stage: () => {
     staged ??= setStage();
     return staged;
@@ -85,18 +92,26 @@ function provenance(section: Section): string {
 (${cpus()[0]?.model.trim() ?? "unknown"}). ${how}; ${course.rounds} alternating rounds of ${course.seconds} s.`;
 }
 
-const measured: Record<string, string> = {};
+async function runSection(section: Section): Promise<void> {
+  const began = performance.now();
+  failures = [];
+  course.say(`${section.name} …`);
+  const text = await section.run(course).catch((error: unknown) => {
+    course.failed(section.name, error);
+    return "";
+  });
+  course.say(`${section.name} took ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  if (failures.length > 0) process.exitCode = 1;
+  if (text === "") return;
+  const failed = failures.length === 0 ? "" : `\n\nFailed: ${failures.join("; ")}.`;
+  const whole = `${provenance(section)}\n\n${text}${failed}`;
+  process.stdout.write(`## ${section.heading}\n\n${whole}\n\n`);
+  // Written one by one: what comes later may be interrupted.
+  if (values.write) await writeSections({ [section.heading]: whole });
+}
+
 try {
-  for (const section of SECTIONS) {
-    if (!chosen.includes(section.name)) continue;
-    course.say(`${section.name} …`);
-    const text = await section.run(course);
-    if (text === "") continue;
-    measured[section.heading] = `${provenance(section)}\n\n${text}`;
-    process.stdout.write(`## ${section.heading}\n\n${measured[section.heading]}\n\n`);
-    // Written one by one: what comes later may fail.
-    if (values.write) await writeSections({ [section.heading]: measured[section.heading] ?? "" });
-  }
+  for (const section of SECTIONS) if (chosen.includes(section.name)) await runSection(section);
 } finally {
   await (await staged)?.close();
 }
