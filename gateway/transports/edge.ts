@@ -68,11 +68,15 @@ export function acceptsBoth(header: string | undefined): boolean {
 
 const CONTROL_METHODS = new Set(["initialize", "ping", "logging/setLevel"]);
 
+/** A request that costs more than an answer out of memory. */
+export function isCall({ kind, method }: Envelope): boolean {
+  return kind === "request" && !CONTROL_METHODS.has(method);
+}
+
 /** Throws the endpoint's refusal when it serves no calls now and one of these messages is one. */
 export function refuseCalls(endpoint: Endpoint, messages: readonly Envelope[]): void {
   if (endpoint.callsRefused === undefined) return;
-  if (messages.some(({ kind, method }) => kind === "request" && !CONTROL_METHODS.has(method)))
-    throw endpoint.callsRefused;
+  if (messages.some(isCall)) throw endpoint.callsRefused;
 }
 
 export function isJson(contentType: string | undefined): boolean {

@@ -92,7 +92,7 @@ export class PostReply implements ClientReply {
     this.event(raw);
   }
 
-  finish(raw: Buffer, status: number): void {
+  finish(raw: Buffer, status: number, headers?: Readonly<Record<string, string>>): void {
     if (this.ended) return;
     this.pending--;
     if (this.streamOpen) this.event(raw);
@@ -100,7 +100,7 @@ export class PostReply implements ClientReply {
     if (this.pending > 0) return;
     if (this.streamOpen) this.end();
     else if (this.wantsStream && !this.options.isBatch) this.respondAsStream();
-    else this.respond(status);
+    else this.respond(status, headers);
   }
 
   abandon(): void {
@@ -114,12 +114,14 @@ export class PostReply implements ClientReply {
     }
   }
 
-  private respond(status: number): void {
+  private respond(status: number, headers?: Readonly<Record<string, string>>): void {
     this.ended = true;
     clearTimeout(this.timer);
     const [only] = this.collected;
     const body = this.options.isBatch ? joinArray(this.collected) : (only ?? Buffer.from(""));
-    this.options.sink.respond(this.options.isBatch ? 200 : status, JSON_HEADERS, body);
+    // Of one message: those of several would be of any of them.
+    const own = headers === undefined || this.options.isBatch ? JSON_HEADERS : { ...JSON_HEADERS, ...headers };
+    this.options.sink.respond(this.options.isBatch ? 200 : status, own, body);
     this.options.onDone();
   }
 

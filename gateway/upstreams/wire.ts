@@ -52,6 +52,10 @@ export class Wire {
     this.#origins = new Origins(options);
   }
 
+  get waiting(): number {
+    return this.#origins.waiting;
+  }
+
   /** Throws MCPS_UPSTREAM_UNREACHABLE for a target without a usable address. */
   prepared(target: UpstreamTarget): Prepared {
     let prepared = this.#prepared.get(target);
