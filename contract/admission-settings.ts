@@ -1,5 +1,5 @@
 /** Settings of admission: how many requests are served at once, whose, and what makes them fewer. MAX_IN_FLIGHT stands with the engines' knobs. */
-import type { SettingDeclaration } from "./settings.ts";
+import type { SettingDeclaration } from "./setting-declaration.ts";
 
 export const admissionSettings = {
   MAX_LISTS_IN_FLIGHT: {
@@ -20,7 +20,7 @@ export const admissionSettings = {
     min: 0,
     max: 1000000,
     room: "admission",
-    description: "Long-lived client streams at once; 0 sets no limit.",
+    description: "Long-lived client streams of one worker at once; 0 sets no limit.",
   },
   FAIR_SHARE_FROM: {
     type: "number",

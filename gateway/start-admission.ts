@@ -11,6 +11,7 @@ import {
   type Signal,
   upstreamWait,
 } from "./admission/index.ts";
+import { inFlightLimit } from "./engine-options.ts";
 import type { measures } from "./measures.ts";
 import type { Teardown } from "./teardown.ts";
 import type { TransportParts } from "./transports/index.ts";
@@ -30,7 +31,7 @@ type AdmissionInput = {
 
 export function startAdmission(input: AdmissionInput): { admission: Admission; places: Bulkheads } {
   const { settings, planned, observe, teardown, upstreamsWaiting } = input;
-  const maxInFlight = settings.MAX_IN_FLIGHT;
+  const maxInFlight = inFlightLimit(settings);
   const maxLists = settings.MAX_LISTS_IN_FLIGHT ?? Math.ceil(maxInFlight / 4);
   const weights = weightsOf(settings.FAIR_SHARE_WEIGHTS);
   const signals: Signal[] = [upstreamWait(MOST, upstreamsWaiting, () => admission.running)];

@@ -1,4 +1,5 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
+import { fault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
@@ -6,7 +7,8 @@ import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
-import { engines, type ServerEngine } from "./engine/index.ts";
+import { type EngineFactory, engines, type ServerEngine } from "./engine/index.ts";
+import { engineOptions } from "./engine-options.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
@@ -21,6 +23,7 @@ import {
   createEdge,
   createHttpSse,
   createKeepalive,
+  createPatience,
   createWebSockets,
   type TransportParts,
 } from "./transports/index.ts";
@@ -50,6 +53,8 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
   const { settings, log, teardown, sessions, observe, admission } = input;
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
+  const patience = createPatience(settings.STREAM_AFTER, () => performance.now());
+  teardown.add("patience", () => patience.close());
   const transports: TransportParts = {
     federation: input.federation,
     conversations: sessions.conversations,
@@ -57,10 +62,10 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     replay: sessions.replay,
     takeover: sessions.takeover,
     keepalive,
+    patience,
     streams: {
       keepaliveMs: settings.SSE_KEEPALIVE_INTERVAL * 1000,
       retryMs: settings.SSE_RETRY_TIMEOUT,
-      streamAfterMs: settings.STREAM_AFTER,
       lingerMs: settings.STREAM_LINGER * 1000,
     },
     log,
@@ -89,24 +94,8 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
-  const engine = engines[settings.HTTP_SERVER](
-    {
-      host: settings.HOST,
-      port: settings.PORT,
-      headTimeoutMs: settings.HEAD_TIMEOUT * 1000,
-      bodyTimeoutMs: settings.BODY_TIMEOUT * 1000,
-      keepAliveMs: settings.KEEP_ALIVE_TIMEOUT * 1000,
-      maxHeadBytes: 32 * 1024,
-      maxBufferBytes: 32 * 1024 + settings.MAX_BODY_BYTES,
-      backlog: settings.BACKLOG,
-      reusePort: false,
-      httpVersions: "auto",
-      tls: undefined,
-      webSockets: true,
-      pathPrefix: "",
-      pipelineFlush: true,
-      warn: (event, fields) => log.warn(event, fields),
-    },
+  const engine = engineNamed(settings.HTTP_SERVER)(
+    engineOptions(settings, false, (event, fields) => log.warn(event, fields)),
     application,
   );
   return {
@@ -120,6 +109,12 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
       input.store.releaseIdle();
     },
   };
+}
+
+function engineNamed(name: Settings["HTTP_SERVER"]): EngineFactory {
+  if (name === "fastify") return engines.fastify;
+  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has fastify`;
+  throw fault("MCPS_SETTINGS", { count: 1, problems });
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */

@@ -73,10 +73,14 @@ export function isCall({ kind, method }: Envelope): boolean {
   return kind === "request" && !CONTROL_METHODS.has(method);
 }
 
-/** Throws the endpoint's refusal when it serves no calls now and one of these messages is one. */
+/** Throws the endpoint's refusal when it serves no calls now and this message is one. */
+export function refuseCall({ callsRefused }: Endpoint, envelope: Envelope): void {
+  if (callsRefused !== undefined && isCall(envelope)) throw callsRefused;
+}
+
+/** As refuseCall, for the messages of a batch. */
 export function refuseCalls(endpoint: Endpoint, messages: readonly Envelope[]): void {
-  if (endpoint.callsRefused === undefined) return;
-  if (messages.some(isCall)) throw endpoint.callsRefused;
+  for (const message of messages) refuseCall(endpoint, message);
 }
 
 export function isJson(contentType: string | undefined): boolean {

@@ -3,6 +3,7 @@
  * may end up in a message: headers and URL user information are credentials.
  */
 import { fault } from "../../contract/errors.ts";
+import { repeated } from "./lean/request-head.ts";
 import type { Address } from "./origins.ts";
 import type { OutboundMessage, UpstreamTarget } from "./types.ts";
 
@@ -76,7 +77,7 @@ function assemble(
   names: ReadonlySet<string>,
 ): Prepared {
   const post = ["content-type", "application/json", "accept", "application/json, text/event-stream", ...headers];
-  return { target, address, path, post, plain: headers, names };
+  return { target, address, path, post: repeated(post), plain: headers, names };
 }
 
 function parseUrl(target: UpstreamTarget): URL {
@@ -106,7 +107,7 @@ export function withMessageHeaders(
   prepared: Prepared,
   message: Pick<OutboundMessage, "headers" | "paramHeaders">,
 ): readonly string[] {
-  if (message.headers === undefined && message.paramHeaders === undefined) return base;
+  if (isEmpty(message.headers) && isEmpty(message.paramHeaders)) return base;
   const all = [...base];
   for (const [name, value] of Object.entries(message.headers ?? {})) {
     if (!prepared.names.has(name.toLowerCase())) all.push(name, value);
@@ -115,6 +116,11 @@ export function withMessageHeaders(
     if (name.startsWith("mcp-param-")) all.push(name, value);
   }
   return all;
+}
+
+function isEmpty(headers: Readonly<Record<string, string>> | undefined): boolean {
+  for (const _ in headers) return false;
+  return true;
 }
 
 const SAFE_VALUE = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;

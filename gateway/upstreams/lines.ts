@@ -18,6 +18,7 @@ import {
   requestBody,
 } from "./handshake.ts";
 import type { Holdings, HoldingsStore, StoredSession } from "./holdings.ts";
+import { repeated } from "./lean/request-head.ts";
 import type { Holder, UpstreamTarget } from "./types.ts";
 import { faultOf, type Wire } from "./wire.ts";
 
@@ -185,7 +186,7 @@ export class Lines {
       headers: prepared.post,
       body: initializeBody(id, introduction),
       method: "initialize",
-      id: Buffer.from(JSON.stringify(id)),
+      id: JSON.stringify(id),
       timeoutMs: target.requestTimeoutMs,
     });
     if (answer === undefined) throw protocolFault(target, "it gave no answer to initialize");
@@ -247,7 +248,7 @@ export class Lines {
       headers: session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)],
       body,
       method,
-      id: id === undefined ? undefined : Buffer.from(JSON.stringify(id)),
+      id: id === undefined ? undefined : JSON.stringify(id),
       timeoutMs: target.requestTimeoutMs,
     });
   }
@@ -276,10 +277,28 @@ export function sessionHeaders(session: StoredSession): string[] {
   return ["mcp-protocol-version", session.version, "mcp-session-id", session.sessionId];
 }
 
+type SessionlessHeaders = { readonly post: readonly string[]; readonly stream: readonly string[] };
+const sessionless = new WeakMap<Prepared, Map<string, SessionlessHeaders>>();
+
+/** Headers towards an upstream without sessions: of POST, and of GET for an event stream. */
+export function sessionlessHeaders(prepared: Prepared, version: string): SessionlessHeaders {
+  const byVersion = sessionless.get(prepared) ?? new Map<string, SessionlessHeaders>();
+  const known = byVersion.get(version);
+  if (known !== undefined) return known;
+  const headers = ["mcp-protocol-version", version];
+  const made = {
+    post: repeated([...prepared.post, ...headers]),
+    stream: [...prepared.plain, ...headers, ...ACCEPT_STREAM],
+  };
+  sessionless.set(prepared, byVersion.set(version, made));
+  return made;
+}
+
 function lineOf(prepared: Prepared, session: StoredSession, now: number): Line {
   const headers = sessionHeaders(session);
   const plain = [...prepared.plain, ...headers];
-  return { session, post: [...prepared.post, ...headers], plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
+  const post = repeated([...prepared.post, ...headers]);
+  return { session, post, plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
 }
 
 /**
