@@ -112,8 +112,10 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
 }
 
 function engineNamed(name: Settings["HTTP_SERVER"]): EngineFactory {
-  if (name === "fastify") return engines.fastify;
-  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has fastify`;
+  const there: Partial<Record<typeof name, EngineFactory>> = engines;
+  const found = there[name];
+  if (found !== undefined) return found;
+  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has ${Object.keys(engines).join(", ")}`;
   throw fault("MCPS_SETTINGS", { count: 1, problems });
 }
 

@@ -131,7 +131,12 @@ export function planSettings({ gateway, timeouts, mcp, engine, shutdown, caches 
 }
 
 /** What the plan counts for one worker: heap, base and requests in flight. A process without a supervisor has the container's limit. */
-function workerBytes({ maxOldSpaceMiB, workerBaseMiB, inFlightPerWorker, bytesPerRequest }: Site["plan"]["gateway"]): number {
+function workerBytes({
+  maxOldSpaceMiB,
+  workerBaseMiB,
+  inFlightPerWorker,
+  bytesPerRequest,
+}: Site["plan"]["gateway"]): number {
   return Math.floor((maxOldSpaceMiB + workerBaseMiB) * 1024 * 1024 + inFlightPerWorker * bytesPerRequest);
 }
 
