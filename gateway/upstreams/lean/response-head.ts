@@ -45,7 +45,8 @@ type Said = {
 /** Reads a head as latin1 text, up to and with its empty line. Throws InvalidResponse. */
 export function readHead(text: string): ResponseHead {
   const status = readStatus(text);
-  const headers: IncomingHttpHeaders = {};
+  // Any name may come, those of an object's own members too.
+  const headers: IncomingHttpHeaders = Object.create(null);
   const said: Said = { length: undefined, coding: undefined, connection: "", keepAlive: "" };
   const last = text.length - 2;
   for (let pos = text.indexOf("\r\n") + 2; pos < last; ) pos = readField(text, pos, headers, said);
@@ -64,9 +65,7 @@ function readStatus(text: string): number {
   }
   const after = text.charCodeAt(12);
   const end = after === SPACE ? endOfText(text, 13) : 12;
-  if (text.charCodeAt(end) !== CR || text.charCodeAt(end + 1) !== LF) {
-    throw new InvalidResponse("the status line does not end with CRLF", "HPE_INVALID_STATUS");
-  }
+  if (!endsAt(text, end)) throw new InvalidResponse("the status line does not end with CRLF", "HPE_INVALID_STATUS");
   return status;
 }
 
@@ -80,6 +79,11 @@ function endOfText(text: string, from: number): number {
   }
 }
 
+function endsAt(text: string, end: number): boolean {
+  if (text.charCodeAt(end) === LF) throw new InvalidResponse("LF without CR", "HPE_CR_EXPECTED");
+  return text.charCodeAt(end) === CR && text.charCodeAt(end + 1) === LF;
+}
+
 /** Reads one field line into the headers and gives the position after it. Trailers are read without `said`. */
 export function readField(text: string, start: number, headers: IncomingHttpHeaders, said?: Said): number {
   let colon = start;
@@ -90,17 +94,17 @@ export function readField(text: string, start: number, headers: IncomingHttpHead
   let from = colon + 1;
   while (text.charCodeAt(from) === SPACE || text.charCodeAt(from) === TAB) from++;
   const end = endOfText(text, from);
-  if (text.charCodeAt(end) !== CR || text.charCodeAt(end + 1) !== LF) {
-    throw new InvalidResponse("a field does not end with CRLF", "HPE_INVALID_HEADER_TOKEN");
-  }
-  let to = end;
-  while (to > from && (text.charCodeAt(to - 1) === SPACE || text.charCodeAt(to - 1) === TAB)) to--;
+  if (!endsAt(text, end)) throw new InvalidResponse("a field does not end with CRLF", "HPE_INVALID_HEADER_TOKEN");
   const name = text.slice(start, colon).toLowerCase();
+  let to = end;
+  while (to > from && text.charCodeAt(to - 1) === SPACE) to--;
+  // llhttp takes "chunked" and a tab for another coding: such a field counts for the end of the response as it stands.
+  if (said !== undefined) listen(said, name, text.slice(from, to));
+  while (to > from && (text.charCodeAt(to - 1) === SPACE || text.charCodeAt(to - 1) === TAB)) to--;
   const value = text.slice(from, to);
   const known = headers[name];
   if (known === undefined) headers[name] = value;
   else headers[name] = typeof known === "string" ? [known, value] : [...known, value];
-  if (said !== undefined) listen(said, name, value);
   return end + 2;
 }
 

@@ -33,8 +33,9 @@ const CRLF = Buffer.from("\r\n");
 const EMPTY_LINE = Buffer.from("\r\n\r\n");
 const BEGINNING = Buffer.from("HTTP/1.");
 const NOTHING = Buffer.alloc(0);
-/** An extension of a chunk (RFC 9112 §7.1.1) is not understood, but has to be text. */
-const SIZE_LINE = /^([0-9a-fA-F]+)(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
+/** A size and extensions (RFC 9112 §7.1.1), which nobody has asked for and nobody reads. */
+const SIZE_LINE =
+  /^([0-9a-fA-F]+)(?:;[\w!#$%&'*+\-.^`|~]+(?:=(?:[\w!#$%&'*+\-.^`|~]+|"[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]*"))?)*\r\n$/;
 
 const HEX = new Int8Array(256).fill(-1);
 for (const [value, char] of [..."0123456789abcdef"].entries()) {
@@ -261,8 +262,17 @@ export class ResponseReader {
     const line = this.#gathered();
     this.#trailerBytes += line.length;
     if (line.length === CRLF.length) this.#state = DONE;
-    else readField(line, 0, {});
+    else this.#readTrailer(line);
     return -next;
+  }
+
+  /** What says where a response ends has no place after it (RFC 9110 §6.5.1). */
+  #readTrailer(line: string): void {
+    const fields: IncomingHttpHeaders = Object.create(null);
+    readField(line, 0, fields);
+    if ("content-length" in fields || "transfer-encoding" in fields) {
+      throw new InvalidResponse("a length or a coding came after the body", "HPE_UNEXPECTED_CONTENT_LENGTH");
+    }
   }
 
   /**
