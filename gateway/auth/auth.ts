@@ -82,9 +82,11 @@ class TokenAuth implements Auth {
   #recall(authorization: string): Principal | undefined {
     const entry = this.#known.get(authorization);
     if (entry === undefined) return undefined;
-    this.#known.delete(authorization);
-    if (this.#options.now() >= entry.until) return undefined;
-    this.#known.set(authorization, entry);
+    const isOver = this.#options.now() >= entry.until;
+    // The order of insertion is the order of use; a map that is half empty need not keep it.
+    if (isOver || this.#known.size > MAX_CACHED / 2) this.#known.delete(authorization);
+    if (isOver) return undefined;
+    if (this.#known.size >= MAX_CACHED / 2) this.#known.set(authorization, entry);
     return entry.principal;
   }
 

@@ -4,12 +4,19 @@ import { encodeSettings, settingsFingerprint, sharedSettings } from "../../contr
 import { type SettingName, type Settings, secretNames, settingNames, settingOf } from "../../contract/settings.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
 
+const PATTERNED: Readonly<Record<string, readonly string[]>> = {
+  GATEWAY_TOOL_NAME_SEPARATOR: ["__", "-", "."],
+  URL_PATH_PREFIX: ["/gateway", "/a/b.c~d"],
+};
+
 /** Any value that the setting may have. */
 function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
   const declaration = settingOf(name);
   const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }).filter((value) => !value.includes("\0"));
   switch (declaration.type) {
     case "integer":
+      if (declaration.auto === true) return fc.oneof(fc.constant("auto"), fc.integer({ min: 1, max: 256 }));
+      return fc.integer({ min: declaration.min ?? 0, max: declaration.max ?? 1e9 });
     case "bytes":
       return fc.integer({ min: declaration.min ?? 0, max: declaration.max ?? 1e9 });
     case "number":
@@ -47,8 +54,17 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
         ? text
             .map((value) => value.padEnd(declaration.min ?? 1, "x"))
             .filter((value) => Buffer.byteLength(value) <= (declaration.max ?? 1e9))
-        : fc.constantFrom("__", "-", ".");
+        : fc.constantFrom(...(PATTERNED[name] ?? []));
   }
+}
+
+/** TLS needs its files together, and client certificates need TLS and an authority. */
+function isTogether(values: Readonly<Record<string, unknown>>): boolean {
+  const isSet = (name: string) => values[name] !== undefined;
+  if (isSet("TLS_CERT_FILE") !== isSet("TLS_KEY_FILE")) return false;
+  return (
+    (values.TLS_CLIENT_CERTIFICATE ?? "none") === "none" || (isSet("TLS_CERT_FILE") && isSet("TLS_CLIENT_CA_FILE"))
+  );
 }
 
 describe("encodeSettings", () => {
@@ -88,7 +104,7 @@ describe("settingsFingerprint", () => {
       requiredKeys: [],
     });
     fc.assert(
-      fc.property(arbitrary, (values) => {
+      fc.property(arbitrary.filter(isTogether), (values) => {
         const environment = encodeSettings(values as Partial<Settings>);
         expect(effective(environment)).toBe(settingsFingerprint(environment));
       }),
