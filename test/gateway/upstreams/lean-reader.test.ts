@@ -294,7 +294,6 @@ function readByNode(
     const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
     const asked = request({ createConnection: () => socket, host: "x", method: "POST" });
     asked.on("error", () => resolve(undefined));
-    asked.on("close", () => resolve(undefined));
     asked.on("response", (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
