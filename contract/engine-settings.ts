@@ -165,7 +165,11 @@ export const engineSettings = {
     aliases: ["GRANIAN_URL_PATH_PREFIX"],
     room: "engine",
     description: "The path under which the gateway is reached, such as `/gateway`; requests outside it are not found.",
-    knob: { engines: "both", effect: "`/health` is found under it and nowhere else.", keys: ["url-path-prefix"] },
+    knob: {
+      engines: "both",
+      effect: "Routes are found under it and nowhere else; `/health` and `/ready` without it, too.",
+      keys: ["url-path-prefix"],
+    },
   },
   // TLS
   TLS_CERT_FILE: {
