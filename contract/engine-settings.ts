@@ -167,7 +167,7 @@ export const engineSettings = {
     description: "The path under which the gateway is reached, such as `/gateway`; requests outside it are not found.",
     knob: {
       engines: "both",
-      effect: "Routes are found under it and nowhere else; `/health` and `/ready` without it, too.",
+      effect: "`/version` is found under it and nowhere else; probes also without it.",
       keys: ["url-path-prefix"],
     },
   },
