@@ -88,6 +88,7 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     httpSse,
     webSockets,
     maxBodyBytes: settings.MAX_BODY_BYTES,
+    pathPrefix: settings.URL_PATH_PREFIX,
     log,
     open: openRoutes(input, () => admission.gauges().draining),
     own: ownRoutes(input),
@@ -131,7 +132,7 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
 
 /** Routes that tell principals of the gateway itself. */
 function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) {
-  const openApi = openApiDocument(VERSION);
+  const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({

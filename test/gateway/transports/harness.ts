@@ -433,6 +433,7 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
     httpSse,
     webSockets,
     maxBodyBytes: 1_000_000,
+    pathPrefix: "",
     log: transports.log,
     open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
     own: {},
