@@ -27,7 +27,8 @@ enum outcome { GOOD, REFUSED, FAILED };
 static int poller, port, free_count;
 static Conn **free_conns;
 static Samples samples[2];
-static long failed, lost;
+static long failed, lost, in_time;
+static double end;
 
 static double now_s(void) {
   struct timespec t;
@@ -72,6 +73,7 @@ static void open_conn(Conn *c) {
 static void answered(Conn *c, enum outcome outcome, double now) {
   if (outcome == FAILED) failed++;
   else record(&samples[outcome], (now - c->due) * 1e3);
+  if (outcome == GOOD && now <= end) in_time++;
   c->busy = 0;
   c->got = 0;
   free_conns[free_count++] = c;
@@ -114,9 +116,9 @@ static void readable(Conn *c, double now) {
 static void say(size_t unsent, double seconds) {
   for (int which = GOOD; which <= REFUSED; which++)
     if (samples[which].count > 0) qsort(samples[which].at, samples[which].count, sizeof(float), by_value);
-  printf("{\"good\":%zu,\"refused\":%zu,\"failed\":%ld,\"lost\":%ld,\"unsent\":%zu,\"seconds\":%.4f,\"p50Ms\":%.4f,\"p99Ms\":%.4f,"
+  printf("{\"good\":%zu,\"goodInTime\":%ld,\"refused\":%zu,\"failed\":%ld,\"lost\":%ld,\"unsent\":%zu,\"seconds\":%.4f,\"p50Ms\":%.4f,\"p99Ms\":%.4f,"
     "\"refusedP50Ms\":%.4f,\"refusedP99Ms\":%.4f}\n",
-    samples[GOOD].count, samples[REFUSED].count, failed, lost, unsent, seconds, percentile(&samples[GOOD], 0.5),
+    samples[GOOD].count, in_time, samples[REFUSED].count, failed, lost, unsent, seconds, percentile(&samples[GOOD], 0.5),
     percentile(&samples[GOOD], 0.99), percentile(&samples[REFUSED], 0.5), percentile(&samples[REFUSED], 0.99));
 }
 
@@ -159,7 +161,8 @@ int main(int argc, char **argv) {
     free_conns[free_count++] = c;
   }
   srand48(1);
-  double begin = now_s(), end = begin + seconds, due = begin, now = begin, stop = end + TIMEOUT_S;
+  double begin = now_s(), due = begin, now = begin, stop = begin + seconds + TIMEOUT_S;
+  end = begin + seconds;
   while (now < end || (free_count < connections && now < stop)) {
     while (due <= now && now < end && free_count > 0) {
       Conn *c = free_conns[--free_count];

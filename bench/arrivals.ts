@@ -1,6 +1,5 @@
 /** Arrivals at a rate, by the program in C, or where there is no compiler by our own generator. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fire } from "./generator.ts";
 import { BESIDE, output, start } from "./machine.ts";
@@ -19,6 +18,8 @@ export type Arrivals = {
 export type Arrived = {
   /** Answered with 200, and with 503. */
   readonly good: number;
+  /** Of the good ones, those answered before the end. */
+  readonly goodInTime: number;
   readonly refused: number;
   /** Anything else, lost connections among them. */
   readonly failed: number;
@@ -30,25 +31,28 @@ export type Arrived = {
   readonly refusedP99Ms: number | undefined;
 };
 
-export async function arrive({ url, requests, connections, rate, seconds }: Arrivals): Promise<Arrived> {
-  const directory = await mkdtemp(join(tmpdir(), "mcp-stack-arrivals-"));
-  try {
-    const program = await compiled(directory, "arrivals");
-    if (program === undefined) return await byNode({ url, requests, connections, rate, seconds });
-    const file = join(directory, "requests");
-    await writeFile(file, requests.map((request) => `${request}\0`).join(""));
-    const numbers = [new URL(url).port, connections, rate.toFixed(1), seconds].map(String);
-    return JSON.parse(await output(start(BESIDE, program, [...numbers, file])));
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+/** `directory`: where the program is, or is compiled to. */
+export async function arrive(directory: string, arrivals: Arrivals): Promise<Arrived> {
+  const program = await compiled(directory, "arrivals");
+  if (program === undefined) return byNode(arrivals);
+  const { url, requests, connections, rate, seconds } = arrivals;
+  const file = join(await mkdtemp(join(directory, "requests-")), "requests");
+  await writeFile(file, requests.map((request) => `${request}\0`).join(""));
+  const numbers = [new URL(url).port, connections, rate.toFixed(1), seconds].map(String);
+  return JSON.parse(await output(start(BESIDE, program, [...numbers, file])));
 }
 
 async function byNode({ url, requests, connections, rate, seconds }: Arrivals): Promise<Arrived> {
   const load = { kind: "open", rps: rate, connections, seconds } as const;
-  const { calls, failures, refused, unsent, p50Ms, p99Ms } = await fire({ url, requests, load, expect: "" });
+  const { calls, failures, goodInTime, refused, unsent, p50Ms, p99Ms } = await fire({
+    url,
+    requests,
+    load,
+    expect: "",
+  });
   return {
     good: calls - failures,
+    goodInTime,
     refused,
     failed: failures - refused,
     unsent,

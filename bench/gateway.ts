@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtemp } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { engines } from "../gateway/engine/index.ts";
 import { firstJson, type Part, start, UNDER_TEST } from "./machine.ts";
 import { CLIENT, JSON_HEADERS, LEGACY } from "./requests.ts";
 
@@ -24,18 +25,27 @@ const ROOT = resolve(import.meta.dirname, "..");
 export const CLI = join(ROOT, "cli/mcp-stack.js");
 
 /** Admission counts every call, and refuses none of those that the bench asks at once. */
-const SETTINGS = { MAX_IN_FLIGHT: "4096", HEALTH_CHECK_INTERVAL: "0", MCP_EXAMPLE_SERVER: "false", LOG_LEVEL: "error" };
+const SETTINGS = {
+  WORKERS: "1",
+  MAX_IN_FLIGHT: "4096",
+  MAX_STREAMS: "20000",
+  HEALTH_CHECK_INTERVAL: "0",
+  MCP_EXAMPLE_SERVER: "false",
+  LOG_LEVEL: "error",
+};
 
 /** Whether this version has the engine. */
 export function knowsEngine(engine: Engine): boolean {
-  const { status } = spawnSync(process.execPath, [CLI, "serve", "--print-settings"], {
-    env: { ...process.env, HTTP_SERVER: engine },
-    stdio: "ignore",
-  });
-  return status === 0;
+  return Object.hasOwn(engines, engine);
 }
 
-export async function startGateway(parent: string, engine: Engine, env: NodeJS.ProcessEnv = {}): Promise<Gateway> {
+/** `ready` is called as soon as it says that it is. */
+export async function startGateway(
+  parent: string,
+  engine: Engine,
+  env: NodeJS.ProcessEnv = {},
+  ready: (pid: number) => void = () => undefined,
+): Promise<Gateway> {
   const data = env.DATA_DIR ?? (await mkdtemp(join(parent, `${engine}-`)));
   const settings = { ...SETTINGS, HTTP_SERVER: engine, DATA_DIR: data, ...env };
   const part = start(UNDER_TEST, process.execPath, [CLI, "serve", "--first-run", "--port", "0", "--json"], {
@@ -43,6 +53,7 @@ export async function startGateway(parent: string, engine: Engine, env: NodeJS.P
   });
   try {
     const { url = "", token = "" } = await firstJson(part);
+    ready(part.pid);
     const user = spawnSync(process.execPath, [CLI, "token", "--username", "bench@example.com", "--data-dir", data]);
     return {
       engine,

@@ -14,7 +14,9 @@ import { http2 } from "./sections/http2.ts";
 import { latency } from "./sections/latency.ts";
 import { lists } from "./sections/lists.ts";
 import { others } from "./sections/others.ts";
+import { overload } from "./sections/overload.ts";
 import { scale } from "./sections/scale.ts";
+import { standing } from "./sections/standing.ts";
 import { websocket } from "./sections/websocket.ts";
 import { type Stage, setStage } from "./stage.ts";
 
@@ -29,6 +31,8 @@ const SECTIONS: readonly Section[] = [
   latency,
   scale,
   others,
+  standing,
+  overload,
 ];
 
 const { values } = parseArgs({
@@ -39,7 +43,8 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "2" },
     varied: { type: "boolean", default: false },
     peers: { type: "string" },
-    "overload-seconds": { type: "string", default: "15" },
+    /** For each engine; a minute where nothing else is measured. */
+    "overload-seconds": { type: "string" },
   },
 });
 
@@ -48,23 +53,31 @@ for (const name of chosen)
   if (!SECTIONS.some((section) => section.name === name))
     throw new Error(`--only ${name}: the sections are ${SECTIONS.map((section) => section.name).join(", ")}`);
 
+/** Of the section at hand. */
+let failures: string[] = [];
 let staged: Promise<Stage> | undefined;
 const course: Course = {
   rounds: wholeOf("rounds"),
   seconds: wholeOf("seconds"),
   varied: values.varied,
   peers: values.peers,
-  overloadSeconds: wholeOf("overload-seconds"),
+  overloadSeconds: wholeOf("overload-seconds", values.only?.join() === "overload" ? "60" : "15"),
   say: (line) => process.stderr.write(`${line}\n`),
+  failed(what, error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    failures.push(`${what}: ${reason.slice(0, 500)}`);
+    course.say(`FAILED ${failures.at(-1)}`);
+  },
   stage: () => {
     staged ??= setStage();
     return staged;
   },
 };
 
-function wholeOf(name: "rounds" | "seconds" | "overload-seconds"): number {
-  const value = Number(values[name]);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} ${values[name]}: a whole number from 1`);
+function wholeOf(name: "rounds" | "seconds" | "overload-seconds", otherwise = "1"): number {
+  const given = values[name] ?? otherwise;
+  const value = Number(given);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} ${given}: a whole number from 1`);
   return value;
 }
 
@@ -79,18 +92,26 @@ function provenance(section: Section): string {
 (${cpus()[0]?.model.trim() ?? "unknown"}). ${how}; ${course.rounds} alternating rounds of ${course.seconds} s.`;
 }
 
-const measured: Record<string, string> = {};
+async function runSection(section: Section): Promise<void> {
+  const began = performance.now();
+  failures = [];
+  course.say(`${section.name} …`);
+  const text = await section.run(course).catch((error: unknown) => {
+    course.failed(section.name, error);
+    return "";
+  });
+  course.say(`${section.name} took ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  if (failures.length > 0) process.exitCode = 1;
+  if (text === "") return;
+  const failed = failures.length === 0 ? "" : `\n\nFailed: ${failures.join("; ")}.`;
+  const whole = `${provenance(section)}\n\n${text}${failed}`;
+  process.stdout.write(`## ${section.heading}\n\n${whole}\n\n`);
+  // Written one by one: what comes later may be interrupted.
+  if (values.write) await writeSections({ [section.heading]: whole });
+}
+
 try {
-  for (const section of SECTIONS) {
-    if (!chosen.includes(section.name)) continue;
-    course.say(`${section.name} …`);
-    const text = await section.run(course);
-    if (text === "") continue;
-    measured[section.heading] = `${provenance(section)}\n\n${text}`;
-    process.stdout.write(`## ${section.heading}\n\n${measured[section.heading]}\n\n`);
-    // Written one by one: what comes later may fail.
-    if (values.write) await writeSections({ [section.heading]: measured[section.heading] ?? "" });
-  }
+  for (const section of SECTIONS) if (chosen.includes(section.name)) await runSection(section);
 } finally {
   await (await staged)?.close();
 }

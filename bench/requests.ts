@@ -62,14 +62,14 @@ const AGENTS = [
 ];
 
 /**
- * `count` requests of which no two are alike: ids are numbers and strings of several lengths, the argument differs in length, headers come
+ * `count` requests, up to 1000, of which no two are alike: ids are numbers and strings of several lengths, the argument differs in length, headers come
  * in other orders and cases and with some that mean nothing here. Each is right where the shot is that it was made of.
  */
 export function varied(shots: readonly Shot[], count: number): readonly Shot[] {
   return Array.from({ length: count }, (_, index) => {
     const { headers, body } = shots[index % shots.length] ?? { headers: {}, body: "{}" };
     const message = JSON.parse(body);
-    message.id = index % 3 === 0 ? index : index % 3 === 1 ? `request-${index}` : 10 ** (index % 15) + index;
+    message.id = index % 3 === 0 ? index : index % 3 === 1 ? `request-${index}` : 10 ** (3 + (index % 12)) + index;
     const text: unknown = message.params?.arguments?.text;
     if (typeof text === "string")
       message.params.arguments.text = `${index} ${text.slice(0, (index * 7) % text.length)}`;

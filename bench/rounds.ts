@@ -33,6 +33,8 @@ export type Pace = {
   /** No two requests of many are alike. */
   readonly varied: boolean;
   say(line: string): void;
+  /** A lane that cannot be measured: the others are, and the run ends with an error. */
+  failed(what: string, error: unknown): void;
 };
 
 export type Fire = (volley: Volley, expect: string) => Promise<Counted>;
@@ -46,28 +48,38 @@ export const fireAny: Fire = ({ url, shots, connections, seconds }, expect) =>
     ? fireWrk({ url, shots, connections, seconds })
     : fire({ url, requests: posted(url, shots), load: { kind: "closed", connections, seconds }, expect });
 
-/** Every lane is checked and warmed first. Throws at a wrong answer. */
+/** Every lane is checked and warmed first. One with a wrong answer is left out from there on. */
 export async function measure(given: readonly Lane[], pace: Pace, shoot: Fire = fireAny): Promise<Measured> {
-  const lanes = given.map((lane) => (pace.varied ? { ...lane, shots: varied(lane.shots, VARIANTS) } : lane));
+  const measured = new Map<string, Round[]>(given.map(({ name }) => [name, []]));
   const lengths = new Map<string, number | undefined>();
-  for (const lane of lanes) {
+  let lanes = given.map((lane) => (pace.varied ? { ...lane, shots: varied(lane.shots, VARIANTS) } : lane));
+  const each = async (work: (lane: Lane) => Promise<void>): Promise<void> => {
+    const sound: Lane[] = [];
+    for (const lane of lanes) {
+      const error: unknown = await work(lane).then(
+        () => undefined,
+        (reason) => reason,
+      );
+      if (error === undefined) sound.push(lane);
+      else pace.failed(lane.name, error);
+    }
+    lanes = sound;
+  };
+  await each(async (lane) => {
     await check(lane);
     lengths.set(lane.name, perAnswer(await shoot({ ...lane, seconds: WARM_SECONDS }, lane.expect)));
-  }
-  const measured = new Map<string, Round[]>(lanes.map(({ name }) => [name, []]));
-  for (let index = 0; index < pace.rounds; index += 1) {
-    for (const lane of lanes) {
+  });
+  for (let index = 0; index < pace.rounds; index += 1)
+    await each(async (lane) => {
       const round = await oneRound(lane, pace, shoot);
       const [length, expected] = [perAnswer(round), lengths.get(lane.name)];
       // wrk does not read answers: their mean length tells errors with status 200 from results.
       if (length !== undefined && expected !== undefined && Math.abs(length / expected - 1) > 0.02)
-        throw new Error(`${lane.name}: answers have ${length} bytes, in the warm-up they had ${expected}`);
+        throw new Error(`answers have ${length} bytes, in the warm-up they had ${expected}`);
       measured.get(lane.name)?.push(round);
-      pace.say(
-        `round ${index + 1}, ${lane.name}: ${round.perSecond.toFixed(0)}/s, ${round.cpuMsPerCall?.toFixed(4) ?? "–"} ms of CPU`,
-      );
-    }
-  }
+      const cpu = round.cpuMsPerCall === undefined ? "–" : (round.cpuMsPerCall * 1000).toFixed(1);
+      pace.say(`round ${index + 1}, ${lane.name}: ${round.perSecond.toFixed(0)}/s, ${cpu} µs of CPU`);
+    });
   return measured;
 }
 
@@ -76,12 +88,12 @@ function perAnswer({ bytes, calls }: Counted): number | undefined {
 }
 
 /** Each of the requests is answered as expected. */
-async function check({ name, url, checkUrl = url, shots, expect }: Lane): Promise<void> {
+async function check({ url, checkUrl = url, shots, expect }: Lane): Promise<void> {
   for (const { headers, body } of shots) {
     const answer = await fetch(checkUrl, { method: "POST", headers, body });
     const text = await answer.text();
     if (answer.status !== 200 || !text.includes(expect))
-      throw new Error(`${name}: ${body.slice(0, 200)} was answered with ${answer.status} ${text.slice(0, 500)}`);
+      throw new Error(`${body.slice(0, 200)} was answered with ${answer.status} ${text.slice(0, 500)}`);
   }
 }
 
@@ -92,7 +104,7 @@ async function oneRound(lane: Lane, { seconds }: Pace, shoot: Fire): Promise<Rou
   const took = (performance.now() - began) / 1000;
   const [after, busyAfter] = [cpu(), coreBusySeconds(BESIDE)];
   if (counted.failures > 0 || counted.calls === 0)
-    throw new Error(`${lane.name}: ${counted.failures} of ${counted.calls} requests failed`);
+    throw new Error(`${counted.failures} of ${counted.calls} requests failed`);
   return {
     ...counted,
     perSecond: counted.calls / counted.seconds,

@@ -16,13 +16,10 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "answers.h"
 
-enum { IN_SIZE = 16 * 1024, PAGE = 1000, EVENTS = 200, LARGE = 64 * 1024, SMALL = 111, SLOW_MS = 50, TICK_MS = 2 };
+enum { IN_SIZE = 16 * 1024, EVENTS = 200, SLOW_MS = 50, TICK_MS = 2 };
 enum kind { LISTENER, CLIENT };
-enum tool { ECHO, LARGE_RESULT, SLOW, EVENTS_FAST, EVENTS_PACED, TOOLS };
-static const char *const NAMES[TOOLS] = {"echo", "large", "slow", "events", "ticks"};
-
-typedef struct { char *at; size_t size, room; } Text;
 typedef struct Conn {
   int fd;
   enum kind kind;
@@ -37,84 +34,13 @@ typedef struct Conn {
   struct Conn *next;   /* in the list of those that wait for a time, or for their turn */
 } Conn;
 
-static int poller, isModern, hasSession, toolCount;
-static char large[LARGE + 1];
+static int poller;
 static Conn *slow_head, *slow_tail, *streams;
 
 static double now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
-}
-
-static void put(Text *text, const char *bytes, size_t size) {
-  if (text->size + size > text->room) {
-    text->room = (text->size + size) * 2;
-    text->at = realloc(text->at, text->room);
-    if (text->at == NULL) abort();
-  }
-  memcpy(text->at + text->size, bytes, size);
-  text->size += size;
-}
-static void say(Text *text, const char *words) { put(text, words, strlen(words)); }
-
-/* Of `"name":"<tool>"`, the first that is one of ours: clientInfo has a name too. */
-static enum tool tool_of(const char *body) {
-  for (const char *at = body; (at = strstr(at, "\"name\":\"")) != NULL;) {
-    at += 8;
-    for (int tool = 0; tool < TOOLS; tool++) {
-      size_t size = strlen(NAMES[tool]);
-      if (strncmp(at, NAMES[tool], size) == 0 && at[size] == '"') return tool;
-    }
-  }
-  return ECHO;
-}
-
-static void list_tools(Text *out, const char *body) {
-  const char *cursor = strstr(body, "\"cursor\":\"");
-  int from = cursor == NULL ? 0 : atoi(cursor + 10), to = from + PAGE < toolCount ? from + PAGE : toolCount;
-  char line[400];
-  say(out, "{\"tools\":[");
-  for (int index = from; index < to; index++) {
-    char name[32];
-    if (index < TOOLS) snprintf(name, sizeof name, "%s", NAMES[index]);
-    else snprintf(name, sizeof name, "tool-%d", index);
-    snprintf(line, sizeof line,
-      "%s{\"name\":\"%s\",\"description\":\"Says a text of its own, whatever it is told\",\"inputSchema\":{\"type\":\"object\","
-      "\"properties\":{\"text\":{\"type\":\"string\"}},\"required\":[\"text\"]}}", index == from ? "" : ",", name);
-    say(out, line);
-  }
-  say(out, "]");
-  if (to < toolCount) { snprintf(line, sizeof line, ",\"nextCursor\":\"%d\"", to); say(out, line); }
-  say(out, isModern ? ",\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\"}" : "}");
-}
-
-#define INFO "{\"name\":\"bench\",\"version\":\"1.0.0\"}"
-
-/* The answer to a message into `out`; which tool it called, ECHO for all else; -1 for a notification, which has none. */
-static int answer(Text *out, const char *body) {
-  const char *id = strstr(body, "\"id\":"), *method = strstr(body, "\"method\":\"");
-  if (id == NULL || method == NULL) return -1;
-  id += 5; method += 10;
-  const char *end = *id == '"' ? strchr(id + 1, '"') + 1 : id + strcspn(id, ",}");
-  int is_call = strncmp(method, "tools/call\"", 11) == 0;
-  enum tool tool = is_call ? tool_of(body) : ECHO;
-  say(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-  put(out, id, end - id);
-  if (is_call) {
-    say(out, ",\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"");
-    put(out, large, tool == LARGE_RESULT ? LARGE : SMALL);
-    say(out, isModern ? "\"}],\"isError\":false,\"resultType\":\"complete\"}" : "\"}],\"isError\":false}");
-  } else if (strncmp(method, "tools/list\"", 11) == 0) { say(out, ",\"result\":"); list_tools(out, body); }
-  else if (!isModern && strncmp(method, "initialize\"", 11) == 0)
-    say(out, ",\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":" INFO "}");
-  else if (isModern && strncmp(method, "server/discover\"", 16) == 0)
-    say(out, ",\"result\":{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}},"
-      "\"ttlMs\":0,\"cacheScope\":\"private\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" INFO "}}");
-  else if (strncmp(method, "ping\"", 5) == 0) say(out, ",\"result\":{}");
-  else say(out, ",\"error\":{\"code\":-32601,\"message\":\"Method not found\"}");
-  say(out, "}");
-  return tool;
 }
 
 static void hang_up(Conn *c) {
@@ -157,7 +83,7 @@ static void wait_until(Conn *c, double due) {
 static void serve(Conn *c, const char *head, const char *body) {
   const char *line = strchr(head, '\r'), *query = strstr(head, "tools=");
   isModern = memmem(head, line - head, "/modern", 7) != NULL;
-  hasSession = memmem(head, line - head, "/session", 8) != NULL;
+  int hasSession = memmem(head, line - head, "/session", 8) != NULL;
   toolCount = query != NULL && query < line ? atoi(query + 6) : TOOLS;
   if (strncmp(head, "POST ", 5) != 0) {
     say(&c->out, strncmp(head, "DELETE ", 7) == 0 ? "HTTP/1.1 204 No Content\r\n\r\n" : "HTTP/1.1 405 Not Allowed\r\nContent-Length: 0\r\n\r\n");
@@ -283,7 +209,6 @@ static int speak_lines(void) {
   Text out = {0};
   char *line = NULL;
   size_t room = 0;
-  toolCount = TOOLS;
   while (getline(&line, &room, stdin) > 0) {
     out.size = 0;
     if (answer(&out, line) < 0) continue;

@@ -32,8 +32,13 @@ function headBytes({ method = "", url = "", rawHeaders }: IncomingMessage): numb
   return method.length + url.length + "  HTTP/1.1\r\n\r\n".length + fields;
 }
 
-/** Calls exactly one of the receiver's functions, once. */
-export function readBody(request: IncomingMessage, limit: number, receiver: BodyReceiver): void {
+/** Calls exactly one of the receiver's functions, once. `withinMs`: time for the whole of it; undefined = the server's own. */
+export function readBody(
+  request: IncomingMessage,
+  limit: number,
+  withinMs: number | undefined,
+  receiver: BodyReceiver,
+): void {
   const length = request.headers["content-length"];
   // node:http has refused what is no plain number, and a length beside Transfer-Encoding (RFC 9112 §6.3).
   const announced = length === undefined ? undefined : Number(length);
@@ -45,18 +50,21 @@ export function readBody(request: IncomingMessage, limit: number, receiver: Body
     receiver.failed("too-large");
     return;
   }
+  const timer = withinMs === undefined ? undefined : setTimeout(() => failed("late"), withinMs);
   const chunks: Buffer[] = [];
   let size = 0;
   let done = false;
   const whole = () => {
     if (done) return;
     done = true;
+    clearTimeout(timer);
     const [only] = chunks;
     receiver.body(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
   };
   const failed = (reason: BodyRefusal) => {
     if (done) return;
     done = true;
+    clearTimeout(timer);
     chunks.length = 0;
     receiver.failed(reason);
   };
