@@ -1,5 +1,4 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import { fault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
@@ -7,7 +6,7 @@ import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
-import { type EngineFactory, engines, type ServerEngine } from "./engine/index.ts";
+import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
@@ -95,7 +94,7 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
-  const engine = engineNamed(settings.HTTP_SERVER)(
+  const engine = engines[settings.HTTP_SERVER](
     engineOptions(settings, false, (event, fields) => log.warn(event, fields)),
     application,
   );
@@ -110,14 +109,6 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
       input.store.releaseIdle();
     },
   };
-}
-
-function engineNamed(name: Settings["HTTP_SERVER"]): EngineFactory {
-  const there: Partial<Record<typeof name, EngineFactory>> = engines;
-  const found = there[name];
-  if (found !== undefined) return found;
-  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has ${Object.keys(engines).join(", ")}`;
-  throw fault("MCPS_SETTINGS", { count: 1, problems });
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
