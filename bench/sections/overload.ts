@@ -8,7 +8,7 @@ import { call, legacyShot, posted } from "../requests.ts";
 import { fireAny } from "../rounds.ts";
 import type { Course, Section } from "../section.ts";
 import { median, rows } from "../tables.ts";
-import { echoed, TEXT, type Upstream } from "../upstream.ts";
+import { echoed, startUpstream, TEXT, type Upstream } from "../upstream.ts";
 
 type Case = { readonly engine: Engine /** MAX_IN_FLIGHT; 0 is none. */; readonly cap: number };
 
@@ -32,10 +32,9 @@ type Overload = {
 };
 
 async function overloaded(
-  directory: string,
   { origin, pid, userToken }: Gateway,
   upstream: Upstream,
-  seconds: number,
+  { directory, overloadSeconds: seconds }: Course,
 ): Promise<Overload> {
   const url = `${origin}/mcp`;
   const sessions = await openSessions(url, userToken, 16);
@@ -92,12 +91,12 @@ function lineOf(
   ];
 }
 
-async function oneCase(one: Case, directory: string, upstream: Upstream, course: Course): Promise<readonly string[]> {
+async function oneCase(one: Case, upstream: Upstream, course: Course): Promise<readonly string[]> {
   const env = { MAX_IN_FLIGHT: String(one.cap), UPSTREAM_CONNECTIONS: String(Math.max(one.cap, AT_ONCE)) };
-  const gateway = await startGateway(directory, one.engine, env);
+  const gateway = await startGateway(course.directory, one.engine, env);
   try {
     await register(gateway, { name: "legacy", url: upstream.url("legacy") });
-    const seen = await overloaded(directory, gateway, upstream, course.overloadSeconds);
+    const seen = await overloaded(gateway, upstream, course);
     course.say(`${one.engine}, cap ${one.cap}: ${JSON.stringify(seen)}`);
     return lineOf(one, seen, course.overloadSeconds);
   } finally {
@@ -109,10 +108,14 @@ export const overload: Section = {
   name: "overload",
   heading: "Overload",
   async run(course) {
-    const { upstream, directory } = await course.stage();
-    if (upstream.language !== "C") return "";
+    const upstream = await startUpstream(course.directory);
     const lines: (readonly string[])[] = [HEAD];
-    for (const one of CASES) if (knowsEngine(one.engine)) lines.push(await oneCase(one, directory, upstream, course));
+    try {
+      if (upstream.language !== "C") return "";
+      for (const one of CASES) if (knowsEngine(one.engine)) lines.push(await oneCase(one, upstream, course));
+    } finally {
+      await upstream.stop();
+    }
     return `A tool that takes 50 ms, ${AT_ONCE} calls at once: by the cap, or without one by the connections to the upstream. The capacity is what ${AT_ONCE} clients get
 that wait for their answers; then ${TIMES} times as many calls arrive for ${course.overloadSeconds} s over ${CONNECTIONS} connections. "Served" are those answered before the end, "not
 sent" those that found no free connection. \`/health\` is asked ${HEALTH_PER_SECOND} times a second by a process of its own.
