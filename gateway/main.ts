@@ -23,6 +23,7 @@ import { openDatabase } from "./open-database.ts";
 import { startStdioHost } from "./process/index.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import { ensureSecrets, type LoadedSettings, type Secrets } from "./settings/index.ts";
+import { startAdmission } from "./start-admission.ts";
 import { startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import { untilStopped } from "./stop.ts";
@@ -143,7 +144,25 @@ async function start(
     await store.loadSnapshot(),
   );
 
-  const sessions = await startSessions({ settings, log, teardown, state, workerId, secrets, federation, observe });
+  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
+  const { admission, places } = startAdmission({
+    settings,
+    planned: plan === undefined ? undefined : showPlan(plan, metrics),
+    observe,
+    teardown,
+    upstreamsWaiting: () => upstreams.waiting,
+  });
+  const sessions = await startSessions({
+    settings,
+    log,
+    teardown,
+    state,
+    workerId,
+    secrets,
+    federation,
+    observe,
+    places,
+  });
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
   const inspect = (record: Parameters<typeof targetOf>[0]) =>
@@ -172,7 +191,6 @@ async function start(
     now: Date.now,
     count: observe.auth,
   });
-  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { engine, drain } = startEngine({
     settings,
     log,
@@ -185,7 +203,7 @@ async function start(
     federation,
     metrics,
     observe,
-    planned: plan === undefined ? undefined : showPlan(plan, metrics),
+    admission,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,

@@ -4,29 +4,78 @@
 import { lookup } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { fault } from "../../contract/errors.ts";
 import type { Address, ConnectionServer, EngineOptions, ServerEngine } from "./engine.ts";
+import { lookForPreface } from "./preface.ts";
+import { refuseConnection } from "./refuse-connection.ts";
+import { openSecureDoor, type SecureDoor } from "./tls.ts";
 
 const SOMAXCONN = "/proc/sys/net/core/somaxconn";
 
 export type Spoken = {
   readonly http1: ConnectionServer;
+  readonly http2: ConnectionServer;
+  /** Who looks for the preface of HTTP/2 in the clear: the door, or a reader of HTTP/1.1 that sees the first bytes anyway. */
+  readonly prefaceReader: "door" | "http1";
 };
 
 export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine {
+  const { httpVersions, headTimeoutMs } = options;
   const servers: Server[] = [];
   /** All of them, those that no protocol has yet included. */
   const sockets = new Set<Socket>();
+  let secure: SecureDoor | undefined;
 
-  function accept(socket: Socket): void {
+  function keep(socket: Socket): void {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    socket.on("error", ignore);
+    socket.on("close", () => sockets.delete(socket));
+  }
+
+  function acceptPlain(socket: Socket): void {
+    keep(socket);
+    const isSeenByReader = spoken.prefaceReader === "http1" && httpVersions === "auto";
+    if (httpVersions === "1" || isSeenByReader) {
+      spoken.http1.accept(socket);
+      return;
+    }
+    lookForPreface(socket, headTimeoutMs, (answer) => {
+      if (answer === "yes") spoken.http2.accept(socket);
+      else acceptHttp1(socket);
+    });
+  }
+
+  function acceptSecure(socket: TLSSocket): void {
+    keep(socket);
+    if (socket.alpnProtocol === "h2") spoken.http2.accept(socket);
+    else acceptHttp1(socket);
+  }
+
+  function acceptHttp1(socket: Socket): void {
+    if (httpVersions === "2") {
+      const text = "HTTP/2 alone is spoken here (HTTP_VERSIONS=2)";
+      refuseConnection(socket, "505 HTTP Version Not Supported", text, headTimeoutMs);
+      return;
+    }
     spoken.http1.accept(socket);
   }
 
+  function refuseSecure(socket: TLSSocket, reason: string): void {
+    keep(socket);
+    // The status that nginx gave this failure and others took over; to HTTP/2 clients the end of the connection has to be enough.
+    if (socket.alpnProtocol === "h2") socket.destroySoon();
+    else refuseConnection(socket, "400 Bad Request", `TLS: ${reason}`, headTimeoutMs);
+  }
+
   /** Half-open is for node:http: a client that has sent its request may close its side and still gets the answer. */
+  function newServer(): Server {
+    if (secure === undefined) return createServer({ allowHalfOpen: true, noDelay: true }, acceptPlain);
+    return secure.server().on("connection", keep);
+  }
+
   async function bind(host: string, port: number): Promise<Address> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
+    const server = newServer();
     const { backlog, reusePort } = options;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -41,14 +90,19 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
   }
 
   function shut(): Promise<void>[] {
+    secure?.close();
     return servers.splice(0).map((server) => new Promise((resolve) => server.close(() => resolve())));
   }
 
   return {
     async listen() {
       await warnOfBacklog(options);
+      if (options.tls !== undefined) {
+        secure = await openSecureDoor(options.tls, options, { connected: acceptSecure, refused: refuseSecure });
+      }
       const [first, ...others] = await addressesOf(options.host);
       const address = await bind(first, options.port).catch((error: unknown) => {
+        secure?.close();
         throw isTaken(error) ? fault("MCPS_PORT_TAKEN", { host: options.host, port: options.port }) : error;
       });
       // A machine may have a name for an address that it does not have (::1 where IPv6 is off).
@@ -60,14 +114,14 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
      * while it drains is told so instead of being turned away without a word.
      */
     async drain(deadlineMs) {
-      const report = await spoken.http1.drain(deadlineMs);
+      const [one, two] = await Promise.all([spoken.http1.drain(deadlineMs), spoken.http2.drain(deadlineMs)]);
       void shut();
-      return report;
+      return { cut: one.cut + two.cut };
     },
     async close() {
       const closed = shut();
+      await Promise.all([spoken.http1.close(), spoken.http2.close()]);
       for (const socket of sockets) socket.destroy();
-      await spoken.http1.close();
       await Promise.all(closed);
     },
   };
@@ -83,12 +137,12 @@ async function addressesOf(host: string): Promise<[string, ...string[]]> {
 
 /** The kernel cuts a longer backlog down without a word (listen(2)). */
 async function warnOfBacklog({ backlog, warn }: EngineOptions): Promise<void> {
-  const limit = Number(await readFile(SOMAXCONN, "utf8").catch(() => Number.NaN));
-  if (backlog > limit) {
+  const somaxconn = Number(await readFile(SOMAXCONN, "utf8").catch(() => Number.NaN));
+  if (backlog > somaxconn) {
     warn("the backlog is longer than the kernel allows, which cuts it down", {
-      backlog,
-      somaxconn: limit,
       setting: "BACKLOG",
+      backlog,
+      somaxconn,
     });
   }
 }
@@ -96,3 +150,6 @@ async function warnOfBacklog({ backlog, warn }: EngineOptions): Promise<void> {
 function isTaken(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
 }
+
+/** Whoever serves the connection sees its close. */
+function ignore(): void {}

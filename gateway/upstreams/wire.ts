@@ -53,6 +53,10 @@ export class Wire {
     };
   }
 
+  get waiting(): number {
+    return this.#origins.waiting;
+  }
+
   /** Throws MCPS_UPSTREAM_UNREACHABLE for a target without a usable address. */
   prepared(target: UpstreamTarget): Prepared {
     let prepared = this.#prepared.get(target);

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Admitted, Refused, RequestHead } from "../../../contract/http.ts";
 import type { Timed } from "./deadlines.ts";
 import { Body, Intake } from "./intake.ts";
+import { Reads } from "./reads.ts";
 import { RequestHeads, type RequestOnWire } from "./request-heads.ts";
 import { WireSink } from "./sink.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -32,13 +33,13 @@ export class Connection implements Timed {
   deadline: number;
   private readonly socket: Socket;
   private readonly around: Surroundings;
+  private readonly reads: Reads;
   private readonly heads: RequestHeads;
   private readonly wire: Wire;
   private readonly intake = new Intake();
   private phase: Phase = "head";
   private isWithinHead = false;
   private isProceeding = false;
-  private isPaused = false;
   private lingered = 0;
   /** Of the body that is being read. */
   private missing = 0;
@@ -51,7 +52,8 @@ export class Connection implements Timed {
     const { options, connections, deadlines } = around;
     this.socket = socket;
     this.around = around;
-    this.heads = new RequestHeads(options, socket.remoteAddress ?? "");
+    this.reads = new Reads(socket, (chunk) => this.received(chunk));
+    this.heads = new RequestHeads(options, socket);
     this.wire = new Wire(socket, {
       stuckMs: options.bodyTimeoutMs,
       isEnding: () => around.isDraining,
@@ -61,6 +63,8 @@ export class Connection implements Timed {
     connections.add(this);
     deadlines.add(this);
     for (const [event, listener] of this.listeners()) socket.on(event, listener);
+    const early = this.reads.early();
+    if (early !== undefined) this.received(early);
   }
 
   /** Nothing of a request has come, and nothing is owed. */
@@ -81,7 +85,7 @@ export class Connection implements Timed {
     if (this.toSkip > 0 || this.intake.length > 0) this.socket.end();
     else this.socket.destroySoon();
     this.intake.skip(this.intake.length);
-    this.resume();
+    this.reads.resume();
   }
 
   expire(): void {
@@ -97,7 +101,7 @@ export class Connection implements Timed {
     }
   }
 
-  private readonly received = (chunk: Buffer): void => {
+  private received(chunk: Buffer): void {
     const { intake, phase } = this;
     const { maxHeadBytes } = this.around.options;
     if (phase === "linger") {
@@ -112,15 +116,19 @@ export class Connection implements Timed {
       this.proceed();
     } else if (intake.length > maxHeadBytes) {
       // What is sent ahead of the answer waits in the kernel.
-      this.isPaused = true;
-      this.socket.pause();
+      this.reads.pause();
     }
-  };
+  }
 
   private proceed(): void {
     if (this.isProceeding) return;
     this.isProceeding = true;
-    while (this.phase === "head" ? this.readHead() : this.phase === "body" && this.readBody());
+    try {
+      while (this.phase === "head" ? this.readHead() : this.phase === "body" && this.readBody());
+    } catch {
+      // An error of the application ends this connection, never the process.
+      this.destroy();
+    }
     this.isProceeding = false;
     this.wire.uncork();
   }
@@ -208,12 +216,9 @@ export class Connection implements Timed {
     this.phase = "answer";
     this.deadline = Number.POSITIVE_INFINITY;
     if (around.options.pipelineFlush && this.intake.length > 0) this.wire.cork();
-    const { method, path, query, headers, remoteAddress } = current.head;
-    try {
-      around.application.serve({ method, path, query, headers, remoteAddress, body }, current.sink, current.admitted);
-    } catch {
-      this.destroy();
-    }
+    const { method, path, query, headers, remoteAddress, client } = current.head;
+    const request = { method, path, query, headers, remoteAddress, client, body };
+    around.application.serve(request, current.sink, current.admitted);
   }
 
   private answered(): void {
@@ -240,7 +245,7 @@ export class Connection implements Timed {
     }
     if (this.wire.isLast || around.isDraining) this.end();
     else {
-      this.resume();
+      this.reads.resume();
       if (this.intake.length > 0) this.proceed();
     }
   }
@@ -271,15 +276,12 @@ export class Connection implements Timed {
     this.wire.uncork();
     this.leave();
     for (const [event, listener] of this.listeners()) socket.off(event, listener);
-    socket.pause();
-    socket.unshift(intake.take(intake.length));
+    this.reads.giveBack(intake.take(intake.length));
     this.around.handOver.accept(socket);
-    socket.resume();
   }
 
-  private listeners(): readonly (readonly [string, (chunk: Buffer) => void])[] {
+  private listeners(): readonly (readonly [string, () => void])[] {
     return [
-      ["data", this.received],
       ["drain", this.drained],
       ["end", this.halfClosed],
       ["timeout", this.destroy],
@@ -292,11 +294,5 @@ export class Connection implements Timed {
     this.phase = "over";
     this.around.connections.delete(this);
     this.around.deadlines.delete(this);
-  }
-
-  private resume(): void {
-    if (!this.isPaused) return;
-    this.isPaused = false;
-    this.socket.resume();
   }
 }

@@ -1,5 +1,7 @@
 /** The heads of a connection as the application gets them. Heads of the same bytes are one object here, too. */
-import type { RequestHead } from "../../../contract/http.ts";
+import type { Socket } from "node:net";
+import type { ClientCertificate, RequestHead } from "../../../contract/http.ts";
+import { clientOf } from "../client-certificate.ts";
 import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
 import type { ParsedHead } from "./memo.ts";
@@ -11,12 +13,14 @@ export type RequestOnWire = { readonly head: RequestHead; readonly parsed: Parse
 export class RequestHeads {
   private readonly reader: HeadReader;
   private readonly remoteAddress: string;
+  private readonly client: ClientCertificate | undefined;
   private readonly pathPrefix: string;
   private last: RequestOnWire | undefined;
 
-  constructor({ maxHeadBytes, pathPrefix }: EngineOptions, remoteAddress: string) {
+  constructor({ maxHeadBytes, pathPrefix }: EngineOptions, socket: Socket) {
     this.reader = new HeadReader({ maxHeadBytes, memo: true });
-    this.remoteAddress = remoteAddress;
+    this.remoteAddress = socket.remoteAddress ?? "";
+    this.client = clientOf(socket);
     this.pathPrefix = pathPrefix;
   }
 
@@ -26,8 +30,8 @@ export class RequestHeads {
     if (parsed === "incomplete" || parsed === "hand-over") return parsed;
     if (this.last?.parsed === parsed) return this.last;
     const { method, path, query, headers } = parsed;
-    const { remoteAddress } = this;
-    const head = { method, path: cutPrefix(path, this.pathPrefix), query, headers, remoteAddress };
+    const { remoteAddress, client } = this;
+    const head = { method, path: cutPrefix(path, this.pathPrefix), query, headers, remoteAddress, client };
     this.last = { head, parsed };
     return this.last;
   }

@@ -56,6 +56,17 @@ describe("a request", () => {
     );
   });
 
+  it("may be cut at every byte, and so may those behind it", async () => {
+    const recorder = new Recorder();
+    const { exchange } = await open(recorder);
+    const text =
+      request("/one", "abc") + request("/one", "abcdefghij") + request("/two") + request("/three", "d", CLOSE);
+    const whole =
+      answer("/one", "abc") + answer("/one", "abcdefghij") + answer("/two", "") + answer("/three", "d", CLOSE);
+    const cuts = Array.from(text, (_, cut) => exchange(text.slice(0, cut), text.slice(cut)));
+    expect((await Promise.all(cuts)).map(undated)).toEqual(cuts.map(() => whole));
+  });
+
   it("has a body of many pieces put together", async () => {
     const recorder = new Recorder();
     const body = "0123456789".repeat(30_000);
