@@ -1,7 +1,7 @@
 /** Ten times what a gateway can serve, from clients that do not wait for each other: what it still serves, and what it says to the others. */
 
 import { httpRequest } from "../../cli/load/messages.ts";
-import { residentMiB } from "../../cli/load/processes.ts";
+import { residentMiB, treeCpuSeconds } from "../../cli/load/processes.ts";
 import { type Arrived, arrive } from "../arrivals.ts";
 import { type Engine, type Gateway, knowsEngine, openSessions, register, startGateway } from "../gateway.ts";
 import { call, legacyShot, posted } from "../requests.ts";
@@ -27,6 +27,8 @@ type Overload = {
   readonly capacity: number;
   readonly arrived: Arrived;
   readonly health: Arrived;
+  /** Share of its core that the gateway used. */
+  readonly busy: number;
   /** Of the gateway's process, each second. */
   readonly mib: readonly number[];
 };
@@ -44,6 +46,7 @@ async function overloaded(
   const { calls, seconds: took } = await fireAny({ ...calm, seconds: 3 }, echoed(upstream));
   const capacity = calls / took;
   const mib: number[] = [];
+  const [cpu, began] = [treeCpuSeconds(pid) ?? Number.NaN, performance.now()];
   const timer = setInterval(() => mib.push(residentMiB(pid).own), 1000);
   const probe = httpRequest({ url: new URL(`${origin}/health`), token: undefined }, "GET", {});
   try {
@@ -57,7 +60,8 @@ async function overloaded(
       }),
       arrive(directory, { url: origin, requests: [probe], connections: 8, rate: HEALTH_PER_SECOND, seconds }),
     ]);
-    return { capacity, arrived, health, mib };
+    const busy = ((treeCpuSeconds(pid) ?? Number.NaN) - cpu) / ((performance.now() - began) / 1000);
+    return { capacity, arrived, health, busy, mib };
   } finally {
     clearInterval(timer);
   }
@@ -65,12 +69,18 @@ async function overloaded(
 
 const HEAD = [
   ...["engine, cap", "capacity/s", "arrivals/s", "served/s", "of capacity", "refused/s", "failed", "not sent"],
-  ...["served p50 / p99 ms", "refused p99 ms", "health p50 / p99 ms, failed", "MiB after 1/4, at most, at the end"],
+  ...[
+    "served p50 / p99 ms",
+    "refused p99 ms",
+    "health p50 / p99 ms, failed",
+    "of its core",
+    "MiB after 1/4, at most, at the end",
+  ],
 ];
 
 function lineOf(
   { engine, cap }: Case,
-  { capacity, arrived, health, mib }: Overload,
+  { capacity, arrived, health, busy, mib }: Overload,
   seconds: number,
 ): readonly string[] {
   const served = arrived.goodInTime / seconds;
@@ -87,6 +97,7 @@ function lineOf(
     `${arrived.p50Ms.toFixed(0)} / ${arrived.p99Ms.toFixed(0)}`,
     arrived.refused === 0 ? "–" : (arrived.refusedP99Ms?.toFixed(2) ?? "–"),
     `${health.p50Ms.toFixed(1)} / ${health.p99Ms.toFixed(1)}, ${health.failed + health.refused + health.unsent}`,
+    busy.toFixed(2),
     `${median(quarter).toFixed(0)}, ${Math.max(...mib).toFixed(0)}, ${mib.at(-1)?.toFixed(0)}`,
   ];
 }
