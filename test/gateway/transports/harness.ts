@@ -440,6 +440,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     httpSse,
     webSockets,
     maxBodyBytes: 1_000_000,
+    pathPrefix: "",
     log: transports.log,
     open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
     own: {},
