@@ -27,7 +27,7 @@ import { startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import { untilStopped } from "./stop.ts";
 import { Teardown } from "./teardown.ts";
-import { collectProcessMetrics, createLog, createMetrics, type Log } from "./telemetry/index.ts";
+import { collectLoopMetrics, collectProcessMetrics, createLog, createMetrics, type Log } from "./telemetry/index.ts";
 import { createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
@@ -83,7 +83,8 @@ async function start(
   const secrets = await ensureSecrets(dataDir, settings);
   const metrics = createMetrics();
   const fingerprint = settingsFingerprint(encodeSettings(settings));
-  teardown.add("process metrics", collectProcessMetrics(metrics, VERSION, fingerprint));
+  collectProcessMetrics(metrics, VERSION, fingerprint);
+  teardown.add("process metrics", collectLoopMetrics(metrics));
   const hostStarting = startStdioHost({
     dataDir,
     maxChildren: settings.STDIO_MAX_CHILDREN,
