@@ -1,6 +1,7 @@
 /** An answer written to Node's HTTP response; a peer that does not read is cut instead of being remembered without bound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
+import { cutPrefix } from "../path-prefix.ts";
 
 /** Bytes queued for a peer beyond which it is taken for dead. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
@@ -88,15 +89,17 @@ export class NodeSink implements ResponseSink {
   }
 }
 
-/** The head of a Node request. Fastify has parsed nothing of it yet. */
-export function headOf(request: IncomingMessage): RequestHead {
-  const url = request.url ?? "/";
-  const question = url.indexOf("?");
-  return {
-    method: request.method ?? "GET",
-    path: question < 0 ? url : url.slice(0, question),
-    query: question < 0 ? "" : url.slice(question + 1),
-    headers: request.headers as Readonly<Record<string, string | undefined>>,
-    remoteAddress: request.socket.remoteAddress ?? "",
+/** Reads the head of a Node request. Fastify has parsed nothing of it yet. */
+export function headReader(pathPrefix: string): (request: IncomingMessage) => RequestHead {
+  return (request) => {
+    const url = request.url ?? "/";
+    const question = url.indexOf("?");
+    return {
+      method: request.method ?? "GET",
+      path: cutPrefix(question < 0 ? url : url.slice(0, question), pathPrefix),
+      query: question < 0 ? "" : url.slice(question + 1),
+      headers: request.headers as Readonly<Record<string, string | undefined>>,
+      remoteAddress: request.socket.remoteAddress ?? "",
+    };
   };
 }

@@ -1,0 +1,130 @@
+/**
+ * HTTP/1.1 by node:http under Fastify, on connections that somebody else accepted. It frames and limits; every request goes to the
+ * application. Bytes that were read before have to be pushed back (`socket.unshift`).
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import type { Admitted, Application, Refused } from "../../../contract/http.ts";
+import type { ConnectionServer, EngineOptions } from "../engine.ts";
+import { InFlight } from "../in-flight.ts";
+import { readBody } from "./body.ts";
+import { headReader, NodeSink } from "./sink.ts";
+import { createUpgrades } from "./websocket.ts";
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+/** node:http looks for connections past their deadline this often; a deadline is kept to a quarter of its length. */
+const CHECKS_PER_DEADLINE = 4;
+const MAX_CHECK_MS = 5000;
+
+export function createFastifyConnections(options: EngineOptions, application: Application): ConnectionServer {
+  const shortestMs = Math.min(options.headTimeoutMs, options.bodyTimeoutMs);
+  const fastify = Fastify({
+    requestTimeout: options.bodyTimeoutMs,
+    keepAliveTimeout: options.keepAliveMs,
+    connectionTimeout: 0,
+    forceCloseConnections: false,
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    http: {
+      maxHeaderSize: options.maxHeadBytes,
+      headersTimeout: options.headTimeoutMs,
+      connectionsCheckingInterval: Math.max(1, Math.min(MAX_CHECK_MS, Math.ceil(shortestMs / CHECKS_PER_DEADLINE))),
+      // Other offers are ignored (RFC 9110 §7.8): many clients send `Upgrade: h2c` with every first request.
+      shouldUpgradeCallback: (request) => options.webSockets && request.headers.upgrade?.toLowerCase() === "websocket",
+    },
+    frameworkErrors: (_error, request, reply) => take(request, reply),
+    logger: false,
+  });
+  const { server } = fastify;
+  const upgrades = createUpgrades(application);
+  const headOf = headReader(options.pathPrefix);
+  const inFlight = new InFlight();
+  let isDraining = false;
+
+  /** Until the answer is complete or its peer gone, whatever becomes of the body. */
+  function enter(response: ServerResponse, admitted: Admitted): NodeSink {
+    inFlight.enter();
+    return new NodeSink(response, {
+      isLast: () => isDraining,
+      detached: () => admitted.leave(),
+      finished: () => {
+        inFlight.leave();
+        admitted.leave();
+      },
+    });
+  }
+
+  function receive(raw: IncomingMessage, response: ServerResponse): void {
+    const head = headOf(raw);
+    const decision = application.admit(head);
+    if (!decision.ok) {
+      refuse(response, raw, decision);
+      return;
+    }
+    const sink = enter(response, decision);
+    readBody(raw, application.maxBodyBytes, {
+      body: (body) => {
+        try {
+          application.serve({ ...head, body }, sink, decision);
+        } catch {
+          // What cannot be written as HTTP (a header value that node:http refuses) ends this connection, never the process.
+          response.destroy();
+        }
+      },
+      failed: (reason) => application.refuseBody(head, sink, reason),
+    });
+  }
+
+  /** Out of Fastify's hands before it parses: bodies reach the pipeline as bytes, and what may be in them is decided there. */
+  function take(request: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack();
+    receive(request.raw, reply.raw);
+  }
+  fastify.addHook("onRequest", (request, reply, _next) => take(request, reply));
+  const unreachable = (): void => undefined;
+  for (const method of METHODS) fastify.route({ method, url: "/*", handler: unreachable });
+  fastify.setNotFoundHandler(unreachable);
+  server.on("upgrade", (request, socket, bytes) => upgrades.take(headOf(request), request, socket, bytes));
+  // It listens nowhere. This event is what starts the list of its connections, on which the deadlines and their end depend.
+  server.emit("listening");
+
+  let isReady = false;
+  const ready = Promise.resolve(fastify.ready()).then(() => {
+    isReady = true;
+  });
+
+  return {
+    accept(socket) {
+      if (isReady) server.emit("connection", socket);
+      else
+        ready.then(
+          () => server.emit("connection", socket),
+          () => socket.destroy(),
+        );
+    },
+    async drain(deadlineMs) {
+      isDraining = true;
+      const cut = await inFlight.settle(deadlineMs);
+      server.closeIdleConnections();
+      return { cut };
+    },
+    async close() {
+      upgrades.close();
+      server.closeAllConnections();
+      // Without a listener there is nothing to close but the clock of the deadlines.
+      server.close();
+      await fastify.close();
+    },
+  };
+}
+
+function refuse(response: ServerResponse, request: IncomingMessage, decision: Refused): void {
+  response.writeHead(decision.status, {
+    ...decision.headers,
+    "content-length": Buffer.byteLength(decision.body),
+    connection: "close",
+  });
+  response.end(decision.body);
+  // What is still coming of the body is not read: the connection ends with the answer.
+  response.on("finish", () => request.socket.destroySoon());
+}
