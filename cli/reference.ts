@@ -63,7 +63,8 @@ function typeText(declaration: SettingDeclaration): string {
   const unit = "unit" in declaration && declaration.unit !== undefined ? ` (${declaration.unit})` : "";
   const { min, max } = { min: undefined, max: undefined, ...declaration };
   const range = min === undefined && max === undefined ? "" : `, ${min ?? ""}…${max ?? ""}`;
-  return `${declaration.type}${unit}${range}${secret}`;
+  const auto = declaration.type === "integer" && declaration.auto === true ? " or `auto`" : "";
+  return `${declaration.type}${unit}${range}${auto}${secret}`;
 }
 
 function defaultText(declaration: SettingDeclaration): string {

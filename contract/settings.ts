@@ -2,147 +2,18 @@
  * The only list of settings. Names are environment variables; where the documents this project follows have a name for the
  * same thing, it is that name or one of `aliases`. What is not declared here cannot be set, and what is declared is read.
  */
+import { engineSettings } from "./engine-settings.ts";
 import { redisSchemes } from "./redis-url.ts";
+import type { SettingDeclaration } from "./setting-declaration.ts";
+import { workerSettings } from "./worker-settings.ts";
 
-type Common = {
-  /** What gets the value from main.ts: a gateway room, `main` or `cli`. */
-  readonly room: string;
-  readonly description: string;
-  /** Names of the sources that mean exactly the same, in the same unit. Understood with a warning. */
-  readonly aliases?: readonly string[];
-  /** Never shown. Of a URL, the password and the query are not. */
-  readonly secret?: true;
-  /** Replicas of one deployment may differ in it; in paths they may anyway. */
-  readonly perProcess?: true;
-  /** What stands in for a default that is only known at the start (`default: null`). */
-  readonly computed?: string;
-};
-type Bounds = { readonly min?: number; readonly max?: number };
-
-export type DurationUnit = "ms" | "s" | "min";
-export type SettingDeclaration = Common &
-  (
-    | ({ readonly type: "integer"; readonly default: number | null; readonly unit?: string } & Bounds)
-    | ({ readonly type: "number"; readonly default: number | null; readonly unit?: string } & Bounds)
-    /** A number in `unit`, or a number with ms, s, m (min), h or d. The value is in `unit`. */
-    | ({ readonly type: "duration"; readonly default: number | null; readonly unit: DurationUnit } & Bounds)
-    /** Bytes, or a number with KiB, MiB or GiB. */
-    | ({ readonly type: "bytes"; readonly default: number | null; readonly unit: "bytes" } & Bounds)
-    | { readonly type: "boolean"; readonly default: boolean | null }
-    /** `min` and `max` count UTF-8 bytes. */
-    | ({ readonly type: "string"; readonly default: string | null; readonly pattern?: string } & Bounds)
-    | { readonly type: "path"; readonly default: string | null }
-    /** `form`: one that is no URL of the web's grammar and has a reader of its own. */
-    | {
-        readonly type: "url";
-        readonly default: string | null;
-        readonly schemes: readonly string[];
-        readonly form?: "redis";
-      }
-    | ({ readonly type: "secret"; readonly default: null; readonly secret: true; readonly pattern?: string } & Bounds)
-    /** `id:base64(32 bytes),…`, the first key encrypts and all decrypt; or one passphrase of 32 characters or more. */
-    | { readonly type: "keyring"; readonly default: null; readonly secret: true }
-    /** Letter case does not matter; `synonyms` are other words for an allowed value. */
-    | {
-        readonly type: "enum";
-        readonly default: string | null;
-        readonly allowed: readonly string[];
-        readonly synonyms?: Readonly<Record<string, string>>;
-      }
-    /** Comma-separated, or a JSON array of strings. */
-    | { readonly type: "list"; readonly default: readonly string[] | null }
-  );
+export type { DurationUnit, Knob, SettingDeclaration } from "./setting-declaration.ts";
 
 const MIB = 1024 * 1024;
 
 export const settings = {
-  // where it listens
-  HOST: {
-    type: "string",
-    default: "127.0.0.1",
-    perProcess: true,
-    room: "engine",
-    description: "Address to listen on; `0.0.0.0` or `::` for all.",
-  },
-  PORT: {
-    type: "integer",
-    default: 4444,
-    min: 0,
-    max: 65535,
-    perProcess: true,
-    room: "engine",
-    description: "Port to listen on; 0 takes a free one.",
-  },
-  HTTP_SERVER: {
-    type: "enum",
-    default: "fastify",
-    allowed: ["fastify"],
-    synonyms: { gunicorn: "fastify" },
-    room: "engine",
-    description: "The HTTP engine. `gunicorn` means the compatible engine, fastify.",
-  },
-  ALLOWED_HOSTS: {
-    type: "list",
-    default: [],
-    room: "transports",
-    description:
-      "Host names (without port) under which clients may address the gateway, besides loopback names; `*` allows any.",
-  },
-  ALLOWED_ORIGINS: {
-    type: "list",
-    default: [],
-    room: "transports",
-    description:
-      "Origins (`scheme://host[:port]`) of browser pages that may call, besides loopback origins; `*` allows any.",
-  },
-  MAX_BODY_BYTES: {
-    type: "bytes",
-    default: 4 * MIB,
-    unit: "bytes",
-    min: 1024,
-    max: 1024 * MIB,
-    room: "engine",
-    description:
-      "Largest request body. 4 MiB carries a 3 MB file in base64, and a thousand of them at once still fit into a few GiB.",
-  },
-  HEAD_TIMEOUT: {
-    type: "duration",
-    default: 10,
-    unit: "s",
-    min: 0.1,
-    max: 600,
-    room: "engine",
-    description: "Longest time for the head of a request to arrive.",
-  },
-  BODY_TIMEOUT: {
-    type: "duration",
-    default: 60,
-    unit: "s",
-    min: 0.1,
-    max: 3600,
-    room: "engine",
-    description: "Longest time for a whole request to arrive.",
-  },
-  KEEP_ALIVE_TIMEOUT: {
-    type: "duration",
-    default: 75,
-    unit: "s",
-    min: 1,
-    max: 3600,
-    room: "engine",
-    description:
-      "How long an idle client connection stays open; longer than the proxy in front keeps it, so that the proxy closes first.",
-  },
-  BACKLOG: {
-    type: "integer",
-    default: 2048,
-    unit: "connections",
-    min: 1,
-    max: 65535,
-    aliases: ["GUNICORN_BACKLOG", "GRANIAN_BACKLOG"],
-    room: "engine",
-    description: "Connections the kernel queues before they are accepted.",
-  },
+  ...engineSettings,
+  ...workerSettings,
   // what it keeps
   DATA_DIR: {
     type: "path",
@@ -542,12 +413,15 @@ export const settings = {
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",
-    default: 0,
+    default: null,
+    computed: "no limit with fastify, 512 with bounded",
     unit: "requests",
     min: 0,
     max: 1000000,
+    aliases: ["BACKPRESSURE", "GRANIAN_BACKPRESSURE"],
     room: "admission",
-    description: "Calls and lists served at once; 0 sets no limit.",
+    description: "Calls and lists that one worker serves at once; 0 sets no limit.",
+    knob: { engines: "both", effect: "One request more is answered with 503 before its body is read." },
   },
   MAX_STREAMS: {
     type: "integer",
@@ -556,7 +430,7 @@ export const settings = {
     min: 0,
     max: 1000000,
     room: "admission",
-    description: "Long-lived client streams at once; 0 sets no limit.",
+    description: "Long-lived client streams of one worker at once; 0 sets no limit.",
   },
   SHUTDOWN_GRACE: {
     type: "duration",
@@ -567,6 +441,7 @@ export const settings = {
     aliases: ["GUNICORN_GRACEFUL_TIMEOUT"],
     room: "engine",
     description: "How long requests that are running may take to end when the gateway stops.",
+    knob: { engines: "both", effect: "What has not ended this long after SIGTERM is cut." },
   },
   READY_CHECK_TIMEOUT: {
     type: "duration",
@@ -591,8 +466,10 @@ export const settings = {
     default: "info",
     allowed: ["debug", "info", "warn", "error"],
     synonyms: { warning: "warn", critical: "error" },
+    aliases: ["GRANIAN_LOG_LEVEL"],
     room: "telemetry",
     description: "The least severe lines that are written.",
+    knob: { engines: "both", effect: "Less severe lines are missing from stderr." },
   },
   LOG_FORMAT: {
     type: "enum",
@@ -601,20 +478,28 @@ export const settings = {
     room: "telemetry",
     description: "JSON lines, or text for people. Logs go to stderr.",
   },
-  DISABLE_ACCESS_LOG: { type: "boolean", default: true, room: "main", description: "Write no log line per request." },
+  DISABLE_ACCESS_LOG: {
+    type: "boolean",
+    default: true,
+    room: "main",
+    description: "Write no log line per request.",
+    knob: { engines: "both", effect: "With false, a line for each request stands in the log." },
+  },
 } as const satisfies Record<string, SettingDeclaration>;
 
 export type SettingName = keyof typeof settings;
 
-type ValueOf<D> = D extends { readonly type: "integer" | "number" | "duration" | "bytes" }
-  ? number
-  : D extends { readonly type: "boolean" }
-    ? boolean
-    : D extends { readonly type: "enum"; readonly allowed: readonly (infer Value)[] }
-      ? Value
-      : D extends { readonly type: "list" }
-        ? readonly string[]
-        : string;
+type ValueOf<D> = D extends { readonly auto: true }
+  ? number | "auto"
+  : D extends { readonly type: "integer" | "number" | "duration" | "bytes" }
+    ? number
+    : D extends { readonly type: "boolean" }
+      ? boolean
+      : D extends { readonly type: "enum"; readonly allowed: readonly (infer Value)[] }
+        ? Value
+        : D extends { readonly type: "list" }
+          ? readonly string[]
+          : string;
 
 /** Parsed settings under their environment names. What has no default is undefined when not set. */
 export type Settings = {

@@ -59,12 +59,17 @@ function parseNumber(
   declaration: Extract<SettingDeclaration, { type: "integer" | "number" | "duration" | "bytes" }>,
   text: string,
 ): Parsed {
-  const problem = { problem: allowedNumber(declaration) };
+  if (isAuto(declaration) && text.toLowerCase() === "auto") return { value: "auto" };
+  const problem = { problem: `${allowedNumber(declaration)}${isAuto(declaration) ? ", or auto" : ""}` };
   const value = numberOf(declaration, text);
   if (value === undefined || !Number.isFinite(value)) return problem;
   if (declaration.type !== "number" && declaration.type !== "duration" && !Number.isSafeInteger(value)) return problem;
   if (value < (declaration.min ?? -Infinity) || value > (declaration.max ?? Infinity)) return problem;
   return { value: value === 0 ? 0 : value };
+}
+
+function isAuto(declaration: SettingDeclaration): boolean {
+  return declaration.type === "integer" && declaration.auto === true;
 }
 
 function numberOf(

@@ -4,12 +4,19 @@ import { encodeSettings, settingsFingerprint, sharedSettings } from "../../contr
 import { type SettingName, type Settings, secretNames, settingNames, settingOf } from "../../contract/settings.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
 
+const PATTERNED: Readonly<Record<string, readonly string[]>> = {
+  GATEWAY_TOOL_NAME_SEPARATOR: ["__", "-", "."],
+  URL_PATH_PREFIX: ["/gateway", "/a/b.c~d"],
+};
+
 /** Any value that the setting may have. */
 function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
   const declaration = settingOf(name);
   const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }).filter((value) => !value.includes("\0"));
   switch (declaration.type) {
     case "integer":
+      if (declaration.auto === true) return fc.oneof(fc.constant("auto"), fc.integer({ min: 1, max: 256 }));
+      return fc.integer({ min: declaration.min ?? 0, max: declaration.max ?? 1e9 });
     case "bytes":
       return fc.integer({ min: declaration.min ?? 0, max: declaration.max ?? 1e9 });
     case "number":
@@ -47,7 +54,7 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
         ? text
             .map((value) => value.padEnd(declaration.min ?? 1, "x"))
             .filter((value) => Buffer.byteLength(value) <= (declaration.max ?? 1e9))
-        : fc.constantFrom("__", "-", ".");
+        : fc.constantFrom(...(PATTERNED[name] ?? []));
   }
 }
 

@@ -43,7 +43,7 @@ describe("loadSettings", () => {
 
   it("types each value by its declaration", () => {
     expectTypeOf<Settings["PORT"]>().toEqualTypeOf<number>();
-    expectTypeOf<Settings["HTTP_SERVER"]>().toEqualTypeOf<"fastify">();
+    expectTypeOf<Settings["HTTP_SERVER"]>().toEqualTypeOf<"fastify" | "bounded">();
     expectTypeOf<Settings["REDIS_URL"]>().toEqualTypeOf<string | undefined>();
     expectTypeOf<Settings["ALLOWED_HOSTS"]>().toEqualTypeOf<readonly string[]>();
   });
@@ -75,6 +75,11 @@ describe("loadSettings", () => {
     ["MAX_BODY_BYTES", "2048", 2048],
     ["MIGRATE_ON_START", "No", false],
     ["HTTP_SERVER", "gunicorn", "fastify"],
+    ["HTTP_SERVER", "Granian", "bounded"],
+    ["WORKERS", "AUTO", "auto"],
+    ["WORKERS", "4", 4],
+    ["MIGRATE_ON_START", "False", false],
+    ["LOG_LEVEL", "critical", "error"],
     ["LOG_LEVEL", "WARNING", "warn"],
     ["ALLOWED_HOSTS", " a.example , b.example,", ["a.example", "b.example"]],
     ["ALLOWED_HOSTS", '["a,b"]', ["a,b"]],
@@ -92,7 +97,8 @@ describe("loadSettings", () => {
       "4MB",
       'MAX_BODY_BYTES is "4MB", it has to be whole bytes or a size such as 512KiB or 4MiB from 1024 to 1073741824 (environment)',
     ],
-    ["HTTP_SERVER", "granian", 'HTTP_SERVER is "granian", it has to be one of fastify (environment)'],
+    ["HTTP_SERVER", "uvicorn", 'HTTP_SERVER is "uvicorn", it has to be one of fastify, bounded (environment)'],
+    ["WORKERS", "0", 'WORKERS is "0", it has to be a whole number from 1 to 256, or auto (environment)'],
     [
       "MIGRATE_ON_START",
       "maybe",
