@@ -165,6 +165,31 @@ export const metrics = {
     merge: "max",
     help: "Event loop delay since the last scrape (p50, p99, max); of several event loops, the largest.",
   },
+  // the processes that serve
+  mcp_workers: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Event loops that serve: processes, or threads of them. One that is being replaced counts until it is gone.",
+  },
+  mcp_worker_respawns_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["reason"],
+    help: "Workers that were started again, by what ended the one before (crash, memory, stuck, start).",
+  },
+  mcp_worker_recycles_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["reason"],
+    help: "Workers that were replaced by a successor in good order, by reason (requests, memory, reload).",
+  },
+  mcp_worker_scrapes_missed_total: {
+    type: "counter",
+    unit: "1",
+    labels: [],
+    help: "Answers of workers that a scrape did not wait for; their counts are those of the scrape before.",
+  },
 } as const satisfies Record<string, MetricDeclaration>;
 
 export type MetricName = keyof typeof metrics;

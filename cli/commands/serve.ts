@@ -25,14 +25,16 @@ export const command: Command = {
     const given = readOptions(argv, options);
     const cli = { HOST: given.host, PORT: given.port, MCP_CONFIG: given.config, DATA_DIR: given["data-dir"] };
     const planned = given["first-run"] === true ? await planMachine() : undefined;
-    const loaded = loadSettings({ cli, ...(planned === undefined ? {} : { planned: planned.settings }) });
+    const load = () => loadSettings({ cli, ...(planned === undefined ? {} : { planned: planned.settings }) });
+    const loaded = load();
     if (given["print-settings"] === true) {
       process.stdout.write(printSettings(loaded.settings, loaded.provenance));
       return 0;
     }
     if (given["first-run"] === true && given.json !== true) process.stdout.write(planned?.text ?? NO_PLAN);
     const { serve } = await import("../../gateway/main.ts");
-    return await serve({ loaded, json: given.json === true, firstRun: given["first-run"] === true });
+    const reload = async () => load();
+    return await serve({ loaded, reload, json: given.json === true, firstRun: given["first-run"] === true });
   },
 };
 

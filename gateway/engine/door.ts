@@ -8,6 +8,8 @@ import { fault } from "../../contract/errors.ts";
 import type { Address, ConnectionServer, EngineOptions, ServerEngine } from "./engine.ts";
 
 const SOMAXCONN = "/proc/sys/net/core/somaxconn";
+/** A connection that nothing comes on for so long is closed when its worker retires, ms: who means to use it would have. */
+const RETIRED_IDLE_MS = 2_000;
 
 export type Spoken = {
   readonly http1: ConnectionServer;
@@ -17,10 +19,15 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
   const servers: Server[] = [];
   /** All of them, those that no protocol has yet included. */
   const sockets = new Set<Socket>();
+  /** Each time the last one closes; counts once nothing is accepted any more. */
+  let emptied = Promise.withResolvers<void>();
 
   function accept(socket: Socket): void {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0) emptied.resolve();
+    });
     spoken.http1.accept(socket);
   }
 
@@ -63,6 +70,13 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
       const report = await spoken.http1.drain(deadlineMs);
       void shut();
       return report;
+    },
+    async retire(deadlineMs) {
+      void shut();
+      emptied = Promise.withResolvers();
+      if (sockets.size === 0) return { cut: 0 };
+      const left = emptied.promise.then(() => ({ cut: 0 }));
+      return await Promise.race([left, spoken.http1.drain(deadlineMs, RETIRED_IDLE_MS)]);
     },
     async close() {
       const closed = shut();

@@ -2,10 +2,11 @@
  * A worker's side of a crew: takes its configuration, says that it serves and that its event loop turns, and does what the
  * supervisor asks: lead, tell its figures, retire, drain, end.
  */
+import { isMainThread } from "node:worker_threads";
 import { Fault } from "../../contract/errors.ts";
-import type { Figures, Log } from "../telemetry/index.ts";
+import type { Figures } from "../telemetry/index.ts";
 import type { Channel } from "./channel.ts";
-import type { ChildMessage } from "./child.ts";
+import { type ChildMessage, StartFailure } from "./child.ts";
 
 /** What a worker can be asked. */
 export type Worker = {
@@ -28,6 +29,8 @@ export type CrewLine = {
   scrape(): Promise<string>;
   /** Asks to be replaced; `reason` is counted. Asking again changes nothing. */
   spent(reason: string): void;
+  /** Ends this worker: it cannot go on. */
+  fail(reason: string): void;
 };
 
 /** How often a worker says that its event loop turns, for a supervisor that waits `timeoutMs`; ms. */
@@ -36,14 +39,24 @@ export function beatEveryMs(timeoutMs: number): number {
 }
 
 /** Runs one worker; ends the process, or the thread, when it is told to or when its supervisor is gone. */
-export function attend(channel: Channel, log: Log, start: (config: unknown, crew: CrewLine) => Promise<Worker>): void {
+export function attend(channel: Channel, start: (config: unknown, crew: CrewLine) => Promise<Worker>): void {
   let starting: Promise<Worker> | undefined;
   let isSpent = false;
   let isEnding = false;
   let scrapes = 0;
   const scraping = new Map<number, (text: string) => void>();
 
+  const trouble = (event: string, error: unknown) =>
+    channel.send({
+      type: "trouble",
+      event,
+      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  const fail = (reason: string, code?: string) =>
+    channel.send({ type: "failed", reason, ...(code === undefined ? {} : { code }) }, () => process.exit(1));
+
   const crew: CrewLine = {
+    fail,
     scrape() {
       const { promise, resolve } = Promise.withResolvers<string>();
       const id = ++scrapes;
@@ -67,10 +80,12 @@ export function attend(channel: Channel, log: Log, start: (config: unknown, crew
       const every = typeof message.beatMs === "number" ? message.beatMs : 0;
       if (every > 0) setInterval(() => channel.send({ type: "beat" }), every).unref();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const failed = { type: "failed", reason, ...(error instanceof Fault ? { code: error.code } : {}) };
-      if (!(error instanceof Fault)) log.error("worker.start_failed", { reason: String(Object(error).stack ?? error) });
-      channel.send(failed, () => process.exit(1));
+      if (error instanceof Fault || error instanceof StartFailure) {
+        fail(error instanceof Fault ? error.message : error.reason, error.code);
+        return;
+      }
+      trouble("worker.start_failed", error);
+      fail(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -88,7 +103,7 @@ export function attend(channel: Channel, log: Log, start: (config: unknown, crew
       }
     } catch (error) {
       code = 1;
-      log.error("worker.end_failed", { reason: error instanceof Error ? error.message : String(error) });
+      trouble("worker.end_failed", error);
     }
     channel.send({ type: "ended" }, () => process.exit(code));
   }
@@ -103,7 +118,7 @@ export function attend(channel: Channel, log: Log, start: (config: unknown, crew
     try {
       channel.send({ type: "led", fields: await worker.lead() });
     } catch (error) {
-      log.error("worker.lead_failed", { reason: error instanceof Error ? error.message : String(error) });
+      trouble("worker.lead_failed", error);
     }
   }
 
@@ -124,7 +139,19 @@ export function attend(channel: Channel, log: Log, start: (config: unknown, crew
     drain: () => void end((worker) => worker.drain()),
     cut: () => void cut().catch(() => process.exit(1)),
   };
+  // After the supervisor's end its end of stderr is closed too.
+  process.stderr.on("error", () => undefined);
+  ignoreSignals();
   channel.onMessage((message) => tasks[message.type]?.(message));
   // Nobody is left to take connections from, or to be found by: calls in flight have lost their way out too.
   channel.onGone(() => process.exit(1));
+}
+
+/** A terminal signals its whole group, a service manager all processes: the supervisor tells its workers what to do. */
+function ignoreSignals(): void {
+  if (!isMainThread) return;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => {
+      if (!process.connected) process.exit(1);
+    });
 }

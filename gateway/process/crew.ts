@@ -132,10 +132,10 @@ export class Crew {
     return this.#figures.ask(this.#hands, deadlineMs);
   }
 
-  /** Ends all in good order; resolves when they are gone. */
-  async drain(): Promise<void> {
+  /** Ends all in good order, because the gateway ends or because others serve; resolves when they are gone. */
+  async leave(how: "drain" | "retire"): Promise<void> {
     this.#end();
-    for (const hand of this.#hands) this.#letGo(hand, "drain");
+    for (const hand of this.#hands) this.#letGo(hand, how);
     await Promise.all(Array.from(this.#hands, (hand) => hand.gone.promise));
   }
 
@@ -191,6 +191,8 @@ export class Crew {
     else if (message.type === "figures") this.#figures.told(hand, message);
     else if (message.type === "led") this.#options.onLed(message.fields);
     else if (message.type === "scrape") void this.#scrape(hand, message.id);
+    else if (message.type === "trouble")
+      this.#log.error(String(message.event), { worker: hand.member.id, reason: String(message.reason) });
     else if (message.type === "spent") this.#spent(place, hand, String(message.reason));
   }
 

@@ -4,10 +4,14 @@ import type { Metrics } from "./registry.ts";
 
 const NANOSECONDS = 1e9;
 
-/** Registers what is true of a process as a whole, whatever the number of its threads. */
-export function collectProcessMetrics(metrics: Metrics, version: string, settings: string): void {
-  const startedAt = Date.now() / 1000 - process.uptime();
+/** Registers what runs. `settings`: the fingerprint of those in force. */
+export function collectBuild(metrics: Metrics, version: string, settings: string): void {
   metrics.collect("mcp_build_info", (set) => set(1, version, process.version, settings));
+}
+
+/** Registers what is true of a process as a whole, whatever the number of its threads. */
+export function collectProcessMetrics(metrics: Metrics): void {
+  const startedAt = Date.now() / 1000 - process.uptime();
   metrics.collect("process_start_time_seconds", (set) => set(startedAt));
   metrics.collect("process_cpu_seconds_total", (set) => {
     const { user, system } = process.cpuUsage();

@@ -102,9 +102,9 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
           () => socket.destroy(),
         );
     },
-    async drain(deadlineMs) {
+    async drain(deadlineMs, idleMs = 0) {
       isDraining = true;
-      const cut = await inFlight.settle(deadlineMs);
+      const cut = await inFlight.drain(deadlineMs, idleMs);
       server.closeIdleConnections();
       return { cut };
     },

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  collectBuild,
   collectLoopMetrics,
   collectProcessMetrics,
   countsOf,
@@ -95,7 +96,8 @@ describe("merged figures", () => {
   it.skipIf(!promtool)(promtool ? "pass promtool's check" : "pass promtool's check (promtool is not installed)", () => {
     const parts = ["a", "b"].map((name) => {
       const metrics = createMetrics();
-      collectProcessMetrics(metrics, "1.2.3", "0123456789abcdef");
+      collectBuild(metrics, "1.2.3", "0123456789abcdef");
+    collectProcessMetrics(metrics);
       const stop = collectLoopMetrics(metrics);
       metrics.counter("mcp_errors_total", `${name}"\n\\`).inc();
       metrics.histogram("mcp_request_duration_seconds", "ping").observe(1);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { metricNames, metricOf } from "../../../contract/metrics.ts";
 import {
+  collectBuild,
   collectLoopMetrics,
   collectProcessMetrics,
   createLog,
@@ -77,7 +78,8 @@ describe("createMetrics", () => {
 
   it("says what the process is", () => {
     const metrics = createMetrics();
-    collectProcessMetrics(metrics, "1.2.3", "0123456789abcdef");
+    collectBuild(metrics, "1.2.3", "0123456789abcdef");
+    collectProcessMetrics(metrics);
     const stop = collectLoopMetrics(metrics);
     const text = metrics.render();
     stop();
