@@ -1,5 +1,6 @@
 /** The reference pages, from the declarations alone. */
 import { type ErrorCode, errors } from "../contract/errors.ts";
+import { meaninglessKeys, meaninglessKnobs, settingKnobs } from "../contract/knobs.ts";
 import { metricNames, metricOf } from "../contract/metrics.ts";
 import {
   isSecretName,
@@ -15,6 +16,7 @@ import { sizingReference } from "../infra/sizing/index.ts";
 export function referencePages(): Readonly<Record<string, string>> {
   return {
     "settings.md": settingsPage(),
+    "knobs.md": knobsPage(),
     "errors.md": errorsPage(),
     "metrics.md": metricsPage(),
     "sizing.md": sizingReference(INFRA_NOTE, table),
@@ -72,6 +74,31 @@ function defaultText(declaration: SettingDeclaration): string {
   if (typeof declaration.default === "object")
     return declaration.default.length === 0 ? "empty" : declaration.default.join(", ");
   return `\`${declaration.default}\``;
+}
+
+function knobsPage(): string {
+  const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(", ");
+  const knobs = settingKnobs.map(({ setting, aliases, keys = [], engines, effect }) => [
+    code([setting]),
+    code(aliases),
+    code(keys),
+    engines,
+    effect,
+  ]);
+  const reasons = (table: Readonly<Record<string, string>>) =>
+    Object.entries(table).map(([name, because]) => [code([name]), `${because}.`]);
+  return `# Knobs of the servers
+
+${NOTE}What Gunicorn, Uvicorn and Granian are configured with, and what it does here: the setting, the names of the sources for it, the
+arguments of a named process that mean it ([engines.md](../engines.md)), the engines it is for, and what can be seen to change. A
+knob of the other engine is warned of at the start; so is one without a meaning, by name. What is neither is refused with the nearest name.
+
+${table(["Setting", "Also", "Arguments of a process", "Engines", "What changes"], knobs)}
+\`bind\` is an address and a port in one.
+
+## Without a meaning
+
+${table(["Name", "Why"], [...reasons(meaninglessKnobs), ...reasons(meaninglessKeys)])}`;
 }
 
 function errorsPage(): string {

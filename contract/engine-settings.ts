@@ -16,7 +16,7 @@ export const engineSettings = {
     perProcess: true,
     room: "engine",
     description: "Address to listen on; `0.0.0.0` or `::` for all.",
-    knob: { engines: "both", effect: "The address of the listening socket." },
+    knob: { engines: "both", effect: "The address of the listening socket.", keys: ["address", "host"] },
   },
   PORT: {
     type: "integer",
@@ -26,7 +26,7 @@ export const engineSettings = {
     perProcess: true,
     room: "engine",
     description: "Port to listen on; 0 takes a free one.",
-    knob: { engines: "both", effect: "The port of the listening socket." },
+    knob: { engines: "both", effect: "The port of the listening socket.", keys: ["port"] },
   },
   HTTP_SERVER: {
     type: "enum",
@@ -89,6 +89,12 @@ export const engineSettings = {
     room: "engine",
     description:
       "How long an idle client connection stays open; longer than the proxy in front keeps it, so that the proxy closes first.",
+    aliases: ["GUNICORN_KEEP_ALIVE"],
+    knob: {
+      engines: "both",
+      effect: "An idle connection is closed this long after its last answer.",
+      keys: ["keep-alive", "keepalive", "timeout-keep-alive"],
+    },
   },
   BACKLOG: {
     type: "integer",
@@ -102,6 +108,7 @@ export const engineSettings = {
     knob: {
       engines: "both",
       effect: "The queue of the listening socket; above net.core.somaxconn there is a warning.",
+      keys: ["backlog"],
     },
   },
   HTTP_VERSIONS: {
@@ -112,7 +119,11 @@ export const engineSettings = {
     room: "engine",
     description:
       "Versions of HTTP that are spoken: both (by ALPN with TLS, by the preface without), 1.1 alone or 2 alone.",
-    knob: { engines: "both", effect: "What ALPN offers, and whether a connection of the other version is closed." },
+    knob: {
+      engines: "both",
+      effect: "What ALPN offers, and whether a connection of the other version is closed.",
+      keys: ["http"],
+    },
   },
   HTTP1_BUFFER_SIZE: {
     type: "bytes",
@@ -124,7 +135,7 @@ export const engineSettings = {
     aliases: ["GRANIAN_HTTP1_BUFFER_SIZE"],
     room: "engine",
     description: "Head and body that are held for one HTTP/1.1 connection; a request that needs more is refused.",
-    knob: { engines: "both", effect: "A larger request is answered with 413." },
+    knob: { engines: "both", effect: "A larger request is answered with 413.", keys: ["http1-buffer-size"] },
   },
   HTTP1_PIPELINE_FLUSH: {
     type: "boolean",
@@ -132,7 +143,11 @@ export const engineSettings = {
     aliases: ["GRANIAN_HTTP1_PIPELINE_FLUSH"],
     room: "engine",
     description: "Answers to pipelined requests leave in one write.",
-    knob: { engines: "bounded", effect: "Fewer segments for requests that came in one." },
+    knob: {
+      engines: "bounded",
+      effect: "Fewer segments for requests that came in one.",
+      keys: ["http1-pipeline-flush"],
+    },
   },
   WEBSOCKETS: {
     type: "boolean",
@@ -140,7 +155,7 @@ export const engineSettings = {
     aliases: ["GRANIAN_WEBSOCKETS"],
     room: "engine",
     description: "Offer MCP over WebSocket.",
-    knob: { engines: "both", effect: "With false, an upgrade is refused." },
+    knob: { engines: "both", effect: "With false, an upgrade is refused.", keys: ["websockets"] },
   },
   URL_PATH_PREFIX: {
     type: "string",
@@ -150,7 +165,7 @@ export const engineSettings = {
     aliases: ["GRANIAN_URL_PATH_PREFIX"],
     room: "engine",
     description: "The path under which the gateway is reached, such as `/gateway`; requests outside it are not found.",
-    knob: { engines: "both", effect: "`/health` is found under it and nowhere else." },
+    knob: { engines: "both", effect: "`/health` is found under it and nowhere else.", keys: ["url-path-prefix"] },
   },
   // TLS
   TLS_CERT_FILE: {
@@ -161,7 +176,11 @@ export const engineSettings = {
     room: "engine",
     description:
       "PEM file of the certificate and those between it and its authority; with TLS_KEY_FILE. Read again when it changes.",
-    knob: { engines: "both", effect: "TLS is spoken, with this certificate." },
+    knob: {
+      engines: "both",
+      effect: "TLS is spoken, with this certificate.",
+      keys: ["ssl-cert", "ssl-certificate", "ssl-certfile", "certfile"],
+    },
   },
   TLS_KEY_FILE: {
     type: "path",
@@ -170,7 +189,11 @@ export const engineSettings = {
     aliases: ["GRANIAN_SSL_KEYFILE"],
     room: "engine",
     description: "PEM file of the certificate's private key. Read again when it changes.",
-    knob: { engines: "both", effect: "TLS is spoken, with this key." },
+    knob: {
+      engines: "both",
+      effect: "TLS is spoken, with this key.",
+      keys: ["ssl-key", "ssl-keyfile", "keyfile"],
+    },
   },
   TLS_CLIENT_CA_FILE: {
     type: "path",
@@ -179,7 +202,11 @@ export const engineSettings = {
     aliases: ["GRANIAN_SSL_CA"],
     room: "engine",
     description: "PEM file of the authorities that sign the certificates of clients; for TLS_CLIENT_CERTIFICATE.",
-    knob: { engines: "both", effect: "A client certificate of another authority is refused." },
+    knob: {
+      engines: "both",
+      effect: "A client certificate of another authority is refused.",
+      keys: ["ssl-ca", "ssl-ca-certs", "ca-certs"],
+    },
   },
   TLS_CLIENT_CERTIFICATE: {
     type: "enum",
@@ -188,6 +215,9 @@ export const engineSettings = {
     room: "engine",
     description:
       "Whether a client proves itself by a certificate: `optional` takes those that have one, `required` refuses a connection without.",
-    knob: { engines: "both", effect: "With `required`, a handshake without a certificate fails." },
+    knob: {
+      engines: "both",
+      effect: "With `required`, a handshake without a certificate fails.",
+    },
   },
 } as const satisfies Record<string, SettingDeclaration>;

@@ -160,9 +160,24 @@ export const routes: readonly Route[] = [
   ...registryRoutes.map((route) => ({ ...route, path: `/v1${route.path}` })),
 ];
 
-type Leaf = { readonly byMethod: Map<string, Route>; readonly names: readonly string[] };
+type Leaf = {
+  readonly byMethod: Map<string, Route>;
+  readonly names: readonly string[];
+  /** Of a path without parameters: made once, for they are asked for with every request. */
+  readonly matches: Map<string, RouteMatch>;
+  readonly unmatched: { readonly kind: "method"; readonly allowed: string[] };
+};
+
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
+const NONE: RouteMatch = Object.freeze({ kind: "none" });
 type Node = { readonly fixed: Map<string, Node>; any: Node | undefined; leaf: Leaf | undefined };
 
+const newLeaf = (names: readonly string[]): Leaf => ({
+  byMethod: new Map(),
+  names,
+  matches: new Map(),
+  unmatched: { kind: "method", allowed: [] },
+});
 const newNode = (): Node => ({ fixed: new Map(), any: undefined, leaf: undefined });
 
 /** Paths without parameters are found in one lookup; the others by a walk over their segments. */
@@ -175,9 +190,14 @@ function addRoute(route: Route): void {
   const names = segments.filter((part) => part.startsWith("{")).map((part) => part.slice(1, -1));
   let node = root;
   for (const part of segments) node = part.startsWith("{") ? anyChild(node) : fixedChild(node, part);
-  node.leaf ??= { byMethod: new Map(), names };
-  if (names.length === 0) fixedPaths.set(route.path, node.leaf);
-  for (const method of route.methods) node.leaf.byMethod.set(method, route);
+  node.leaf ??= newLeaf(names);
+  const { leaf } = node;
+  if (names.length === 0) fixedPaths.set(route.path, leaf);
+  for (const method of route.methods) {
+    leaf.byMethod.set(method, route);
+    leaf.unmatched.allowed.push(method);
+    if (names.length === 0) leaf.matches.set(method, { kind: "route", route, params: NO_PARAMS });
+  }
 }
 
 function anyChild(node: Node): Node {
@@ -199,15 +219,18 @@ const MAX_PATH_CHARS = 2048;
  * Parameters are percent-decoded; a segment that is not valid percent-encoded UTF-8, or holds U+0000, matches no parameter.
  */
 export function matchRoute(method: string, path: string): RouteMatch {
-  if (path.length > MAX_PATH_CHARS) return { kind: "none" };
+  if (path.length > MAX_PATH_CHARS) return NONE;
   const plain = path.length > 2 && path.endsWith("/") ? path.slice(0, -1) : path;
   const fixed = fixedPaths.get(plain);
-  if (fixed !== undefined) return chosen(fixed, method, {});
-  if (!plain.startsWith("/")) return { kind: "none" };
+  if (fixed !== undefined) return fixed.matches.get(method) ?? fixed.unmatched;
+  if (!plain.startsWith("/")) return NONE;
   const values: string[] = [];
   const leaf = walk(plain, values);
-  if (leaf === undefined) return { kind: "none" };
-  return chosen(leaf, method, Object.fromEntries(leaf.names.map((name, index) => [name, values[index] ?? ""])));
+  if (leaf === undefined) return NONE;
+  const route = leaf.byMethod.get(method);
+  if (route === undefined) return leaf.unmatched;
+  const params = Object.fromEntries(leaf.names.map((name, index) => [name, values[index] ?? ""]));
+  return { kind: "route", route, params };
 }
 
 /** No fixed segment of the table shares its place with a parameter and goes deeper, so the walk never turns back. */
@@ -238,10 +261,4 @@ function decoded(part: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function chosen(leaf: Leaf, method: string, params: Readonly<Record<string, string>>): RouteMatch {
-  const route = leaf.byMethod.get(method);
-  if (route !== undefined) return { kind: "route", route, params };
-  return { kind: "method", allowed: [...leaf.byMethod.keys()] };
 }

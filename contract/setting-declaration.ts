@@ -4,6 +4,10 @@ export type Knob = {
   readonly engines: "both" | "fastify" | "bounded";
   /** What can be seen to change. */
   readonly effect: string;
+  /** What the arguments of a named process call it, the words of every server that the sources run. */
+  readonly keys?: readonly string[];
+  /** `keys` say the opposite of the setting. */
+  readonly opposite?: true;
 };
 
 type Common = {

@@ -403,6 +403,13 @@ export const settings = {
     room: "main",
     description: "Declarative upstreams: a file in the `mcpServers` form of MCP clients, read again when it changes.",
   },
+  PROCESSES_FILE: {
+    type: "path",
+    default: null,
+    computed: "processes.yaml, .yml or .json of the working directory",
+    room: "settings",
+    description: "Named processes, each with a server and its arguments: what `mcp-stack serve <name>` looks up.",
+  },
   MCP_EXAMPLE_SERVER: {
     type: "boolean",
     default: null,
@@ -421,7 +428,11 @@ export const settings = {
     aliases: ["BACKPRESSURE", "GRANIAN_BACKPRESSURE"],
     room: "admission",
     description: "Calls and lists that one worker serves at once; 0 sets no limit.",
-    knob: { engines: "both", effect: "One request more is answered with 503 before its body is read." },
+    knob: {
+      engines: "both",
+      effect: "One request more is answered with 503 before its body is read.",
+      keys: ["backpressure", "limit-concurrency"],
+    },
   },
   MAX_STREAMS: {
     type: "integer",
@@ -441,7 +452,11 @@ export const settings = {
     aliases: ["GUNICORN_GRACEFUL_TIMEOUT"],
     room: "engine",
     description: "How long requests that are running may take to end when the gateway stops.",
-    knob: { engines: "both", effect: "What has not ended this long after SIGTERM is cut." },
+    knob: {
+      engines: "both",
+      effect: "What has not ended this long after SIGTERM is cut.",
+      keys: ["graceful-timeout", "timeout-graceful-shutdown"],
+    },
   },
   READY_CHECK_TIMEOUT: {
     type: "duration",
@@ -469,7 +484,7 @@ export const settings = {
     aliases: ["GRANIAN_LOG_LEVEL"],
     room: "telemetry",
     description: "The least severe lines that are written.",
-    knob: { engines: "both", effect: "Less severe lines are missing from stderr." },
+    knob: { engines: "both", effect: "Less severe lines are missing from stderr.", keys: ["log-level"] },
   },
   LOG_FORMAT: {
     type: "enum",
@@ -483,7 +498,12 @@ export const settings = {
     default: true,
     room: "main",
     description: "Write no log line per request.",
-    knob: { engines: "both", effect: "With false, a line for each request stands in the log." },
+    knob: {
+      engines: "both",
+      effect: "With false, a line for each request stands in the log.",
+      keys: ["log-access", "access-log"],
+      opposite: true,
+    },
   },
 } as const satisfies Record<string, SettingDeclaration>;
 

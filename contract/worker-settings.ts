@@ -17,7 +17,11 @@ export const workerSettings = {
     room: "process",
     description:
       "Processes that serve. `auto`: with fastify twice the cores and one, with bounded one for each core, 16 at most.",
-    knob: { engines: "both", effect: "As many processes accept connections; one serves without a supervisor." },
+    knob: {
+      engines: "both",
+      effect: "As many processes accept connections; one serves without a supervisor.",
+      keys: ["workers"],
+    },
   },
   WORKER_TIMEOUT: {
     type: "duration",
@@ -28,7 +32,11 @@ export const workerSettings = {
     aliases: ["GUNICORN_TIMEOUT"],
     room: "process",
     description: "A worker whose event loop has not turned for this long is killed and replaced; 0 waits for ever.",
-    knob: { engines: "both", effect: "A worker that is stopped (SIGSTOP) is replaced after this time." },
+    knob: {
+      engines: "both",
+      effect: "A worker that is stopped (SIGSTOP) is replaced after this time.",
+      keys: ["timeout"],
+    },
   },
   WORKER_MAX_REQUESTS: {
     type: "integer",
@@ -39,7 +47,11 @@ export const workerSettings = {
     aliases: ["GUNICORN_MAX_REQUESTS"],
     room: "process",
     description: "A worker that has answered so many drains and is replaced; 0 replaces none.",
-    knob: { engines: "both", effect: "Another process answers after so many requests." },
+    knob: {
+      engines: "both",
+      effect: "Another process answers after so many requests.",
+      keys: ["max-requests", "limit-max-requests"],
+    },
   },
   WORKER_MAX_REQUESTS_JITTER: {
     type: "integer",
@@ -51,7 +63,7 @@ export const workerSettings = {
     aliases: ["GUNICORN_MAX_REQUESTS_JITTER"],
     room: "process",
     description: "Up to so many requests more or less, so that workers are not replaced all at once.",
-    knob: { engines: "both", effect: "Workers are replaced at different counts." },
+    knob: { engines: "both", effect: "Workers are replaced at different counts.", keys: ["max-requests-jitter"] },
   },
   WORKER_MEMORY: {
     type: "bytes",
@@ -70,7 +82,11 @@ export const workerSettings = {
     aliases: ["GRANIAN_RESPAWN_FAILED"],
     room: "process",
     description: "Replace a worker that ended by itself; false ends the gateway with it.",
-    knob: { engines: "both", effect: "After `kill -9` of a worker there is a new one, or the gateway has ended." },
+    knob: {
+      engines: "both",
+      effect: "After `kill -9` of a worker there is a new one, or the gateway has ended.",
+      keys: ["respawn-failed-workers"],
+    },
   },
   PRELOAD: {
     type: "boolean",
@@ -78,7 +94,11 @@ export const workerSettings = {
     aliases: ["GUNICORN_PRELOAD_APP"],
     room: "process",
     description: "Migrations and the compiled program once in the primary, before the first worker.",
-    knob: { engines: "both", effect: "The schema is changed by the primary, not by the first worker." },
+    knob: {
+      engines: "both",
+      effect: "The schema is changed by the primary, not by the first worker.",
+      keys: ["preload", "preload-app"],
+    },
   },
   DEV_RELOAD: {
     type: "boolean",
@@ -86,7 +106,7 @@ export const workerSettings = {
     aliases: ["GUNICORN_DEV_MODE", "GRANIAN_DEV_MODE"],
     room: "process",
     description: "Replace the workers when a file of the program changes; for development.",
-    knob: { engines: "both", effect: "A touched source file replaces the workers." },
+    knob: { engines: "both", effect: "A touched source file replaces the workers.", keys: ["reload"] },
   },
   RUNTIME_MODE: {
     type: "enum",
@@ -96,7 +116,7 @@ export const workerSettings = {
     room: "process",
     description:
       "`st`: one event loop in each process; `mt`: RUNTIME_THREADS of them; `auto`: mt for more than 8 workers.",
-    knob: { engines: "bounded", effect: "Event loops within one process, or in several." },
+    knob: { engines: "bounded", effect: "Event loops within one process, or in several.", keys: ["runtime-mode"] },
   },
   RUNTIME_THREADS: {
     type: "integer",
@@ -107,7 +127,7 @@ export const workerSettings = {
     aliases: ["GRANIAN_RUNTIME_THREADS"],
     room: "process",
     description: "Event loops of each process in mode `mt`.",
-    knob: { engines: "bounded", effect: "As many listeners of one process share the port." },
+    knob: { engines: "bounded", effect: "As many listeners of one process share the port.", keys: ["runtime-threads"] },
   },
   BLOCKING_THREADS: {
     type: "integer",
@@ -119,6 +139,10 @@ export const workerSettings = {
     aliases: ["GRANIAN_BLOCKING_THREADS"],
     room: "process",
     description: "Threads of each process for files, names, compression and cryptography (libuv's pool).",
-    knob: { engines: "both", effect: "As many of these run at once in one process." },
+    knob: {
+      engines: "both",
+      effect: "As many of these run at once in one process.",
+      keys: ["threads", "blocking-threads"],
+    },
   },
 } as const satisfies Record<string, SettingDeclaration>;

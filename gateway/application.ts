@@ -21,7 +21,7 @@ import type { Auth } from "./auth/index.ts";
 import { basicRequirement } from "./auth/index.ts";
 import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
-import { type Scope, scopeKey } from "./federation/index.ts";
+import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
 import type { Registry } from "./registry/index.ts";
 import type { Log } from "./telemetry/index.ts";
@@ -64,6 +64,7 @@ type Matched = { readonly route: HttpRoute; readonly params: Readonly<Record<str
 
 export function createApplication(parts: ApplicationParts): Application {
   const { admission } = parts;
+  const endpoints = endpointsOf(parts.transports.federation);
 
   function refusal(failure: Fault): Refused {
     parts.counters.error(failure.code);
@@ -105,50 +106,65 @@ export function createApplication(parts: ApplicationParts): Application {
     return refusal(ticket.refused);
   }
 
-  function authenticate(matched: Matched, head: RequestHead): Principal | Promise<Principal> {
+  /** Synchronous for a caller that is known. Throws, or rejects with, what refuses him. */
+  function authenticate({ route }: Matched, head: RequestHead): Principal | Promise<Principal> {
     const principal = parts.auth.authenticate(head.headers.authorization);
-    if (!(principal instanceof Promise)) return permitted(matched, principal);
-    return principal.then((found) => permitted(matched, found));
+    if (principal instanceof Promise) return principal.then((found) => permitted(route, found));
+    return permitted(route, principal);
   }
 
-  function permitted({ route }: Matched, principal: Principal): Principal {
+  function permitted(route: HttpRoute, principal: Principal): Principal {
     basicRequirement(principal, route.permission);
     return principal;
   }
 
-  function endpointOf(scope: Scope, principal: Principal): Endpoint {
-    const view = () => parts.transports.federation.view(scope, principal);
-    view();
-    return { scope, name: scopeKey(scope), principal, view };
-  }
-
-  function dispatch(
-    matched: Matched,
-    request: GatewayRequest,
-    principal: Principal,
-    sink: ResponseSink,
-    callsRefused: Fault | undefined,
-  ): void {
+  /** The room that answers, once the caller is known and may ask. */
+  function dispatch(matched: Matched, request: GatewayRequest, principal: Principal, sink: CountedSink): void {
     const { route, params } = matched;
-    const { transports, httpSse } = parts;
-    const scope = scopeOf(matched);
-    if (scope === undefined) {
-      const handle = () => parts.registry.handle(route, params, request, principal);
-      background(sink, answer(sink, route, request, handle));
+    const own = parts.own[route.id];
+    if (own !== undefined) {
+      background(
+        sink,
+        answer(sink, route, request, () => own(principal)),
+      );
       return;
     }
-    const endpoint = { ...endpointOf(scope, principal), callsRefused };
-    const messagePath =
-      scope.kind === "server" ? `/servers/${encodeURIComponent(params.id ?? "")}/message` : "/message";
-    if (route.id.endsWith("mcp")) serveStreamableHttp(transports, endpoint, request, sink);
-    else if (route.id.endsWith("rpc")) serveRpc(transports, endpoint, request, sink);
-    else if (route.id.endsWith("sse")) background(sink, httpSse.openStream(endpoint, request, messagePath, sink));
-    else if (route.id.endsWith("message")) background(sink, httpSse.receive(endpoint, request, sink));
-    else {
-      const allowed = "GET with Upgrade: websocket";
-      throw fault("MCPS_HTTP_METHOD", { method: request.method, path: request.path, allowed }, undefined, {
-        upgrade: "websocket",
-      });
+    if (route.area !== "mcp") {
+      background(
+        sink,
+        answer(sink, route, request, () => parts.registry.handle(route, params, request, principal)),
+      );
+      return;
+    }
+    const known = endpoints.of(matched, principal);
+    const endpoint = sink.callsRefused === undefined ? known : { ...known, callsRefused: sink.callsRefused };
+    speak(matched, endpoint, request, sink);
+  }
+
+  function speak({ route, params }: Matched, endpoint: Endpoint, request: GatewayRequest, sink: ResponseSink): void {
+    const { transports, httpSse } = parts;
+    switch (transportOf(route)) {
+      case "mcp":
+        serveStreamableHttp(transports, endpoint, request, sink);
+        return;
+      case "rpc":
+        serveRpc(transports, endpoint, request, sink);
+        return;
+      case "sse": {
+        const { scope } = endpoint;
+        const path = scope.kind === "server" ? `/servers/${encodeURIComponent(params.id ?? "")}/message` : "/message";
+        background(sink, httpSse.openStream(endpoint, request, path, sink));
+        return;
+      }
+      case "message":
+        background(sink, httpSse.receive(endpoint, request, sink));
+        return;
+      case "ws": {
+        const allowed = "GET with Upgrade: websocket";
+        throw fault("MCPS_HTTP_METHOD", { method: request.method, path: request.path, allowed }, undefined, {
+          upgrade: "websocket",
+        });
+      }
     }
   }
 
@@ -172,8 +188,12 @@ export function createApplication(parts: ApplicationParts): Application {
   function serve(request: GatewayRequest, outer: ResponseSink, admitted?: Admitted): void {
     const matched = find(request);
     const foreign = parts.edge(request);
-    const sink = new CountedSink(outer, foreign === undefined ? corsHeaders(request) : {}, (status) =>
-      parts.counters.http(matched instanceof Error ? "control" : matched.route.class, status),
+    const routeClass = matched instanceof Error ? "control" : matched.route.class;
+    const sink = new CountedSink(
+      outer,
+      foreign === undefined ? corsHeaders(request) : undefined,
+      routeClass,
+      parts.counters,
     );
     if (parts.accessLog) logAccess(request, sink);
     try {
@@ -195,16 +215,14 @@ export function createApplication(parts: ApplicationParts): Application {
         background(sink, answer(sink, route, request, open));
         return;
       }
-      const callsRefused = admitted?.controlOnly instanceof Fault ? admitted.controlOnly : undefined;
-      const go = (principal: Principal) => {
-        const own = parts.own[route.id];
-        if (own === undefined) return dispatch(matched, request, principal, sink, callsRefused);
-        const tell = () => own(principal);
-        return background(sink, answer(sink, route, request, tell));
-      };
+      if (admitted?.controlOnly instanceof Fault) sink.callsRefused = admitted.controlOnly;
       const principal = authenticate(matched, request);
-      if (principal instanceof Promise) background(sink, principal.then(go));
-      else go(principal);
+      if (principal instanceof Promise)
+        background(
+          sink,
+          principal.then((found) => dispatch(matched, request, found, sink)),
+        );
+      else dispatch(matched, request, principal, sink);
     } catch (error) {
       failed(sink, error);
     }
@@ -233,9 +251,9 @@ export function createApplication(parts: ApplicationParts): Application {
       const foreign = parts.edge(head);
       if (foreign !== undefined) throw foreign;
       const principal = await authenticate(matched, head);
-      const scope = matched.route.id.endsWith("ws") ? scopeOf(matched) : undefined;
-      if (scope === undefined) throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
-      return { ok: true, protocol: "mcp", ...parts.webSockets.accept(endpointOf(scope, principal), head) };
+      if (matched.route.area !== "mcp" || transportOf(matched.route) !== "ws")
+        throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
+      return { ok: true, protocol: "mcp", ...parts.webSockets.accept(endpoints.of(matched, principal), head) };
     } catch (error) {
       return refusal(asFault(error, randomUUID()));
     }
@@ -280,13 +298,6 @@ function isNewWork({ method, body }: GatewayRequest): boolean {
   } catch {
     return true;
   }
-}
-
-/** What an MCP endpoint shows; undefined for routes that are none. */
-function scopeOf({ route, params }: Matched): Scope | undefined {
-  if (route.area !== "mcp") return undefined;
-  if (route.id.startsWith("server-")) return { kind: "server", id: params.id ?? "" };
-  return route.id.startsWith("gateway-") ? { kind: "gateway", id: params.id ?? "" } : { kind: "all" };
 }
 
 /** A whole answer, marked with who may keep it. */

@@ -1,17 +1,32 @@
 /** A sink that tells the status of its answer once that begins. Part of the composition root. */
+import type { Fault } from "../contract/errors.ts";
 import type { ResponseSink } from "../contract/http.ts";
+import type { RouteClass } from "../contract/routes.ts";
+
+export type AnswerCounters = { http(routeClass: string, status: number): void };
 
 /** Tells the status of the answer once it begins and adds headers to it; everything else is the sink behind it. */
 export class CountedSink implements ResponseSink {
+  /** Set where there was room for control messages alone. */
+  callsRefused: Fault | undefined;
   private readonly sink: ResponseSink;
-  private readonly added: Readonly<Record<string, string>>;
-  private readonly count: (status: number) => void;
+  private readonly added: Readonly<Record<string, string>> | undefined;
+  private readonly routeClass: RouteClass;
+  private readonly counters: AnswerCounters;
   private answered: ((status: number) => void) | undefined;
 
-  constructor(sink: ResponseSink, added: Readonly<Record<string, string>>, count: (status: number) => void) {
+  constructor(
+    sink: ResponseSink,
+    added: Readonly<Record<string, string>> | undefined,
+    routeClass: RouteClass,
+    counters: AnswerCounters,
+  ) {
     this.sink = sink;
     this.added = added;
-    this.count = count;
+    this.routeClass = routeClass;
+    this.counters = counters;
+    this.callsRefused = undefined;
+    this.answered = undefined;
   }
 
   get closed(): boolean {
@@ -22,11 +37,11 @@ export class CountedSink implements ResponseSink {
   }
   respond(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array | string): void {
     this.begin(status);
-    this.sink.respond(status, { ...this.added, ...headers }, body);
+    this.sink.respond(status, this.withAdded(headers), body);
   }
   open(status: number, headers: Readonly<Record<string, string>>): void {
     this.begin(status);
-    this.sink.open(status, { ...this.added, ...headers });
+    this.sink.open(status, this.withAdded(headers));
   }
   write(chunk: Uint8Array | string): boolean {
     return this.sink.write(chunk);
@@ -44,8 +59,13 @@ export class CountedSink implements ResponseSink {
     this.sink.detach();
   }
 
+  /** The object itself where nothing is added: engines keep what they made of headers that come again and again. */
+  private withAdded(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    return this.added === undefined ? headers : { ...this.added, ...headers };
+  }
+
   private begin(status: number): void {
-    this.count(status);
+    this.counters.http(this.routeClass, status);
     this.answered?.(status);
   }
 }

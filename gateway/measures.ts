@@ -24,26 +24,39 @@ const METHODS: ReadonlySet<string> = new Set([
   "subscriptions/listen",
 ]);
 
+type Timed = { readonly count: Counter; readonly time: Histogram };
+
+/** The map that stands under a key, made when it is first asked for. */
+function within<Key, Inner>(outer: Map<string, Map<Key, Inner>>, key: string): Map<Key, Inner> {
+  let inner = outer.get(key);
+  if (inner === undefined) {
+    inner = new Map();
+    outer.set(key, inner);
+  }
+  return inner;
+}
+
 export type Measures = ReturnType<typeof measures>;
 
 export function measures(metrics: Metrics) {
-  const requestHandles = new Map<string, { readonly count: Counter; readonly time: Histogram }>();
-  const httpHandles = new Map<string, Counter>();
-  const upstreamHandles = new Map<string, { readonly count: Counter; readonly time: Histogram }>();
+  // Series by their labels, one map in another: a key put together from them would be made with every request.
+  const requestHandles = new Map<string, Map<string, Map<string, Timed>>>();
+  const httpHandles = new Map<string, Map<number, Counter>>();
+  const upstreamHandles = new Map<string, Map<string, Timed>>();
   const authHandles = new Map<AuthOutcome, Counter>();
   const parked = metrics.gauge("mcp_client_requests_parked");
 
   const conversations: ConversationCounters = {
     request(method, era, outcome, ms) {
       const known = METHODS.has(method) ? method : "other";
-      const key = `${known} ${era} ${outcome}`;
-      let handles = requestHandles.get(key);
+      const byOutcome = within(within(requestHandles, known), era);
+      let handles = byOutcome.get(outcome);
       if (handles === undefined) {
         handles = {
           count: metrics.counter("mcp_requests_total", known, era, outcome),
           time: metrics.histogram("mcp_request_duration_seconds", known),
         };
-        requestHandles.set(key, handles);
+        byOutcome.set(outcome, handles);
       }
       handles.count.inc();
       handles.time.observe(ms / 1000);
@@ -53,14 +66,14 @@ export function measures(metrics: Metrics) {
 
   const upstreams: UpstreamMetrics = {
     requestEnded(upstream, outcome, durationMs) {
-      const key = `${upstream} ${outcome}`;
-      let handles = upstreamHandles.get(key);
+      const byOutcome = within(upstreamHandles, upstream);
+      let handles = byOutcome.get(outcome);
       if (handles === undefined) {
         handles = {
           count: metrics.counter("mcp_upstream_requests_total", upstream, outcome),
           time: metrics.histogram("mcp_upstream_request_duration_seconds", upstream),
         };
-        upstreamHandles.set(key, handles);
+        byOutcome.set(outcome, handles);
       }
       handles.count.inc();
       handles.time.observe(durationMs / 1000);
@@ -87,11 +100,11 @@ export function measures(metrics: Metrics) {
     stateFailure: (kind: string): void => metrics.counter("mcp_state_failures_total", kind).inc(),
     application: {
       http(routeClass: string, status: number): void {
-        const key = `${routeClass} ${status}`;
-        let handle = httpHandles.get(key);
+        const byStatus = within(httpHandles, routeClass);
+        let handle = byStatus.get(status);
         if (handle === undefined) {
           handle = metrics.counter("mcp_http_requests_total", routeClass, String(status));
-          httpHandles.set(key, handle);
+          byStatus.set(status, handle);
         }
         handle.inc();
       },

@@ -22,6 +22,7 @@ import {
   createEdge,
   createHttpSse,
   createKeepalive,
+  createPatience,
   createWebSockets,
   type TransportParts,
 } from "./transports/index.ts";
@@ -71,6 +72,8 @@ export function startEngine(input: EngineInput): StartedEngine {
   observe.admission(() => admission.gauges());
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
+  const patience = createPatience(settings.STREAM_AFTER, () => performance.now());
+  teardown.add("patience", () => patience.close());
   const transports: TransportParts = {
     federation: input.federation,
     conversations: sessions.conversations,
@@ -78,10 +81,10 @@ export function startEngine(input: EngineInput): StartedEngine {
     replay: sessions.replay,
     takeover: sessions.takeover,
     keepalive,
+    patience,
     streams: {
       keepaliveMs: settings.SSE_KEEPALIVE_INTERVAL * 1000,
       retryMs: settings.SSE_RETRY_TIMEOUT,
-      streamAfterMs: settings.STREAM_AFTER,
       lingerMs: settings.STREAM_LINGER * 1000,
     },
     log,

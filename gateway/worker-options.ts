@@ -19,8 +19,6 @@ export type WorkerOptions = {
   readonly respawn: boolean;
   readonly preload: boolean;
   readonly reload: boolean;
-  /** libuv's pool of each process; undefined leaves it as Node has it. */
-  readonly blockingThreads: number | undefined;
 };
 
 /** More workers than this are threads, where the mode is left to the gateway. */
@@ -41,7 +39,6 @@ export function workerOptions(settings: Settings, cpus: number = availableParall
     respawn: settings.WORKER_RESPAWN,
     preload: settings.PRELOAD,
     reload: settings.DEV_RELOAD,
-    blockingThreads: settings.BLOCKING_THREADS,
   };
 }
 

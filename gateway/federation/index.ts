@@ -13,7 +13,7 @@ import type { Caller, Route, Scope, View, ViewUpstream } from "./types.ts";
 import { type CatalogueIndex, indexSnapshot, viewOf } from "./view.ts";
 
 export { declares, type Identity } from "./introduce.ts";
-export { type Outbound, outbound, outboundListen, ownRequest } from "./outbound.ts";
+export { outbound, outboundListen, ownRequest } from "./outbound.ts";
 export { ask, errorOf, protocolFault, UpstreamRefusal } from "./pages.ts";
 export { listedName, namesOneThing } from "./route.ts";
 export { type Caller, type Route, type Scope, scopeKey, type View, type ViewUpstream } from "./types.ts";

@@ -15,13 +15,10 @@ import { checkParamHeaders } from "./param-headers.ts";
 import type { Caller, Route, ViewUpstream } from "./types.ts";
 import { isShown } from "./view.ts";
 
-export type Outbound = {
-  readonly message: OutboundMessage;
-  /** Raw id as the upstream knows the request. */
-  readonly id: string;
-};
-
-/** Takes a request upstream; throws MCPS_HEADER_MISMATCH where nobody behind checks the headers. `id` is unique for this gateway's lifetime; it also replaces the progress token. */
+/**
+ * Takes a request upstream; throws MCPS_HEADER_MISMATCH where nobody behind checks the headers. `id` is unique for this gateway's
+ * lifetime; it also replaces the progress token.
+ */
 export function outbound(
   body: Buffer,
   envelope: Envelope,
@@ -29,7 +26,8 @@ export function outbound(
   route: Route,
   profile: UpstreamProfile,
   id: string,
-): Outbound {
+  timeoutMs: number,
+): OutboundMessage {
   const sameEra = caller.era === profile.era;
   const inHeaders = route.upstream.headerParams.get(route.target?.value ?? "");
   if (inHeaders !== undefined && caller.paramHeaders !== undefined && profile.era === "legacy")
@@ -38,26 +36,23 @@ export function outbound(
     ? editedBytes(body, envelope, route, id)
     : translatedBytes(body, envelope, caller, route, profile, id);
   // Mcp-Name repeats what the request names; the tasks extension names a task (MCP 2026-07-28 transports).
-  const repeated = route.target?.value ?? taskOf(body, envelope);
-  const name = profile.era === "modern" ? repeated : undefined;
+  const isModern = profile.era === "modern";
   return {
+    body: named,
     id,
-    message: {
-      body: named,
-      id: Buffer.from(id),
-      method: envelope.method,
-      era: profile.era,
-      headers: caller.headers,
-      ...(name === undefined ? {} : { name }),
-      ...showing(route.upstream),
-      ...(profile.era === "modern" && caller.paramHeaders !== undefined ? { paramHeaders: caller.paramHeaders } : {}),
-    },
+    method: envelope.method,
+    era: profile.era,
+    headers: caller.headers,
+    name: isModern ? (route.target?.value ?? taskOf(body, envelope)) : undefined,
+    paramHeaders: isModern ? caller.paramHeaders : undefined,
+    timeoutMs,
+    shows: route.upstream.target.transport === "builtin" ? showing(route.upstream) : undefined,
   };
 }
 
 /** The gateway's own upstream has to choose among items of which the caller may not see all. */
-function showing(upstream: ViewUpstream): Pick<OutboundMessage, "shows"> {
-  return upstream.target.transport === "builtin" ? { shows: (kind, name) => isShown(upstream, kind, name) } : {};
+function showing(upstream: ViewUpstream): NonNullable<OutboundMessage["shows"]> {
+  return (kind, name) => isShown(upstream, kind, name);
 }
 
 function taskOf(body: Buffer, envelope: Envelope): string | undefined {
@@ -65,8 +60,7 @@ function taskOf(body: Buffer, envelope: Envelope): string | undefined {
 }
 
 function editedBytes(body: Buffer, envelope: Envelope, route: Route, id: string): Buffer {
-  const target = route.target?.changed === true ? { key: route.target.key, value: route.target.value } : undefined;
-  const edits = requestEdits(body, envelope, { id, progressToken: id, ...(target === undefined ? {} : { target }) });
+  const edits = requestEdits(body, envelope, id, route.target?.changed === true ? route.target : undefined);
   if (route.ref !== undefined && envelope.params !== undefined)
     edits.push(setMember(body, envelope.params, "ref", route.ref));
   return splice(body, edits);
@@ -78,7 +72,7 @@ function namedParams(body: Buffer, envelope: Envelope, route: Route, id: string)
   let params: Buffer = Buffer.from(body.subarray(envelope.params.start, envelope.params.end));
   const whole = () => ({ start: 0, end: params.length });
   if (route.target?.changed === true)
-    params = splice(params, [setMember(params, whole(), route.target.key, JSON.stringify(route.target.value))]);
+    params = splice(params, [setMember(params, whole(), route.target.key, route.target.text)]);
   if (route.ref !== undefined) params = splice(params, [setMember(params, whole(), "ref", route.ref)]);
   const token = memberAt(params, memberAt(params, whole(), "_meta"), "progressToken");
   return token === undefined ? params : splice(params, [{ ...token, text: id }]);

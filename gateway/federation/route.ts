@@ -25,6 +25,10 @@ const NAMED: Readonly<Record<string, { readonly key: "name" | "uri"; readonly ki
   "resources/unsubscribe": { key: "uri", kind: "resource" },
 };
 
+/** Routes that a view remembers; a name that no upstream lists may lead somewhere too, so there is no end of them. */
+const MAX_REMEMBERED = 10_000;
+const MAX_REMEMBERED_CHARS = 256;
+
 export function namesOneThing(method: string): boolean {
   return Object.hasOwn(NAMED, method) || method === "completion/complete";
 }
@@ -37,13 +41,20 @@ export function routeOf(view: View, caller: Caller, separator: string, body: Buf
   if (named === undefined) throw fault("MCPS_METHOD", { method });
   const value = stringAt(body, envelope.routing[named.key]);
   if (value === undefined) throw fault("MCPS_PARAMS", { method, reason: `params.${named.key} has to be a string` });
+  // A tool and a prompt may have the same name and stand in different places.
+  const remembered = named.kind === "prompt" ? undefined : view.routes[named.key];
+  const known = remembered?.get(value);
+  if (known !== undefined) return known;
   const found = resolve(view, separator, named.kind, value);
   if (found === undefined) throw unknownItem(named.kind, value, caller);
-  return {
-    upstream: found.upstream,
-    target: { key: named.key, value: found.name, changed: found.name !== value },
-    ref: undefined,
-  };
+  const { upstream, name } = found;
+  const target = { key: named.key, value: name, changed: name !== value, text: JSON.stringify(name) };
+  const route = { upstream, target, ref: undefined };
+  if (remembered !== undefined && value.length <= MAX_REMEMBERED_CHARS) {
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+    remembered.set(value, route);
+  }
+  return route;
 }
 
 function completionRoute(view: View, caller: Caller, separator: string, body: Buffer, envelope: Envelope): Route {
@@ -135,17 +146,13 @@ function couldExpandTo(template: string, uri: string): boolean {
 
 function byUriPrefix(view: View, listed: string): Resolved | undefined {
   const split = splitUri(listed);
-  const upstream = split === undefined ? undefined : view.upstreams.find(({ record }) => record.slug === split.slug);
+  const upstream = split === undefined ? undefined : view.bySlug.get(split.slug);
   return split === undefined || upstream === undefined ? undefined : { upstream, name: split.uri };
 }
 
 function byNamePrefix(view: View, separator: string, kind: ItemKind, listed: string): Resolved | undefined {
-  const split = splitName(
-    listed,
-    separator,
-    view.upstreams.map(({ record }) => record.slug),
-  );
-  const upstream = split === undefined ? undefined : view.upstreams.find(({ record }) => record.slug === split.slug);
+  const split = splitName(listed, separator, view.bySlug);
+  const upstream = split === undefined ? undefined : view.bySlug.get(split.slug);
   if (split === undefined || upstream === undefined) return undefined;
   for (const [original, custom] of upstream.renamed[kind]) {
     if (prefixName(split.slug, separator, custom) === listed) return { upstream, name: original };

@@ -41,6 +41,9 @@ export type View = {
   /** One upstream, nothing hidden, nothing renamed, no prefix: messages pass without a look into their items. */
   readonly transparent: ViewUpstream | undefined;
   readonly server: ServerRecord | undefined;
+  readonly bySlug: ReadonlyMap<string, ViewUpstream>;
+  /** Where listed names lead, per key of params; filled as they are asked for. */
+  readonly routes: Readonly<Record<"name" | "uri", Map<string, Route>>>;
 };
 
 export type Caller = {
@@ -61,7 +64,15 @@ export type Caller = {
 export type Route = {
   readonly upstream: ViewUpstream;
   /** The member of params that names the thing, with the upstream's own value; undefined when nothing has to change. */
-  readonly target: { readonly key: "name" | "uri"; readonly value: string; readonly changed: boolean } | undefined;
+  readonly target:
+    | {
+        readonly key: "name" | "uri";
+        readonly value: string;
+        readonly changed: boolean;
+        /** `value` as JSON. */
+        readonly text: string;
+      }
+    | undefined;
   /** completion/complete: the whole `ref` object, rewritten. */
   readonly ref: string | undefined;
 };

@@ -111,6 +111,8 @@ function buildView(index: CatalogueIndex, scope: Scope, principal: Principal, ke
     failureMode: server?.failureMode ?? "open",
     transparent,
     server,
+    bySlug: new Map(upstreams.map((upstream) => [upstream.record.slug, upstream])),
+    routes: { name: new Map(), uri: new Map() },
   };
 }
 

@@ -2,15 +2,31 @@
  * The JSON-RPC envelope of an MCP message, scanned from its bytes. Strict where leniency would let two readers disagree:
  * a doubled envelope key is refused, because the server behind us might take the other one (name smuggling).
  */
+import { isUtf8 } from "node:buffer";
 import { type Fault, fault } from "../../contract/errors.ts";
-import { isObject, isString, isText, JsonError, MemberWalk, type Span, scanDocument, stringAt } from "./json.ts";
+import { isObject, isText, JsonError, type Span, scanDocument, skipSpace, stringAt } from "./json.ts";
+import { Found, Keys, scanObject } from "./scan.ts";
 
 const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-export type Routing = { readonly [Key in (typeof ROUTING_KEYS)[number]]?: Span };
+/** Keys of params that the gateway routes by. The server behind us must not take the other one of two. */
+const ROUTING_KEYS = [
+  "name",
+  "uri",
+  "_meta",
+  "cursor",
+  "ref",
+  "requestState",
+  "inputResponses",
+  "requestId",
+  "progressToken",
+] as const;
+
+export type Routing = { readonly [Key in (typeof ROUTING_KEYS)[number]]: Span | undefined };
 
 export type Envelope = {
   readonly kind: "request" | "notification" | "response";
@@ -27,42 +43,44 @@ export type Envelope = {
   readonly root: Span;
 };
 
-/** Keys of params that the gateway routes by. The server behind us must not take the other one of two. */
-const ROUTING_KEYS = [
-  "name",
-  "uri",
-  "_meta",
-  "cursor",
-  "ref",
-  "requestState",
-  "inputResponses",
-  "requestId",
-  "progressToken",
-] as const;
+const ROOT = new Keys(["jsonrpc", "id", "method", "params", "result", "error"]);
+const [VERSION, ID, METHOD, PARAMS, RESULT, ERROR] = [0, 1, 2, 3, 4, 5] as const;
+const PARAM = new Keys(ROUTING_KEYS);
+/** What is found is taken out before anything else is scanned. */
+const inRoot = new Found(ROOT);
+const inParams = new Found(PARAM);
+const LOOKED_INTO = { place: PARAMS, keys: PARAM, found: inParams };
 
-/** The value of the present member, unless there has been one of this key already. */
-function once(before: Span | undefined, walk: MemberWalk): Span {
-  if (before !== undefined) throw twice(walk.key);
-  return walk.value;
-}
-
-function twice(key: string): Fault {
+function twice(key: string | undefined): Fault {
   return fault("MCPS_ENVELOPE", { reason: `the key ${JSON.stringify(key)} stands twice` });
 }
 
-const NO_ROUTING: Routing = Object.freeze({});
+const NO_ROUTING: Routing = Object.freeze({
+  name: undefined,
+  uri: undefined,
+  _meta: undefined,
+  cursor: undefined,
+  ref: undefined,
+  requestState: undefined,
+  inputResponses: undefined,
+  requestId: undefined,
+  progressToken: undefined,
+});
 
-function routingOf(bytes: Buffer, params: Span): Routing {
-  const walk = new MemberWalk(bytes, params);
-  const found: { -readonly [Key in keyof Routing]: Span } = {};
-  while (walk.next()) {
-    for (const key of ROUTING_KEYS) {
-      if (!walk.keyIs(key)) continue;
-      found[key] = once(found[key], walk);
-      break;
-    }
-  }
-  return found;
+/** Always of one shape, whatever was found. */
+function routing(): Routing {
+  if (inParams.twice >= 0) throw twice(PARAM.list[inParams.twice]);
+  return {
+    name: inParams.span(0),
+    uri: inParams.span(1),
+    _meta: inParams.span(2),
+    cursor: inParams.span(3),
+    ref: inParams.span(4),
+    requestState: inParams.span(5),
+    inputResponses: inParams.span(6),
+    requestId: inParams.span(7),
+    progressToken: inParams.span(8),
+  };
 }
 
 /** True when the id is a legal MCP id: a string, or a number without fraction (MCP forbids null; SDKs refuse 1.5). */
@@ -78,7 +96,17 @@ function legalId(bytes: Buffer, span: Span): boolean {
 
 /** Scans a message; throws MCPS_PARSE when it is no JSON and MCPS_ENVELOPE when it is no JSON-RPC message. */
 export function scanMessage(bytes: Buffer): Envelope {
-  return scanRoot(bytes, scanJson(bytes));
+  try {
+    if (!isUtf8(bytes)) throw new JsonError("invalid UTF-8", 0);
+    const start = skipSpace(bytes, 0);
+    if (bytes[start] !== OPEN_BRACE) return scanRoot(bytes, scanDocument(bytes));
+    const end = look(bytes, start);
+    const rest = skipSpace(bytes, end);
+    if (rest !== bytes.length) throw new JsonError("text after the value", rest);
+    return judge(bytes, { start, end });
+  } catch (error) {
+    throw parseFault(error);
+  }
 }
 
 /** The span of the only JSON value in the bytes; throws MCPS_PARSE. */
@@ -86,37 +114,40 @@ export function scanJson(bytes: Buffer): Span {
   try {
     return scanDocument(bytes);
   } catch (error) {
-    if (error instanceof JsonError) throw fault("MCPS_PARSE", { reason: error.message });
-    throw error;
+    throw parseFault(error);
   }
+}
+
+function parseFault(error: unknown): unknown {
+  return error instanceof JsonError ? fault("MCPS_PARSE", { reason: error.message }) : error;
 }
 
 /** As scanMessage, for one value that has been scanned already (an element of a batch). */
 export function scanRoot(bytes: Buffer, root: Span): Envelope {
   if (!isObject(bytes, root)) throw fault("MCPS_ENVELOPE", { reason: "it is not an object" });
-  let version: Span | undefined;
-  let id: Span | undefined;
-  let methodSpan: Span | undefined;
-  let params: Span | undefined;
-  let result: Span | undefined;
-  let error: Span | undefined;
-  const walk = new MemberWalk(bytes, root);
-  while (walk.next()) {
-    if (walk.keyIs("jsonrpc")) version = once(version, walk);
-    else if (walk.keyIs("id")) id = once(id, walk);
-    else if (walk.keyIs("method")) methodSpan = once(methodSpan, walk);
-    else if (walk.keyIs("params")) params = once(params, walk);
-    else if (walk.keyIs("result")) result = once(result, walk);
-    else if (walk.keyIs("error")) error = once(error, walk);
-  }
-  if (version === undefined || !isString(bytes, version) || !isText(bytes, version.start, version.end, "2.0"))
+  look(bytes, root.start);
+  return judge(bytes, root);
+}
+
+function look(bytes: Buffer, at: number): number {
+  inRoot.clear();
+  inParams.clear();
+  return scanObject(bytes, at, 0, ROOT, inRoot, LOOKED_INTO);
+}
+
+/** What the scan has found, as an envelope. */
+function judge(bytes: Buffer, root: Span): Envelope {
+  if (inRoot.twice >= 0) throw twice(ROOT.list[inRoot.twice]);
+  if (!inRoot.has(VERSION) || !isVersion(bytes, inRoot.start(VERSION), inRoot.end(VERSION)))
     throw fault("MCPS_ENVELOPE", { reason: 'jsonrpc has to be "2.0"' });
-  if (methodSpan === undefined) return response(bytes, root, id, result, error);
-  const method = stringAt(bytes, methodSpan);
+  const id = inRoot.span(ID);
+  if (!inRoot.has(METHOD)) return response(bytes, root, id, inRoot.span(RESULT), inRoot.span(ERROR));
+  const method = methodAt(bytes, inRoot.start(METHOD), inRoot.end(METHOD));
   if (method === undefined) throw fault("MCPS_ENVELOPE", { reason: "method has to be a string" });
+  const params = inRoot.span(PARAMS);
   if (params !== undefined && !isObject(bytes, params))
     throw fault("MCPS_ENVELOPE", { reason: "params has to be an object" });
-  const routing = params === undefined ? NO_ROUTING : routingOf(bytes, params);
+  const found = params === undefined ? NO_ROUTING : routing();
   if (id !== undefined && !legalId(bytes, id))
     throw fault("MCPS_ENVELOPE", { reason: "id has to be a string or an integer" });
   return {
@@ -124,11 +155,23 @@ export function scanRoot(bytes: Buffer, root: Span): Envelope {
     id,
     method,
     params,
-    routing,
+    routing: found,
     result: undefined,
     error: undefined,
     root,
   };
+}
+
+function isVersion(bytes: Buffer, start: number, end: number): boolean {
+  return bytes[start] === QUOTE && isText(bytes, start, end, "2.0");
+}
+
+const CALL = "tools/call";
+
+/** The method of nearly all requests is not read anew each time. */
+function methodAt(bytes: Buffer, start: number, end: number): string | undefined {
+  if (bytes[start] === QUOTE && isText(bytes, start, end, CALL)) return CALL;
+  return stringAt(bytes, { start, end });
 }
 
 function response(

@@ -51,7 +51,7 @@ export function skipSpace(bytes: Uint8Array, at: number): number {
   return pos;
 }
 
-function skipString(bytes: Uint8Array, at: number): number {
+export function skipString(bytes: Uint8Array, at: number): number {
   let pos = at + 1;
   for (;;) {
     while (pos < bytes.length && STRING_STOP[bytes[pos] as number] === 0) pos++;
@@ -110,8 +110,11 @@ function skipScalar(bytes: Uint8Array, at: number): number {
   return at + literal.length;
 }
 
-/** Checks the value that begins at `at` (no white space before it) and answers where it ends. Iterative: depth costs no stack. */
-export function skipValue(bytes: Uint8Array, at: number): number {
+/**
+ * Checks the value that begins at `at` (no white space before it), inside `depth` containers, and answers where it ends. Iterative:
+ * depth costs no stack.
+ */
+export function skipValue(bytes: Uint8Array, at: number, depth = 0): number {
   if (bytes[at] !== OPEN_BRACE && bytes[at] !== OPEN_BRACKET) return skipScalar(bytes, at);
   const closers: number[] = [];
   let pos = at;
@@ -123,7 +126,7 @@ export function skipValue(bytes: Uint8Array, at: number): number {
       pos = skipSpace(bytes, pos + 1);
       if (bytes[pos] === closer) pos++;
       else {
-        if (closers.length >= MAX_DEPTH) throw new JsonError(`nesting deeper than ${MAX_DEPTH}`, pos);
+        if (closers.length + depth >= MAX_DEPTH) throw new JsonError(`nesting deeper than ${MAX_DEPTH}`, pos);
         closers.push(closer);
         if (closer === CLOSE_BRACE) pos = skipKey(bytes, pos);
         open = true;

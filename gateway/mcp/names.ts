@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 
 export const LEGAL_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
 export const SLUG = /^[a-z][a-z0-9-]{0,62}$/;
+const MAX_SLUG = 63;
 const MAX_NAME = 128;
 const DIGEST_TAIL = /\.\.[0-9a-f]{16}$/;
 
@@ -29,13 +30,13 @@ export function prefixName(slug: string, separator: string, name: string): strin
 export function splitName(
   listed: string,
   separator: string,
-  slugs: Iterable<string>,
+  slugs: { has(slug: string): boolean },
 ): { slug: string; rest: string } | undefined {
-  let best: string | undefined;
-  for (const slug of slugs) {
-    if (listed.startsWith(slug + separator) && (best === undefined || slug.length > best.length)) best = slug;
+  for (let at = listed.lastIndexOf(separator, MAX_SLUG); at > 0; at = listed.lastIndexOf(separator, at - 1)) {
+    const slug = listed.slice(0, at);
+    if (slugs.has(slug)) return { slug, rest: listed.slice(at + separator.length) };
   }
-  return best === undefined ? undefined : { slug: best, rest: listed.slice(best.length + separator.length) };
+  return undefined;
 }
 
 /** True when the part after the prefix stands for a name that has to be looked up among the upstream's names. */

@@ -2,45 +2,48 @@
  * Where results and notifications carry names or URIs of an upstream, and how a prefix gets there. Only these places are
  * touched (MCP schema: ContentBlock resource_link and resource, ReadResourceResult, list items); the rest passes as it came.
  */
-import { elements, memberAt, pathAt, type Span, stringAt } from "./json.ts";
+import { elements, isString, isText, memberAt, pathAt, type Span, stringAt } from "./json.ts";
 import type { Edit } from "./splice.ts";
 
 export type UriRewrite = (uri: string) => string;
 
-function uriEdit(bytes: Buffer, object: Span | undefined, key: string, rewrite: UriRewrite): Edit[] {
+function uriEdit(edits: Edit[], bytes: Buffer, object: Span | undefined, key: string, rewrite: UriRewrite): void {
   const span = memberAt(bytes, object, key);
   const uri = stringAt(bytes, span);
-  return span === undefined || uri === undefined ? [] : [{ ...span, text: JSON.stringify(rewrite(uri)) }];
+  if (span !== undefined && uri !== undefined) edits.push({ ...span, text: JSON.stringify(rewrite(uri)) });
 }
 
 /** One content block: a link carries its uri, an embedded resource has it inside. */
-function contentEdits(bytes: Buffer, block: Span, rewrite: UriRewrite): Edit[] {
-  const type = stringAt(bytes, memberAt(bytes, block, "type"));
-  if (type === "resource_link") return uriEdit(bytes, block, "uri", rewrite);
-  if (type === "resource") return uriEdit(bytes, memberAt(bytes, block, "resource"), "uri", rewrite);
-  return [];
+function contentEdits(edits: Edit[], bytes: Buffer, block: Span, rewrite: UriRewrite): void {
+  const type = memberAt(bytes, block, "type");
+  if (type === undefined || !isString(bytes, type)) return;
+  if (isText(bytes, type.start, type.end, "resource_link")) uriEdit(edits, bytes, block, "uri", rewrite);
+  else if (isText(bytes, type.start, type.end, "resource"))
+    uriEdit(edits, bytes, memberAt(bytes, block, "resource"), "uri", rewrite);
 }
 
 /** Edits of a result of `method` that put every resource URI in it through `rewrite`. */
 export function resultUriEdits(bytes: Buffer, result: Span, method: string, rewrite: UriRewrite): Edit[] {
+  const edits: Edit[] = [];
   if (method === "tools/call") {
-    return elements(bytes, memberAt(bytes, result, "content")).flatMap((block) => contentEdits(bytes, block, rewrite));
-  }
-  if (method === "prompts/get") {
-    return elements(bytes, memberAt(bytes, result, "messages")).flatMap((message) => {
+    for (const block of elements(bytes, memberAt(bytes, result, "content"))) contentEdits(edits, bytes, block, rewrite);
+  } else if (method === "prompts/get") {
+    for (const message of elements(bytes, memberAt(bytes, result, "messages"))) {
       const content = memberAt(bytes, message, "content");
-      return content === undefined ? [] : contentEdits(bytes, content, rewrite);
-    });
+      if (content !== undefined) contentEdits(edits, bytes, content, rewrite);
+    }
+  } else if (method === "resources/read") {
+    for (const item of elements(bytes, memberAt(bytes, result, "contents")))
+      uriEdit(edits, bytes, item, "uri", rewrite);
   }
-  if (method === "resources/read") {
-    return elements(bytes, memberAt(bytes, result, "contents")).flatMap((item) => uriEdit(bytes, item, "uri", rewrite));
-  }
-  return [];
+  return edits;
 }
 
 /** Edits of notifications/resources/updated. */
 export function updatedUriEdits(bytes: Buffer, params: Span | undefined, rewrite: UriRewrite): Edit[] {
-  return uriEdit(bytes, params, "uri", rewrite);
+  const edits: Edit[] = [];
+  uriEdit(edits, bytes, params, "uri", rewrite);
+  return edits;
 }
 
 export type ListMethod = "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list";
@@ -61,6 +64,8 @@ export function isListMethod(method: string): method is ListMethod {
 
 /** Where a tool definition carries a `ui://` resource of the MCP Apps extension. */
 export function toolUiEdits(bytes: Buffer, tool: Span, rewrite: UriRewrite): Edit[] {
-  const nested = uriEdit(bytes, pathAt(bytes, tool, "_meta", "ui"), "resourceUri", rewrite);
-  return nested.length > 0 ? nested : uriEdit(bytes, memberAt(bytes, tool, "_meta"), "ui/resourceUri", rewrite);
+  const edits: Edit[] = [];
+  uriEdit(edits, bytes, pathAt(bytes, tool, "_meta", "ui"), "resourceUri", rewrite);
+  if (edits.length === 0) uriEdit(edits, bytes, memberAt(bytes, tool, "_meta"), "ui/resourceUri", rewrite);
+  return edits;
 }

@@ -9,26 +9,61 @@ export type Edit = { readonly start: number; readonly end: number; readonly text
 /** Applies edits that do not overlap, in any order; the rest of the bytes is copied as it stands. */
 export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {
   if (edits.length === 0) return bytes;
-  const ordered = edits.length === 1 ? edits : [...edits].sort((a, b) => a.start - b.start || a.end - b.end);
+  const ordered = isOrdered(edits) ? edits : [...edits].sort((a, b) => a.start - b.start || a.end - b.end);
   let size = bytes.length;
   for (const { start, end, text } of ordered) {
-    size += (typeof text === "string" ? Buffer.byteLength(text) : text.length) - (end - start);
+    size += (typeof text === "string" ? sizeOf(text) : text.length) - (end - start);
   }
   const spliced = Buffer.allocUnsafe(size);
   let from = 0;
   let to = 0;
   for (const { start, end, text } of ordered) {
     if (start < from) throw new RangeError(`edits overlap at byte ${start}`);
-    to += bytes.copy(spliced, to, from, start);
-    if (typeof text === "string") to += spliced.write(text, to);
-    else {
-      spliced.set(text, to);
-      to += text.length;
-    }
+    to = copy(bytes, from, start, spliced, to);
+    to = typeof text === "string" ? write(text, spliced, to) : copy(text, 0, text.length, spliced, to);
     from = end;
   }
-  bytes.copy(spliced, to, from);
+  copy(bytes, from, bytes.length, spliced, to);
   return spliced;
+}
+
+function isOrdered(edits: readonly Edit[]): boolean {
+  let last = -1;
+  for (const { start } of edits) {
+    if (start <= last) return false;
+    last = start;
+  }
+  return true;
+}
+
+/** Shorter pieces are moved here byte by byte: a call of native code costs more. */
+const SHORT = 48;
+
+function copy(source: Uint8Array, start: number, end: number, target: Buffer, at: number): number {
+  const size = end - start;
+  if (size > SHORT) {
+    target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    return at + size;
+  }
+  for (let offset = 0; offset < size; offset++) target[at + offset] = source[start + offset] as number;
+  return at + size;
+}
+
+/** Bytes of UTF-8. */
+function sizeOf(text: string): number {
+  if (text.length > SHORT) return Buffer.byteLength(text);
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return Buffer.byteLength(text);
+  return text.length;
+}
+
+function write(text: string, target: Buffer, at: number): number {
+  if (text.length > SHORT) return at + target.write(text, at);
+  for (let offset = 0; offset < text.length; offset++) {
+    const code = text.charCodeAt(offset);
+    if (code > 0x7f) return at + target.write(text, at);
+    target[at + offset] = code;
+  }
+  return at + text.length;
 }
 
 /**

@@ -71,30 +71,31 @@ export function resultType(bytes: Buffer, result: Span | undefined): string | un
   return stringAt(bytes, memberAt(bytes, result, "resultType"));
 }
 
-/** Edits of a request on its way up: id, name or uri, progress token. Values are raw JSON. */
+/** Edits of a request on its way up: id, name or uri, progress token, which becomes the id. Values are raw JSON. */
 export function requestEdits(
   bytes: Buffer,
   envelope: Envelope,
-  change: {
-    readonly id?: string;
-    readonly target?: { readonly key: "name" | "uri"; readonly value: string };
-    readonly progressToken?: string;
-  },
+  id: string,
+  target: { readonly key: "name" | "uri"; readonly text: string } | undefined,
 ): Edit[] {
   const edits: Edit[] = [];
-  if (change.id !== undefined && envelope.id !== undefined) edits.push({ ...envelope.id, text: change.id });
+  if (envelope.id !== undefined) edits.push(replaced(envelope.id, id));
   if (envelope.params === undefined) return edits;
-  if (change.target !== undefined) {
-    const { key, value } = change.target;
-    const text = JSON.stringify(value);
-    const span = envelope.routing[key];
-    edits.push(span === undefined ? setMember(bytes, envelope.params, key, text) : { ...span, text });
+  if (target !== undefined) {
+    const span = envelope.routing[target.key];
+    edits.push(
+      span === undefined ? setMember(bytes, envelope.params, target.key, target.text) : replaced(span, target.text),
+    );
   }
-  if (change.progressToken !== undefined) {
+  if (envelope.routing._meta !== undefined) {
     const token = memberAt(bytes, envelope.routing._meta, "progressToken");
-    if (token !== undefined) edits.push({ ...token, text: change.progressToken });
+    if (token !== undefined) edits.push(replaced(token, id));
   }
   return edits;
+}
+
+function replaced({ start, end }: Span, text: string): Edit {
+  return { start, end, text };
 }
 
 function whole(bytes: Buffer): Span {

@@ -23,7 +23,7 @@ import {
   stringAt,
   updatedUriEdits,
 } from "../mcp/index.ts";
-import type { Exchange, UpstreamProfile } from "../upstreams/index.ts";
+import type { Exchange, ReplySink, UpstreamProfile } from "../upstreams/index.ts";
 import { bytesWithin, codeEdit, errorWith, isLoudEnough, modernStatus, outcomeOf, outcomeOfError } from "./answers.ts";
 import type { Asks } from "./asks.ts";
 import type { Questions } from "./questions.ts";
@@ -62,18 +62,20 @@ export type CallParts = ConversationParts & {
   readonly over: (call: Call) => void;
 };
 
-export class Call {
+export class Call implements ReplySink {
   readonly spec: CallSpec;
   /** Swapped when a modern client comes back to a parked call with a new request. */
   reply: ClientReply;
-  /** Raw id of the client's request the answer is for. */
-  clientId: Buffer;
   deadlineAt: number;
   private readonly parts: CallParts;
   private readonly startedAt: number;
   private exchange: Exchange | undefined;
   private upstreamId = "";
+  private ownClientId: Buffer | undefined;
   private progressToken: Buffer | undefined;
+  /** Of the present exchange: something has come, the answer has. */
+  private opened = false;
+  private answered = false;
   private profile: UpstreamProfile | undefined;
   private logLevel: string | undefined;
   private rounds = 0;
@@ -90,14 +92,25 @@ export class Call {
     this.startedAt = parts.now();
     this.deadlineAt = this.startedAt + spec.route.upstream.target.requestTimeoutMs;
     const { body, envelope } = spec;
-    this.clientId = envelope.id === undefined ? Buffer.from("null") : body.subarray(envelope.id.start, envelope.id.end);
-    this.adoptProgress(body, envelope);
+    if (envelope.routing._meta !== undefined) this.adoptProgress(body, envelope);
   }
 
   /** Names the call to its client and to other workers; only a call that asks its client something has one. */
   get id(): string {
     this.ownId ??= randomUUID();
     return this.ownId;
+  }
+
+  /** Raw id of the client's request the answer is for; another one once he has come back to a parked call. */
+  get clientId(): Buffer {
+    const { body, envelope } = this.spec;
+    this.ownClientId ??=
+      envelope.id === undefined ? Buffer.from("null") : body.subarray(envelope.id.start, envelope.id.end);
+    return this.ownClientId;
+  }
+
+  set clientId(id: Buffer) {
+    this.ownClientId = id;
   }
 
   get isDone(): boolean {
@@ -145,39 +158,38 @@ export class Call {
     this.upstreamId = this.parts.federation.nextId();
     const speaker =
       this.logLevel === undefined ? caller : { ...caller, identity: { ...caller.identity, logLevel: this.logLevel } };
-    const sent = outbound(body, envelope, speaker, route, profile, this.upstreamId);
-    let opened = false;
-    let answered = false;
+    this.opened = false;
+    this.answered = false;
     // Its own clock (deadlineAt) stops while the client is asked something; this one only bounds what is forgotten.
     const timeoutMs = route.upstream.target.requestTimeoutMs + MAX_ROUNDS * this.parts.clientTimeoutMs;
-    this.exchange = this.parts.federation.upstreams.request(
-      route.upstream.target,
-      caller.holder,
-      { ...sent.message, timeoutMs },
-      {
-        streaming: () => this.reply.streaming(),
-        interrupted: (retryMs) => this.reply.interrupted?.(retryMs),
-        message: (raw, status, envelope) => {
-          if (!opened) {
-            opened = true;
-            this.parts.federation.sinks.opened(route.upstream, caller, profile);
-          }
-          if (envelope.kind === "response") answered = true;
-          this.receive(raw, status, envelope);
-        },
-        end: () => {
-          // After input_required the call goes on with another request.
-          if (!answered)
-            this.fail(
-              fault("MCPS_UPSTREAM_PROTOCOL", {
-                upstream: route.upstream.record.slug,
-                reason: "its answer ended without a response",
-              }),
-            );
-        },
-        fail: (failure) => this.fail(failure),
-      },
-    );
+    const sent = outbound(body, envelope, speaker, route, profile, this.upstreamId, timeoutMs);
+    this.exchange = this.parts.federation.upstreams.request(route.upstream.target, caller.holder, sent, this);
+  }
+
+  // ---- what the exchange tells ----
+
+  streaming(): void {
+    this.reply.streaming();
+  }
+
+  interrupted(retryMs: number): void {
+    this.reply.interrupted?.(retryMs);
+  }
+
+  message(raw: Buffer, status: number, envelope: Envelope): void {
+    if (!this.opened && this.profile !== undefined) {
+      this.opened = true;
+      this.parts.federation.sinks.opened(this.spec.route.upstream, this.spec.caller, this.profile);
+    }
+    if (envelope.kind === "response") this.answered = true;
+    this.receive(raw, status, envelope);
+  }
+
+  end(): void {
+    // After input_required the call goes on with another request.
+    if (this.answered) return;
+    const { slug } = this.spec.route.upstream.record;
+    this.fail(fault("MCPS_UPSTREAM_PROTOCOL", { upstream: slug, reason: "its answer ended without a response" }));
   }
 
   /** The client has cancelled, or (modern) closed its stream. Idempotent. */

@@ -45,8 +45,6 @@ export type Conversations = ReturnType<typeof createConversations>;
 export function createConversations(parts: ConversationParts) {
   const { federation } = parts;
   const calls = new Set<Call>();
-  /** Calls by session and raw request id, for notifications/cancelled. */
-  const byRequest = new Map<string, Call>();
   const listens = new Set<ListenStream>();
   const asks = createAsks(parts);
   const parked = createParkedCalls(parts, asks);
@@ -74,14 +72,23 @@ export function createConversations(parts: ConversationParts) {
   }, DEADLINE_TICK_MS);
   ticker.unref();
 
+  /** Names a request of a client in what workers tell each other. */
   function requestKey(caller: Caller, rawId: string): string {
     return `${caller.sessionId ?? caller.holder.key} ${rawId}`;
   }
 
   function forget(call: Call): void {
     calls.delete(call);
-    const key = requestKey(call.spec.caller, rawIdOf(call.spec.body, call.spec.envelope));
-    if (byRequest.get(key) === call) byRequest.delete(key);
+  }
+
+  /** The newest call of that name. Looked for, not looked up: cancellations are rare, and every call would pay for an index. */
+  function callOf(key: string): Call | undefined {
+    let found: Call | undefined;
+    for (const call of calls) {
+      const { caller, body, envelope } = call.spec;
+      if (caller.era === "legacy" && requestKey(caller, rawIdOf(body, envelope)) === key) found = call;
+    }
+    return found;
   }
 
   function startCall(
@@ -95,7 +102,6 @@ export function createConversations(parts: ConversationParts) {
   ): Running {
     const call = new Call(callParts, { view, caller, route, body, envelope, reply, foreignState });
     calls.add(call);
-    if (caller.era === "legacy") byRequest.set(requestKey(caller, rawIdOf(body, envelope)), call);
     call.start();
     return call;
   }
@@ -267,7 +273,7 @@ export function createConversations(parts: ConversationParts) {
   }
 
   function cancelHere(key: string, reason: string | undefined): boolean {
-    const call = byRequest.get(key);
+    const call = callOf(key);
     call?.cancel(reason);
     return call !== undefined;
   }

@@ -1,4 +1,6 @@
 /** The door of the settings room. */
 export { type LoadedSettings, type LoadOptions, loadSettings, type Provenance } from "./load.ts";
+export type { NamedProcess } from "./processes.ts";
 export { ensureSecrets, type Secrets } from "./secrets.ts";
 export { printSettings, redacted } from "./show.ts";
+export { sizeThreadPool } from "./thread-pool.ts";

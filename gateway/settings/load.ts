@@ -6,10 +6,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { errors, Fault } from "../../contract/errors.ts";
+import { isOfOtherServer, meaninglessKnob } from "../../contract/knobs.ts";
 import type { SettingValue } from "../../contract/setting-values.ts";
 import { type SettingName, type Settings, settingNames, settingOf } from "../../contract/settings.ts";
 import { judgeUnknown, secretOfFile, settingNamed } from "./names.ts";
+import { type NamedProcess, readProcess } from "./processes.ts";
 import { readSecretFile } from "./secret-files.ts";
+import { judgeTogether } from "./together.ts";
 import { parseValue, redactValue } from "./values.ts";
 
 /**
@@ -32,6 +35,8 @@ export type LoadOptions = {
   readonly envFile?: string | false;
   /** Values of command-line options under their setting names. */
   readonly cli?: Readonly<Record<string, string | undefined>>;
+  /** The named process to serve, weaker than the environment. */
+  readonly process?: NamedProcess;
   /** Weaker than everything that is configured, stronger than the defaults: what the plan of this machine says. */
   readonly planned?: Readonly<Record<string, string>>;
   /** What relative paths are relative to; the working directory by default. */
@@ -43,6 +48,7 @@ type Source = {
   readonly place: (name: string) => string;
   readonly isFile: boolean;
 };
+type Engine = Settings["HTTP_SERVER"];
 /** `isPath`: the text is the path of a file with the value. */
 type Found = { readonly text: string; readonly place: string; readonly as: string; readonly isPath: boolean };
 type Findings = { readonly problems: string[]; readonly warnings: string[] };
@@ -51,8 +57,11 @@ type Findings = { readonly problems: string[]; readonly warnings: string[] };
 export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   const directory = options.directory ?? process.cwd();
   const findings: Findings = { problems: [], warnings: [] };
-  const sources = [...sourcesOf(options, directory, findings), plannedSource(options)];
-  const found = sources.map((source) => collect(source, findings));
+  const configured = sourcesOf(options, directory, findings);
+  const named = processSource(options, configured, directory, findings);
+  const sources = [...configured, ...named, plannedSource(options)];
+  const engine = chosenEngine(sources, directory);
+  const found = sources.map((source) => collect(source, engine, findings));
   const values: Record<string, SettingValue | undefined> = {};
   const provenance: Record<string, string> = {};
   for (const name of settingNames) {
@@ -61,8 +70,12 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
     values[name] = first === undefined ? defaultOf(name, directory) : readFound(name, first, directory, findings);
   }
   if (findings.problems.length > 0) throw unusable(findings.problems);
+  const settings = Object.freeze(values) as Settings;
+  const together = judgeTogether(settings, provenance as Provenance);
+  if (together.problems.length > 0) throw unusable(together.problems);
+  findings.warnings.push(...together.warnings);
   return {
-    settings: Object.freeze(values) as Settings,
+    settings,
     provenance: Object.freeze(provenance) as Provenance,
     warnings: findings.warnings,
     environment: options.env ?? process.env,
@@ -105,12 +118,42 @@ function plannedSource({ planned = {} }: LoadOptions): Source {
   return { values: planned, place: () => "plan of this machine", isFile: false };
 }
 
+/** What the process says stands between what is configured and the defaults. Its file may be named by any of the others. */
+function processSource(
+  { process: named }: LoadOptions,
+  configured: readonly Source[],
+  directory: string,
+  findings: Findings,
+): readonly Source[] {
+  if (named === undefined) return [];
+  const path = firstText(configured, "PROCESSES_FILE");
+  const read = readProcess(
+    named,
+    { PROCESSES_FILE: path === undefined ? undefined : resolve(directory, path) },
+    directory,
+  );
+  findings.problems.push(...read.problems);
+  findings.warnings.push(...read.warnings);
+  return [{ values: read.values, place: (name) => read.places[name] ?? named.name, isFile: false }];
+}
+
+/** The engine decides which of the sources' names count; a value that is none is told with the others, later. */
+function chosenEngine(sources: readonly Source[], directory: string): Engine {
+  const text = firstText(sources, "HTTP_SERVER");
+  const parsed = text === undefined ? undefined : parseValue(settingOf("HTTP_SERVER"), text, directory);
+  return parsed !== undefined && "value" in parsed && parsed.value === "bounded" ? "bounded" : "fastify";
+}
+
+function firstText(sources: readonly Source[], name: SettingName): string | undefined {
+  return sources.map(({ values }) => values[name]).find((text) => text !== undefined && text !== "");
+}
+
 function lineName(line: string): string | undefined {
   return /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=/.exec(line)?.[1];
 }
 
 /** What one source sets. The setting's own name is stronger than an alias beside it; a secret comes from a file or not, never both. */
-function collect(source: Source, findings: Findings): ReadonlyMap<SettingName, Found> {
+function collect(source: Source, engine: Engine, findings: Findings): ReadonlyMap<SettingName, Found> {
   const values = new Map<SettingName, Found>();
   const files = new Map<SettingName, Found>();
   for (const [name, text] of Object.entries(source.values)) {
@@ -119,6 +162,12 @@ function collect(source: Source, findings: Findings): ReadonlyMap<SettingName, F
     const setting = value ?? secretOfFile(name);
     if (setting === undefined) {
       judge(name, source, findings);
+      continue;
+    }
+    if (isOfOtherServer(name, setting, engine)) {
+      findings.warnings.push(
+        `${name} (${source.place(name)}) is of the other server and is not read with HTTP_SERVER=${engine}; ${setting} is for both`,
+      );
       continue;
     }
     const isPath = value === undefined;
@@ -138,6 +187,11 @@ function collect(source: Source, findings: Findings): ReadonlyMap<SettingName, F
 }
 
 function judge(name: string, source: Source, { problems, warnings }: Findings): void {
+  const because = meaninglessKnob(name);
+  if (because !== undefined) {
+    warnings.push(`${name} (${source.place(name)}) has no meaning here: ${because}`);
+    return;
+  }
   const { verdict, nearest } = judgeUnknown(name);
   const shown = name.slice(0, 128);
   if (verdict === "refuse")

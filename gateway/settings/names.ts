@@ -42,7 +42,7 @@ const aliases: ReadonlyMap<string, SettingName> = new Map(
 );
 
 const FILE_SUFFIX = "_FILE";
-const KNOWN_NAMES: readonly string[] = [...settingNames, ...secretNames.map(secretFileName)];
+const KNOWN_NAMES: readonly string[] = [...settingNames, ...aliases.keys(), ...secretNames.map(secretFileName)];
 
 /** The setting a name stands for, itself or through an alias. */
 export function settingNamed(name: string): SettingName | undefined {
@@ -55,7 +55,7 @@ export function secretOfFile(name: string): SecretName | undefined {
   return setting !== undefined && isSecretName(setting) ? setting : undefined;
 }
 
-/** `nearest`: a setting, or the name of a secret's file. */
+/** `nearest`: a setting, a name of the sources for one, or the name of a secret's file. */
 export type UnknownName = { readonly verdict: "refuse" | "ignore"; readonly nearest: string };
 
 export function judgeUnknown(name: string): UnknownName {

@@ -33,16 +33,38 @@ const NAMED: Readonly<Record<string, string>> = {
   "tasks/cancel": "taskId",
 };
 
-function forwarded(head: RequestHead): Record<string, string> {
-  const headers: Record<string, string> = {};
+const NONE: Readonly<Record<string, string>> = Object.freeze({});
+
+/** The same empty object where there is nothing to hand on. */
+function forwarded({ headers }: RequestHead): Readonly<Record<string, string>> {
+  if (headers.traceparent === undefined && headers.tracestate === undefined && headers.baggage === undefined)
+    return NONE;
+  const found: Record<string, string> = {};
   for (const name of FORWARDED) {
-    const value = head.headers[name];
-    if (value !== undefined) headers[name] = value;
+    const value = headers[name];
+    if (value !== undefined) found[name] = value;
   }
-  return headers;
+  return found;
 }
 
+/** By session: the room answers the same object for a token for as long as it remembers it. */
+const callers = new WeakMap<SessionFacts, Caller>();
+
 export function sessionCaller(session: SessionFacts, principal: Principal, head: RequestHead, ttlMs: number): Caller {
+  const headers = forwarded(head);
+  const known = callers.get(session);
+  if (known !== undefined && known.principal === principal && headers === NONE) return known;
+  const caller = makeSessionCaller(session, principal, headers, ttlMs);
+  if (headers === NONE) callers.set(session, caller);
+  return caller;
+}
+
+function makeSessionCaller(
+  session: SessionFacts,
+  principal: Principal,
+  headers: Readonly<Record<string, string>>,
+  ttlMs: number,
+): Caller {
   return {
     era: "legacy",
     protocolVersion: session.protocolVersion,
@@ -61,7 +83,7 @@ export function sessionCaller(session: SessionFacts, principal: Principal, head:
       clientInfo: session.clientInfo,
     },
     paramHeaders: undefined,
-    headers: forwarded(head),
+    headers,
   };
 }
 

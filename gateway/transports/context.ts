@@ -4,7 +4,7 @@ import type { Principal } from "../../contract/principal.ts";
 import type { Federation, Scope, View } from "../federation/index.ts";
 import type { Conversations, ReplayRoom, SessionRoom } from "../sessions/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import type { Keepalive, StreamSettings } from "./replies.ts";
+import type { Keepalive, Patience, StreamSettings } from "./replies.ts";
 import type { Takeover } from "./takeover.ts";
 
 export type TransportParts = {
@@ -13,6 +13,7 @@ export type TransportParts = {
   readonly sessions: SessionRoom;
   readonly replay: ReplayRoom;
   readonly keepalive: Keepalive;
+  readonly patience: Patience;
   readonly takeover: Takeover;
   readonly streams: StreamSettings & {
     /** How long a legacy stream without its client goes on collecting events. */

@@ -9,10 +9,10 @@ const EXPOSED = "Mcp-Session-Id, Retry-After, WWW-Authenticate";
 /** How long a browser may remember a preflight, in seconds; browsers cap it themselves. */
 const MAX_AGE = "7200";
 
-/** Headers for every answer to a request that names an origin; empty for callers that are no pages. */
-export function corsHeaders(head: RequestHead): Readonly<Record<string, string>> {
+/** Headers for every answer to a request that names an origin; undefined for callers that are no pages. */
+export function corsHeaders(head: RequestHead): Readonly<Record<string, string>> | undefined {
   const { origin } = head.headers;
-  if (origin === undefined) return {};
+  if (origin === undefined) return undefined;
   return { "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED, vary: "Origin" };
 }
 

@@ -68,11 +68,14 @@ export function acceptsBoth(header: string | undefined): boolean {
 
 const CONTROL_METHODS = new Set(["initialize", "ping", "logging/setLevel"]);
 
-/** Throws the endpoint's refusal when it serves no calls now and one of these messages is one. */
+/** Throws the endpoint's refusal when it serves no calls now and this message is one. */
+export function refuseCall({ callsRefused }: Endpoint, { kind, method }: Envelope): void {
+  if (callsRefused !== undefined && kind === "request" && !CONTROL_METHODS.has(method)) throw callsRefused;
+}
+
+/** As refuseCall, for the messages of a batch. */
 export function refuseCalls(endpoint: Endpoint, messages: readonly Envelope[]): void {
-  if (endpoint.callsRefused === undefined) return;
-  if (messages.some(({ kind, method }) => kind === "request" && !CONTROL_METHODS.has(method)))
-    throw endpoint.callsRefused;
+  for (const message of messages) refuseCall(endpoint, message);
 }
 
 export function isJson(contentType: string | undefined): boolean {

@@ -4,7 +4,7 @@ export type { Endpoint, TransportParts } from "./context.ts";
 export { corsHeaders, isPreflight, preflightHeaders } from "./cors.ts";
 export { createEdge } from "./edge.ts";
 export { createHttpSse } from "./http-sse.ts";
-export { createKeepalive } from "./replies.ts";
+export { createKeepalive, createPatience } from "./replies.ts";
 export { serveRpc } from "./rpc.ts";
 export { serveStreamableHttp } from "./streamable-http.ts";
 export { createTakeover } from "./takeover.ts";

@@ -11,7 +11,6 @@ import { eventFrame, KEEPALIVE, primingFrame, SSE_HEADERS } from "./sse-frames.t
 export type StreamSettings = {
   readonly keepaliveMs: number;
   readonly retryMs: number;
-  readonly streamAfterMs: number;
 };
 
 /** One timer for all open streams. */
@@ -39,38 +38,85 @@ export function createKeepalive(intervalMs: number): {
 
 export type Keepalive = ReturnType<typeof createKeepalive>;
 
-export type PostReplyOptions = {
-  readonly sink: ResponseSink;
-  /** How many requests this POST carries: 1, or more in a batch. */
-  readonly pending: number;
-  readonly isBatch: boolean;
-  readonly canAsk: boolean;
-  /** Opens the log of a resumable stream; undefined where there is no session. */
-  readonly log: (() => EventLog) | undefined;
-  /** Send the priming event (protocol 2025-11-25 and later). */
-  readonly primes: boolean;
-  readonly settings: StreamSettings;
+/** What every reply shares. */
+export type ReplyParts = {
+  readonly streams: StreamSettings;
   readonly keepalive: Keepalive;
-  /** Everything has been answered, or nothing more will come. */
-  readonly onDone: () => void;
+  /** Replies that become a stream when they take long. */
+  readonly patience: Patience;
 };
 
+/** One timer for all replies that wait: each is told once `afterMs` have passed, unless it was taken back before. */
+export function createPatience(afterMs: number, now: () => number): Patience {
+  // All wait for the same time, so the order in which they came is the order in which they are due.
+  const waiting = new Map<Waiting, number>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function look(): void {
+    timer = undefined;
+    const due = now() - afterMs;
+    for (const [reply, since] of waiting) {
+      if (since > due) {
+        timer = setTimeout(look, since - due).unref();
+        return;
+      }
+      waiting.delete(reply);
+      reply.late();
+    }
+  }
+
+  return {
+    add(reply) {
+      waiting.set(reply, now());
+      timer ??= setTimeout(look, afterMs).unref();
+    },
+    delete: (reply) => {
+      waiting.delete(reply);
+    },
+    close: () => clearTimeout(timer),
+  };
+}
+
+type Waiting = { late(): void };
+export type Patience = { add(reply: Waiting): void; delete(reply: Waiting): void; close(): void };
+
 export class PostReply implements ClientReply {
-  readonly canAsk: boolean;
-  private readonly options: PostReplyOptions;
+  readonly canAsk = true;
+  /** Send the priming event (protocol 2025-11-25 and later). */
+  primes = false;
+  /** Everything has been answered, or nothing more will come. */
+  onDone: (() => void) | undefined = undefined;
+  private readonly parts: ReplyParts;
+  private readonly sink: ResponseSink;
+  private readonly isBatch: boolean;
+  /** Opens the log of a resumable stream; undefined where there is no session. */
+  private readonly openLog: (() => EventLog) | undefined;
   private pending: number;
   private streamOpen = false;
   private wantsStream = false;
   private ended = false;
-  private log: EventLog | undefined;
-  private readonly collected: Buffer[] = [];
-  private readonly timer: NodeJS.Timeout | undefined;
+  private log: EventLog | undefined = undefined;
+  private collected: Buffer[] | undefined = undefined;
 
-  constructor(options: PostReplyOptions) {
-    this.options = options;
-    this.canAsk = options.canAsk;
-    this.pending = options.pending;
-    if (options.log !== undefined) this.timer = setTimeout(() => this.open(), options.settings.streamAfterMs).unref();
+  /** `pending`: how many requests this POST carries: 1, or more in a batch. */
+  constructor(
+    parts: ReplyParts,
+    sink: ResponseSink,
+    pending: number,
+    isBatch: boolean,
+    openLog: (() => EventLog) | undefined,
+  ) {
+    this.parts = parts;
+    this.sink = sink;
+    this.pending = pending;
+    this.isBatch = isBatch;
+    this.openLog = openLog;
+    if (openLog !== undefined) parts.patience.add(this);
+  }
+
+  /** It takes long: the client shall know that somebody works for it. */
+  late(): void {
+    this.open();
   }
 
   /** An upstream that streams is answered with a stream, opened with its first event, so that one write still does it. */
@@ -80,10 +126,10 @@ export class PostReply implements ClientReply {
 
   /** The client polls as we do (MCP 2025-11-25 transports): an event id, when to come back, and the connection is free. */
   interrupted(retryMs: number): void {
-    if (this.ended || this.options.log === undefined || !this.options.primes) return;
+    if (this.ended || this.openLog === undefined || !this.primes) return;
     this.open(retryMs);
-    this.options.keepalive.delete(this.options.sink);
-    if (!this.options.sink.closed) this.options.sink.end();
+    this.parts.keepalive.delete(this.sink);
+    if (!this.sink.closed) this.sink.end();
   }
 
   message(raw: Buffer): void {
@@ -96,65 +142,68 @@ export class PostReply implements ClientReply {
     if (this.ended) return;
     this.pending--;
     if (this.streamOpen) this.event(raw);
-    else this.collected.push(raw);
+    else if (this.pending === 0 && this.collected === undefined && !this.isBatch) {
+      this.answer(raw, status);
+      return;
+    } else {
+      this.collected ??= [];
+      this.collected.push(raw);
+    }
     if (this.pending > 0) return;
     if (this.streamOpen) this.end();
-    else if (this.wantsStream && !this.options.isBatch) this.respondAsStream();
-    else this.respond(status);
+    else this.respondBatch();
   }
 
   abandon(): void {
     if (this.ended) return;
     this.pending--;
     if (this.pending > 0) return;
-    if (!this.streamOpen && this.collected.length > 0) this.respond(200);
+    if (!this.streamOpen && this.collected !== undefined) this.respondBatch();
     else {
       this.open();
       this.end();
     }
   }
 
-  private respond(status: number): void {
+  /** The only answer: as one document, or as one event and the end, where nothing is left to be resumed. */
+  private answer(raw: Buffer, status: number): void {
     this.ended = true;
-    clearTimeout(this.timer);
-    const [only] = this.collected;
-    const body = this.options.isBatch ? joinArray(this.collected) : (only ?? Buffer.from(""));
-    this.options.sink.respond(this.options.isBatch ? 200 : status, JSON_HEADERS, body);
-    this.options.onDone();
+    if (this.openLog !== undefined) this.parts.patience.delete(this);
+    if (this.wantsStream) this.sink.respond(200, SSE_HEADERS, eventFrame(raw));
+    else this.sink.respond(status, JSON_HEADERS, raw);
+    this.onDone?.();
   }
 
-  /** One event and the end: nothing to resume, because nothing is left to come. */
-  private respondAsStream(): void {
+  private respondBatch(): void {
     this.ended = true;
-    clearTimeout(this.timer);
-    const [only = Buffer.alloc(0)] = this.collected;
-    this.options.sink.respond(200, SSE_HEADERS, eventFrame(only));
-    this.options.onDone();
+    this.parts.patience.delete(this);
+    this.sink.respond(200, JSON_HEADERS, joinArray(this.collected ?? []));
+    this.onDone?.();
   }
 
-  private open(retryMs = this.options.settings.retryMs): void {
+  private open(retryMs = this.parts.streams.retryMs): void {
     if (this.streamOpen || this.ended) return;
     this.streamOpen = true;
-    clearTimeout(this.timer);
-    const { sink, keepalive } = this.options;
-    this.log = this.options.log?.();
+    const { sink } = this;
+    this.parts.patience.delete(this);
+    this.log = this.openLog?.();
     sink.open(200, SSE_HEADERS);
-    keepalive.add(sink);
-    if (this.log !== undefined && this.options.primes) sink.write(primingFrame(this.log.announce(), retryMs));
-    for (const raw of this.collected.splice(0)) this.event(raw);
+    this.parts.keepalive.add(sink);
+    if (this.log !== undefined && this.primes) sink.write(primingFrame(this.log.announce(), retryMs));
+    for (const raw of this.collected?.splice(0) ?? []) this.event(raw);
   }
 
   private event(raw: Buffer): void {
     const id = this.log?.append(raw);
-    if (!this.options.sink.closed) this.options.sink.write(eventFrame(raw, id));
+    if (!this.sink.closed) this.sink.write(eventFrame(raw, id));
   }
 
   private end(): void {
     this.ended = true;
     this.log?.finish();
-    this.options.keepalive.delete(this.options.sink);
-    if (!this.options.sink.closed) this.options.sink.end();
-    this.options.onDone();
+    this.parts.keepalive.delete(this.sink);
+    if (!this.sink.closed) this.sink.end();
+    this.onDone?.();
   }
 }
 

@@ -15,13 +15,13 @@ import {
   resultMessage,
   scanJson,
   scanMessage,
-  scanRoot,
+  skipSpace,
 } from "../mcp/index.ts";
 import type { ClientReply } from "../sessions/index.ts";
 import { JSON_HEADERS } from "./answers.ts";
 import { isModernRequest, modernCaller, plainCaller } from "./callers.ts";
 import type { Endpoint, TransportParts } from "./context.ts";
-import { isJson, refuseCalls } from "./edge.ts";
+import { isJson, refuseCall } from "./edge.ts";
 import { clientOf } from "./initialize.ts";
 import { faultOf, rawId } from "./streamable-http.ts";
 
@@ -31,10 +31,9 @@ export function serveRpc(parts: TransportParts, endpoint: Endpoint, request: Gat
   const { body, headers } = request;
   const type = headers["content-type"];
   if (type !== undefined && !isJson(type)) throw fault("MCPS_CONTENT_TYPE", { value: type });
-  const root = scanJson(body);
-  if (!isArray(body, root)) {
-    const envelope = scanRoot(body, root);
-    refuseCalls(endpoint, [envelope]);
+  if (!isArray(body, { start: skipSpace(body, 0), end: body.length })) {
+    const envelope = scanMessage(body);
+    refuseCall(endpoint, envelope);
     answer(
       parts,
       endpoint,
@@ -56,7 +55,7 @@ export function serveRpc(parts: TransportParts, endpoint: Endpoint, request: Gat
     parts,
     endpoint,
     request,
-    elements(body, root).map((span) => body.subarray(span.start, span.end)),
+    elements(body, scanJson(body)).map((span) => body.subarray(span.start, span.end)),
     sink,
   );
 }

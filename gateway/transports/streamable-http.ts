@@ -12,18 +12,21 @@ import {
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   scanJson,
+  scanMessage,
   scanRoot,
+  skipSpace,
 } from "../mcp/index.ts";
 import type { SessionFacts } from "../sessions/index.ts";
 import { respondFault, respondJson } from "./answers.ts";
 import { isModernRequest, modernCaller, sessionCaller } from "./callers.ts";
 import type { Endpoint, TransportParts } from "./context.ts";
-import { acceptsBoth, isJson, refuseCalls } from "./edge.ts";
+import { acceptsBoth, isJson, refuseCall, refuseCalls } from "./edge.ts";
 import { openGetStream } from "./get-stream.ts";
 import { handshake } from "./initialize.ts";
 import { PostReply } from "./replies.ts";
 
 const MAX_BATCH = 100;
+const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 export function serveStreamableHttp(
   parts: TransportParts,
@@ -48,19 +51,48 @@ function servePost(parts: TransportParts, endpoint: Endpoint, request: GatewayRe
       allowed: "application/json and text/event-stream",
     });
   }
-  const root = scanJson(body);
-  if (isArray(body, root)) {
+  if (isArray(body, { start: skipSpace(body, 0), end: body.length })) {
     serveBatch(parts, endpoint, request, sink);
     return;
   }
-  const envelope = scanRoot(body, root);
-  refuseCalls(endpoint, [envelope]);
+  const envelope = scanMessage(body);
+  refuseCall(endpoint, envelope);
   if (isModernRequest(request, body, envelope)) serveModern(parts, endpoint, request, envelope, sink);
   else if (envelope.method === "initialize") serveInitialize(parts, endpoint, request, envelope, sink);
-  else
-    withSession(parts, endpoint, request, sink, envelope.method, (session) =>
-      serveLegacy(parts, endpoint, request, session, [envelope], false, sink),
-    );
+  else {
+    const session = sessionOf(parts, endpoint, request, envelope.method);
+    const ended = parts.sessions.ended(session.id);
+    if (typeof ended === "boolean") serveOne(parts, endpoint, request, present(session, ended), envelope, sink);
+    else
+      later(parts, sink, ended, (gone) => serveOne(parts, endpoint, request, present(session, gone), envelope, sink));
+  }
+}
+
+/** One message of a legacy session: nearly everything there is. */
+function serveOne(
+  parts: TransportParts,
+  endpoint: Endpoint,
+  request: GatewayRequest,
+  session: SessionFacts,
+  envelope: Envelope,
+  sink: ResponseSink,
+): void {
+  const { body } = request;
+  const caller = sessionCaller(session, endpoint.principal, request, parts.sessions.ttlMs);
+  if (envelope.kind !== "request") {
+    tell(parts, endpoint, caller, { body, envelope }, sink);
+    sink.respond(202, NO_HEADERS);
+    return;
+  }
+  const reply = new PostReply(parts, sink, 1, false, () =>
+    parts.replay.open(session.id, rawId(body, envelope).toString()),
+  );
+  reply.primes = primes(session);
+  parts.conversations.request(endpoint.view, caller, body, envelope, reply);
+}
+
+function primes(session: SessionFacts): boolean {
+  return session.protocolVersion >= "2025-11-25";
 }
 
 function serveModern(
@@ -74,24 +106,15 @@ function serveModern(
   const id = rawId(body, envelope);
   // There is nothing a modern client sends but requests; what is no request is taken and has no effect.
   if (envelope.kind !== "request") {
-    sink.respond(202, {});
+    sink.respond(202, NO_HEADERS);
     return;
   }
   try {
     const caller = modernCaller(body, envelope, endpoint.principal, request, parts.sessions.ttlMs, true);
     const isListen = envelope.method === "subscriptions/listen";
     const place = isListen ? enterStream(parts, "listen", sink) : undefined;
-    const reply = new PostReply({
-      sink,
-      pending: 1,
-      isBatch: false,
-      canAsk: true,
-      log: undefined,
-      primes: false,
-      settings: parts.streams,
-      keepalive: parts.keepalive,
-      onDone: () => place?.leave(),
-    });
+    const reply = new PostReply(parts, sink, 1, false, undefined);
+    if (place !== undefined) reply.onDone = () => place.leave();
     const running = parts.conversations.request(endpoint.view, caller, body, envelope, reply);
     sink.onClose(() => {
       running.cancel("the client closed its stream");
@@ -151,51 +174,35 @@ function serveInitialize(
   );
 }
 
-/** One or several messages of a legacy session. */
-function serveLegacy(
+/** The messages of a batch in a legacy session. */
+function serveSeveral(
   parts: TransportParts,
   endpoint: Endpoint,
   request: GatewayRequest,
   session: SessionFacts,
   envelopes: readonly Envelope[],
-  isBatch: boolean,
   sink: ResponseSink,
 ): void {
-  const { body } = request;
   const caller = sessionCaller(session, endpoint.principal, request, parts.sessions.ttlMs);
-  const requests = envelopes.filter(({ kind }) => kind === "request");
-  for (const envelope of envelopes)
-    if (envelope.kind !== "request") tell(parts, endpoint, caller, bytesOf(body, envelope, isBatch), sink);
-  if (requests.length === 0) {
-    sink.respond(202, {});
+  const messages = envelopes.map((envelope) => messageOf(request.body, envelope));
+  for (const message of messages) if (message.envelope.kind !== "request") tell(parts, endpoint, caller, message, sink);
+  const requests = messages.filter(({ envelope }) => envelope.kind === "request");
+  const [first] = requests;
+  if (first === undefined) {
+    sink.respond(202, NO_HEADERS);
     return;
   }
-  const [first] = requests;
-  const requestId = first === undefined ? "null" : rawId(body, first).toString();
-  const reply = new PostReply({
-    sink,
-
-    pending: requests.length,
-    isBatch,
-    canAsk: true,
-    log: () => parts.replay.open(session.id, requestId),
-    primes: session.protocolVersion >= "2025-11-25",
-    settings: parts.streams,
-    keepalive: parts.keepalive,
-    onDone: () => undefined,
-  });
-  for (const envelope of requests) {
-    const one = bytesOf(body, envelope, isBatch);
-    parts.conversations.request(endpoint.view, caller, one.body, one.envelope, reply);
-  }
+  const requestId = rawId(first.body, first.envelope).toString();
+  const reply = new PostReply(parts, sink, requests.length, true, () => parts.replay.open(session.id, requestId));
+  reply.primes = primes(session);
+  for (const { body, envelope } of requests) parts.conversations.request(endpoint.view, caller, body, envelope, reply);
 }
 
 type Message = { readonly body: Buffer; readonly envelope: Envelope };
 
 /** A message of a batch as a message of its own. */
-function bytesOf(body: Buffer, envelope: Envelope, isBatch: boolean): Message {
-  if (!isBatch) return { body, envelope };
-  const own = body.subarray(envelope.root.start, envelope.root.end);
+function messageOf(body: Buffer, { root }: Envelope): Message {
+  const own = body.subarray(root.start, root.end);
   return { body: own, envelope: scanRoot(own, { start: 0, end: own.length }) };
 }
 
@@ -232,16 +239,37 @@ function serveBatch(parts: TransportParts, endpoint: Endpoint, request: GatewayR
     if (envelopes.some(({ method }) => method === "initialize"))
       throw fault("MCPS_ENVELOPE", { reason: "initialize cannot be part of a batch" });
     refuseCalls(endpoint, envelopes);
-    serveLegacy(parts, endpoint, request, session, envelopes, true, sink);
+    serveSeveral(parts, endpoint, request, session, envelopes, sink);
   });
 }
 
 // ---- sessions ----
 
-/**
- * Runs `work` with the session the request names: 400 without one, 404 when it is unknown, foreign, expired or ended.
- * Synchronous where this process knows whether the session was ended.
- */
+/** The session the request names: 400 without one, 404 when it is unknown, foreign or expired. */
+function sessionOf(parts: TransportParts, endpoint: Endpoint, request: GatewayRequest, what: string): SessionFacts {
+  checkVersionHeader(request);
+  const token = request.headers["mcp-session-id"];
+  if (token === undefined) throw fault("MCPS_SESSION_MISSING", { method: what });
+  const session = parts.sessions.open(token, endpoint.name, endpoint.principal.id);
+  if (session === undefined) throw fault("MCPS_SESSION_UNKNOWN");
+  return session;
+}
+
+function present(session: SessionFacts, isEnded: boolean): SessionFacts {
+  if (isEnded) throw fault("MCPS_SESSION_UNKNOWN");
+  return session;
+}
+
+function later<Value>(
+  parts: TransportParts,
+  sink: ResponseSink,
+  pending: Promise<Value>,
+  work: (value: Value) => void,
+): void {
+  pending.then(work).catch((error: unknown) => respondFault(sink, faultOf(parts, error)));
+}
+
+/** Runs `work` with the session, which was not ended. Synchronous where this process knows whether it was. */
 function withSession(
   parts: TransportParts,
   endpoint: Endpoint,
@@ -250,28 +278,17 @@ function withSession(
   what: string,
   work: (session: SessionFacts) => void,
 ): void {
-  checkVersionHeader(request);
-  const token = request.headers["mcp-session-id"];
-  if (token === undefined) throw fault("MCPS_SESSION_MISSING", { method: what });
-  const session = parts.sessions.open(token, endpoint.name, endpoint.principal.id);
-  if (session === undefined) throw fault("MCPS_SESSION_UNKNOWN");
+  const session = sessionOf(parts, endpoint, request, what);
   const ended = parts.sessions.ended(session.id);
-  if (ended === true) throw fault("MCPS_SESSION_UNKNOWN");
-  if (ended === false) {
-    work(session);
-    return;
-  }
-  ended
-    .then((gone) => {
-      if (gone) throw fault("MCPS_SESSION_UNKNOWN");
-      work(session);
-    })
-    .catch((error: unknown) => respondFault(sink, faultOf(parts, error)));
+  if (typeof ended === "boolean") work(present(session, ended));
+  else later(parts, sink, ended, (gone) => work(present(session, gone)));
 }
 
 function checkVersionHeader(request: GatewayRequest): void {
-  const version = request.headers["mcp-protocol-version"]?.trim();
-  if (version === undefined || isLegacyVersion(version)) return;
+  const header = request.headers["mcp-protocol-version"];
+  if (header === undefined || isLegacyVersion(header)) return;
+  const version = header.trim();
+  if (isLegacyVersion(version)) return;
   throw fault("MCPS_VERSION", {
     value: JSON.stringify(version.slice(0, 40)),
     supported: [...LEGACY_VERSIONS, ...MODERN_VERSIONS].join(", "),

@@ -3,6 +3,7 @@
  * may end up in a message: headers and URL user information are credentials.
  */
 import { fault } from "../../contract/errors.ts";
+import { repeated } from "./lean/request-head.ts";
 import type { Address } from "./origins.ts";
 import type { OutboundMessage, UpstreamTarget } from "./types.ts";
 
@@ -76,7 +77,7 @@ function assemble(
   names: ReadonlySet<string>,
 ): Prepared {
   const post = ["content-type", "application/json", "accept", "application/json, text/event-stream", ...headers];
-  return { target, address, path, post, plain: headers, names };
+  return { target, address, path, post: repeated(post), plain: headers, names };
 }
 
 function parseUrl(target: UpstreamTarget): URL {

@@ -20,7 +20,7 @@ export type CallPlan = {
   readonly body: Buffer;
   readonly method: string;
   /** Raw JSON id of the request; undefined for notifications and responses, which are done with any 2xx. */
-  readonly id: Buffer | undefined;
+  readonly id: string | undefined;
   /** Counted from start(). 0 = none: the caller has a limit of its own and cancels. */
   readonly timeoutMs: number;
   /** The whole time limit, when part of it has been used up before; what a timeout names. */
@@ -257,9 +257,7 @@ export class Call implements HttpReceiver, Exchange {
     // A replay may bring responses of other streams along; the reference servers do that.
     if (this.#resumptions > 0) return;
     const got = envelope.id === undefined ? "null" : raw.toString("utf8", envelope.id.start, envelope.id.end);
-    this.#fail(
-      protocolFault(prepared.target, `wrong id: ${got.slice(0, 100)} instead of ${id.toString().slice(0, 100)}`),
-    );
+    this.#fail(protocolFault(prepared.target, `wrong id: ${got.slice(0, 100)} instead of ${id.slice(0, 100)}`));
   }
 
   /** The stream ended or broke before the final response. */

@@ -30,7 +30,7 @@ export class Dispatch implements Exchange, ReplySink {
   readonly #sink: ReplySink;
   readonly #startedAt: number;
   readonly #timeoutMs: number;
-  #id: Buffer | undefined;
+  #id: string | undefined;
   #call: Exchange | undefined;
   #reopened = false;
   #over = false;
@@ -152,7 +152,7 @@ export class Dispatch implements Exchange, ReplySink {
       const { body, method } = this.#message;
       const prepared = wire.prepared(this.#target);
       const headers = withMessageHeaders(prepared.post, prepared, this.#message);
-      const id = this.#id ?? Buffer.from("null");
+      const id = this.#id ?? "null";
       this.#call = connection.request(id, method, body, this.#timeoutMs, this, headers);
     });
   }

@@ -1,9 +1,13 @@
 /**
- * One HTTP exchange on a pool, without promises, streams or signals: undici calls the handler, the handler calls the
- * receiver. It retries once when a kept-alive socket was closed under the request before anything came back.
+ * One HTTP exchange on a pool, without promises, streams or signals: the lean client, or undici where more than a plain socket is
+ * needed, calls the flight, the flight calls the receiver. It retries once when a kept-alive socket was closed under the request
+ * before anything came back.
  */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
+import type { Connection, Transfer } from "./lean/connection.ts";
+import type { ConnectionPool } from "./lean/pool.ts";
+import { headOf } from "./lean/request-head.ts";
 import { type PoolPair, wasKeptAlive } from "./origins.ts";
 
 export type HttpRequest = {
@@ -33,18 +37,25 @@ export type HttpReceiver = {
 const RACE_WINDOW_MS = 1000;
 const ABORTED = new Error("the exchange was ended by the gateway");
 
-export class Flight implements Dispatcher.DispatchHandler {
+export class Flight implements Dispatcher.DispatchHandler, Transfer {
+  /** The lean client's: the request and where it is. */
+  head = "";
+  readonly body: Buffer | null;
+  connection: Connection | undefined = undefined;
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
   readonly #onRetry: (() => void) | undefined;
+  #pool: ConnectionPool | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #over = false;
   #begun = false;
   #retried = false;
+  #paused = false;
   #startedAt = 0;
 
   constructor(request: HttpRequest, receiver: HttpReceiver, onRetry?: () => void) {
     this.#request = request;
+    this.body = request.body;
     this.#receiver = receiver;
     this.#onRetry = onRetry;
   }
@@ -52,8 +63,8 @@ export class Flight implements Dispatcher.DispatchHandler {
   /** Throws MCPS_OVERLOADED; every other failure goes to the receiver. */
   start(): this {
     const { pair, stream } = this.#request;
-    const pool = pair.enter(stream);
-    this.#dispatch(pool);
+    if (pair.isPlain) this.#send(pair.enterPlain(stream));
+    else this.#dispatch(pair.enter(stream));
     return this;
   }
 
@@ -61,18 +72,76 @@ export class Flight implements Dispatcher.DispatchHandler {
   abort(): void {
     if (this.#over) return;
     this.#finish();
+    this.#pool?.abandon(this);
     this.#controller?.abort(ABORTED);
+  }
+
+  /** Stops reading from the socket; at most what has been read already still comes. The time limits of a call go on. */
+  pause(): void {
+    this.#paused = true;
+    this.connection?.pause();
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.connection?.resume();
+    this.#controller?.resume();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#request.pair.leave(this.#request.stream);
+  }
+
+  #fail(error: Error): void {
+    this.#finish();
+    this.#receiver.failed(error, this.#begun);
+  }
+
+  #send(pool: ConnectionPool): void {
+    const { pair, method, path, headers, body } = this.#request;
+    this.#pool = pool;
+    try {
+      this.head = headOf(method, path, pair.host, headers, body !== null);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    pool.send(this, performance.now());
+  }
+
+  responseHead(status: number, headers: IncomingHttpHeaders): void {
+    if (this.#paused) this.connection?.pause();
+    this.#receiver.head(status, headers);
+  }
+
+  responseData(chunk: Buffer): void {
+    this.#receiver.data(chunk);
+  }
+
+  responseEnd(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#receiver.end();
+  }
+
+  responseFailed(error: Error, begun: boolean, reusedAt: number | undefined): void {
+    if (this.#over) return;
+    this.#begun = begun;
+    if (reusedAt === undefined || !this.#mayRetry(error, reusedAt)) {
+      this.#fail(error);
+      return;
+    }
+    this.#retried = true;
+    this.#onRetry?.();
+    this.#pool?.sendAfresh(this);
   }
 
   #dispatch(pool: Dispatcher): void {
     const { path, method, headers, body } = this.#request;
     // undici's type asks for a mutable array, but it only reads it.
     pool.dispatch({ path, method, headers: headers as string[], body }, this);
-  }
-
-  #finish(): void {
-    this.#over = true;
-    this.#request.pair.leave(this.#request.stream);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -106,24 +175,21 @@ export class Flight implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#over) return;
-    if (this.#mayRetry(error)) {
-      this.#retried = true;
-      this.#controller = undefined;
-      this.#request.pair.leave(this.#request.stream);
-      this.#onRetry?.();
-      const pool = this.#request.pair.enter(this.#request.stream);
-      this.#dispatch(pool);
+    if (this.#controller === undefined || !this.#mayRetry(error, this.#startedAt) || !wasKeptAlive(error)) {
+      this.#fail(error);
       return;
     }
-    this.#finish();
-    this.#receiver.failed(error, this.#begun);
+    this.#retried = true;
+    this.#controller = undefined;
+    this.#request.pair.leave(this.#request.stream);
+    this.#onRetry?.();
+    const pool = this.#request.pair.enter(this.#request.stream);
+    this.#dispatch(pool);
   }
 
-  #mayRetry(error: Error): boolean {
-    if (this.#begun || this.#retried || this.#controller === undefined) return false;
-    if (performance.now() - this.#startedAt > RACE_WINDOW_MS) return false;
+  #mayRetry(error: Error, sentAt: number): boolean {
+    if (this.#begun || this.#retried || performance.now() - sentAt > RACE_WINDOW_MS) return false;
     const code = "code" in error ? error.code : undefined;
-    if (code !== "UND_ERR_SOCKET" && code !== "ECONNRESET" && code !== "EPIPE") return false;
-    return wasKeptAlive(error);
+    return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
   }
 }

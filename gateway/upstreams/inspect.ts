@@ -176,7 +176,7 @@ async function ask(
     headers,
     body: requestBody(id, method, params),
     method,
-    id: Buffer.from(JSON.stringify(id)),
+    id: JSON.stringify(id),
     timeoutMs: target.requestTimeoutMs,
   });
   if (answer === undefined) throw protocolFault(target, `it gave no answer to ${method}`);

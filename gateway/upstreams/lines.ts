@@ -18,6 +18,7 @@ import {
   requestBody,
 } from "./handshake.ts";
 import type { Holdings, HoldingsStore, StoredSession } from "./holdings.ts";
+import { repeated } from "./lean/request-head.ts";
 import type { Holder, UpstreamTarget } from "./types.ts";
 import { faultOf, type Wire } from "./wire.ts";
 
@@ -185,7 +186,7 @@ export class Lines {
       headers: prepared.post,
       body: initializeBody(id, introduction),
       method: "initialize",
-      id: Buffer.from(JSON.stringify(id)),
+      id: JSON.stringify(id),
       timeoutMs: target.requestTimeoutMs,
     });
     if (answer === undefined) throw protocolFault(target, "it gave no answer to initialize");
@@ -247,7 +248,7 @@ export class Lines {
       headers: session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)],
       body,
       method,
-      id: id === undefined ? undefined : Buffer.from(JSON.stringify(id)),
+      id: id === undefined ? undefined : JSON.stringify(id),
       timeoutMs: target.requestTimeoutMs,
     });
   }
@@ -279,7 +280,8 @@ export function sessionHeaders(session: StoredSession): string[] {
 function lineOf(prepared: Prepared, session: StoredSession, now: number): Line {
   const headers = sessionHeaders(session);
   const plain = [...prepared.plain, ...headers];
-  return { session, post: [...prepared.post, ...headers], plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
+  const post = repeated([...prepared.post, ...headers]);
+  return { session, post, plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
 }
 
 /**

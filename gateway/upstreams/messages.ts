@@ -15,13 +15,19 @@ export function mediaType(headers: IncomingHttpHeaders): string {
 }
 
 /** True when a response answers the request with this raw id. */
-export function sameId(raw: Buffer, envelope: Envelope, id: Buffer): boolean {
+export function sameId(raw: Buffer, envelope: Envelope, id: string): boolean {
   const span = envelope.id;
   if (span === undefined) return false;
-  if (raw.compare(id, 0, id.length, span.start, span.end) === 0) return true;
+  if (isSpelled(raw, span.start, span.end, id)) return true;
   // The same string may be escaped in another way.
-  const text = stringAt(id, { start: 0, end: id.length });
-  return text !== undefined && text === stringAt(raw, span);
+  return id.startsWith('"') && stringAt(raw, span) === JSON.parse(id);
+}
+
+/** Ids of our own making are short and of ASCII. */
+function isSpelled(raw: Buffer, start: number, end: number, id: string): boolean {
+  if (end - start !== id.length) return false;
+  for (let at = 0; at < id.length; at++) if (raw[start + at] !== id.charCodeAt(at)) return false;
+  return true;
 }
 
 /** The envelope of a body that may be anything. */

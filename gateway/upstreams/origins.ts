@@ -2,9 +2,10 @@
  * Sockets towards upstreams: one pool per origin for calls and one for streams that stay open, so that listeners never
  * take the connections of calls. Pools are shared by the upstreams of an origin and closed with the last of them.
  */
-import type { Socket } from "node:net";
+import type { NetConnectOpts, Socket } from "node:net";
 import { buildConnector, Pool } from "undici";
 import { fault } from "../../contract/errors.ts";
+import { ConnectionPool } from "./lean/pool.ts";
 
 export type Connector = buildConnector.connector;
 
@@ -26,6 +27,8 @@ export type Address = {
 
 /** Calls that may wait for a connection of one origin; more are refused at once. */
 const MAX_WAITING = 4096;
+/** Node's servers close theirs after 5000. */
+const KEEP_ALIVE_MS = 4000;
 /** Streams that stay open, per origin. */
 const MAX_STREAMS = 4096;
 
@@ -58,20 +61,39 @@ function observe(socket: Socket): void {
   socket.on("error", (error) => receivedBefore.set(error, socket.bytesRead));
 }
 
+/** Where plain sockets are enough; undefined where a connection is more than that: TLS, or a connector of the caller. */
+function plainPlace({ origin, socketPath }: Address, connect: Connector | undefined): NetConnectOpts | undefined {
+  if (socketPath !== undefined) return { path: socketPath };
+  const url = new URL(origin);
+  if (url.protocol !== "http:" || connect !== undefined) return undefined;
+  const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
+  return { host, port: url.port === "" ? 80 : Number(url.port) };
+}
+
 export class PoolPair {
   readonly address: Address;
+  /** The Host header of the lean client. */
+  readonly host: string;
+  /** True where the lean client can speak; everything else is undici's. */
+  readonly isPlain: boolean;
   readonly owners = new Set<string>();
   /** Calls sent or waiting. */
   calls = 0;
   streams = 0;
   readonly #options: OriginOptions;
   readonly #connect: Connector;
+  readonly #place: NetConnectOpts | undefined;
+  #leanCalls: ConnectionPool | undefined;
+  #leanStreams: ConnectionPool | undefined;
   #callPool: Pool | undefined;
   #streamPool: Pool | undefined;
   #destroyed = false;
 
   constructor(address: Address, options: OriginOptions) {
     this.address = address;
+    this.host = new URL(address.origin).host;
+    this.#place = plainPlace(address, options.connect);
+    this.isPlain = this.#place !== undefined;
     this.#options = options;
     this.#connect = watched(
       address.socketPath !== undefined || options.connect === undefined
@@ -84,8 +106,29 @@ export class PoolPair {
     );
   }
 
-  /** The pool to send with; throws MCPS_OVERLOADED when too much waits already. */
+  /** undici's pool to send with; throws as enterPlain. */
   enter(stream: boolean): Pool {
+    this.#count(stream);
+    if (stream) {
+      this.#streamPool ??= this.#open(MAX_STREAMS);
+      return this.#streamPool;
+    }
+    this.#callPool ??= this.#open(this.#options.connectionsPerOrigin);
+    return this.#callPool;
+  }
+
+  /** The lean client's pool to send with where isPlain; throws MCPS_OVERLOADED when too much waits already. */
+  enterPlain(stream: boolean): ConnectionPool {
+    this.#count(stream);
+    if (stream) {
+      this.#leanStreams ??= this.#openPlain(MAX_STREAMS);
+      return this.#leanStreams;
+    }
+    this.#leanCalls ??= this.#openPlain(this.#options.connectionsPerOrigin);
+    return this.#leanCalls;
+  }
+
+  #count(stream: boolean): void {
     if (this.#destroyed) throw fault("MCPS_DRAINING");
     const limit = stream ? MAX_STREAMS : this.#options.connectionsPerOrigin + MAX_WAITING;
     if ((stream ? this.streams : this.calls) >= limit) {
@@ -93,12 +136,6 @@ export class PoolPair {
     }
     if (stream) this.streams++;
     else this.calls++;
-    if (stream) {
-      this.#streamPool ??= this.#open(MAX_STREAMS);
-      return this.#streamPool;
-    }
-    this.#callPool ??= this.#open(this.#options.connectionsPerOrigin);
-    return this.#callPool;
   }
 
   leave(stream: boolean): void {
@@ -115,12 +152,22 @@ export class PoolPair {
       // Time limits are the callers': one for the whole exchange.
       headersTimeout: 0,
       bodyTimeout: 0,
-      keepAliveTimeout: this.#options.keepAliveMs ?? 4000,
+      keepAliveTimeout: this.#options.keepAliveMs ?? KEEP_ALIVE_MS,
     });
+  }
+
+  #openPlain(limit: number): ConnectionPool {
+    if (this.#place === undefined) throw new Error(`${this.address.origin} needs more than a plain socket`);
+    const { connectTimeoutMs, keepAliveMs = KEEP_ALIVE_MS } = this.#options;
+    return new ConnectionPool({ place: this.#place, limit, connectTimeoutMs, keepAliveMs });
   }
 
   /** Lets requests under way finish and closes what is idle. */
   retire(): void {
+    this.#leanCalls?.retire();
+    this.#leanStreams?.retire();
+    this.#leanCalls = undefined;
+    this.#leanStreams = undefined;
     void this.#callPool?.close().catch(() => undefined);
     void this.#streamPool?.close().catch(() => undefined);
     this.#callPool = undefined;
@@ -129,6 +176,8 @@ export class PoolPair {
 
   async destroy(): Promise<void> {
     this.#destroyed = true;
+    this.#leanCalls?.destroy();
+    this.#leanStreams?.destroy();
     const pools = [this.#callPool, this.#streamPool];
     await Promise.all(pools.map((pool) => pool?.destroy()));
   }

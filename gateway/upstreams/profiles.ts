@@ -172,7 +172,7 @@ export class Profiles {
         headers: modernHeaders(prepared, LATEST_MODERN, { method }),
         body: requestBody(id, method, modernParams(LATEST_MODERN, this.#options.clientInfo)),
         method,
-        id: Buffer.from(JSON.stringify(id)),
+        id: JSON.stringify(id),
         timeoutMs: probeTimeout(prepared.target),
         onRefused,
       });
@@ -198,7 +198,7 @@ export class Profiles {
         clientInfo: Buffer.from(JSON.stringify(clientInfo)),
       }),
       method: "initialize",
-      id: Buffer.from(JSON.stringify(id)),
+      id: JSON.stringify(id),
       timeoutMs: probeTimeout(prepared.target),
     });
     if (answer === undefined) throw protocolFault(prepared.target, "it gave no answer to initialize");

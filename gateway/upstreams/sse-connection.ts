@@ -181,7 +181,7 @@ export class SseConnection {
 
   /** Sends a request; the answer comes on the stream. */
   request(
-    id: Buffer,
+    id: string,
     method: string,
     body: Buffer,
     timeoutMs: number,
@@ -189,7 +189,7 @@ export class SseConnection {
     headers?: readonly string[],
   ): Exchange {
     const { target } = this.#options.prepared;
-    const key = id.toString();
+    const key = id;
     const pending: Pending = { sink, method, timer: undefined };
     if (this.#closed !== undefined) sink.fail(this.#closed);
     else if (this.#pending.size >= MAX_PENDING) {
@@ -262,7 +262,7 @@ export class SseConnection {
 
   #ask(id: string, method: string, body: Buffer): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.request(Buffer.from(JSON.stringify(id)), method, body, this.#options.prepared.target.requestTimeoutMs, {
+      this.request(JSON.stringify(id), method, body, this.#options.prepared.target.requestTimeoutMs, {
         message: (raw, _, envelope) => {
           if (envelope.kind === "response") resolve({ raw, envelope, headers: {} });
         },

@@ -66,11 +66,11 @@ export type OutboundMessage = {
   /** The era of this message; decides for an upstream that speaks both. Modern when absent. */
   readonly era?: "legacy" | "modern";
   /** Raw JSON id of a request, to spare a scan of the body; read from the body when absent. */
-  readonly id?: Buffer;
+  readonly id?: string | undefined;
   /** Modern only: value of Mcp-Name (params.name, params.uri); the room encodes unsafe values (=?base64?…?=). */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Modern only: Mcp-Param-* headers, lower-case names, forwarded as they came. */
-  readonly paramHeaders?: Readonly<Record<string, string>>;
+  readonly paramHeaders?: Readonly<Record<string, string>> | undefined;
   /** Further headers of this request (trace context, passthrough). */
   readonly headers?: Readonly<Record<string, string>>;
   /**
@@ -79,7 +79,7 @@ export type OutboundMessage = {
    */
   readonly timeoutMs?: number;
   /** Builtin only: which of its single items the caller may see, by its own names; none when absent. */
-  readonly shows?: (kind: ItemKind, name: string) => boolean;
+  readonly shows?: ((kind: ItemKind, name: string) => boolean) | undefined;
 };
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http";
 import { asFault, type Fault, fault } from "../../contract/errors.ts";
-import { type Envelope, scanMessage, sliceAt } from "../mcp/index.ts";
+import { type Envelope, scanMessage } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { type Prepared, prepare } from "./address.ts";
 import { Call, type CallPlan, type Refusal } from "./call.ts";
@@ -271,8 +271,8 @@ export function faultOf(target: UpstreamTarget, error: unknown): Fault {
 }
 
 /** The raw id of a message; undefined for notifications. Throws MCPS_PARSE or MCPS_ENVELOPE for what is no message. */
-export function rawIdOf(body: Buffer): Buffer | undefined {
+export function rawIdOf(body: Buffer): string | undefined {
   const envelope = scanMessage(body);
   if (envelope.kind !== "request" || envelope.id === undefined) return undefined;
-  return sliceAt(body, envelope.id);
+  return body.toString("utf8", envelope.id.start, envelope.id.end);
 }

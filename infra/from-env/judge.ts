@@ -1,4 +1,7 @@
 /** One verdict for every name of a file, and the numbers that the plan gets from it. */
+
+import { isOfOtherServer } from "../../contract/knobs.ts";
+import { settingOf } from "../../contract/settings.ts";
 import type { Family } from "./family.ts";
 import { knownNames, type Meaning, meaningOf, nearestKnown } from "./names.ts";
 import type { EnvEntry, Value, Verdict } from "./report.ts";
@@ -56,6 +59,8 @@ function judgeOne(assignment: Assignment, context: Context): Finding | { readonl
     return meaning.setting === undefined
       ? { verdict: "meaningless", because: "empty, so it sets nothing" }
       : { verdict: "honoured", ours: meaning.setting, because: "empty, so it sets nothing" };
+  const unread = unreadBy(name, meaning, context);
+  if (unread !== undefined) return { verdict: "meaningless", because: unread };
   if (meaning.sized === undefined) return judgeNamed(meaning, value, context);
   const reading = readSized(meaning.sized, value, context);
   if ("problem" in reading) return { problem: `${name} has to be ${reading.problem}` };
@@ -67,9 +72,18 @@ function judgeOne(assignment: Assignment, context: Context): Finding | { readonl
   return { verdict: "sized", ours: meaning.sized.to, value: reading.value, because: `${what}${also}` };
 }
 
+/** Why nothing reads a name of the server that is not chosen, or a knob that only the other engine has. */
+function unreadBy(name: string, { sized, renaming }: Meaning, { server }: Context): string | undefined {
+  const engine = server === "granian" ? "bounded" : "fastify";
+  const engines = renaming === undefined ? "both" : (settingOf(renaming.setting).knob?.engines ?? "both");
+  const isOther =
+    (sized?.server !== undefined && sized.server !== server) ||
+    (renaming !== undefined && isOfOtherServer(name, renaming.setting, engine)) ||
+    (engines !== "both" && engines !== engine);
+  return isOther ? `HTTP_SERVER is ${server}, which does not read it` : undefined;
+}
+
 function readSized(sized: Sized, text: string, context: Context): Reading {
-  if (sized.server !== undefined && sized.server !== context.server)
-    return { because: `HTTP_SERVER is ${context.server}, which does not read it` };
   if (context.mode === "direct" && /^(?:given\.)?(?:database\.)?pgbouncer\./.test(sized.to))
     return { because: "the gateway does not go through PgBouncer here" };
   if (sized.without?.words.includes(text.trim().toLowerCase()) === true) return { because: sized.without.because };

@@ -1,13 +1,18 @@
 /** Names about how the other program runs: its interpreter, its servers, its drivers, its elections. */
+import { meaninglessKnobs } from "../../contract/knobs.ts";
 import type { Family } from "./family.ts";
+
+/** Knobs of the servers that the gateway warns of at its start, for the same reasons. */
+export const knobFamilies: Readonly<Record<string, Family>> = Object.fromEntries(
+  Object.entries(meaninglessKnobs).map(([names, because]) => [names, { verdict: "meaningless", because, names }]),
+);
 
 export const processFamilies = {
   python: {
     verdict: "meaningless",
     because: "it steers a Python process",
     names: `ANYIO_CANCEL_DELIVERY_PATCH_ENABLED ANYIO_CANCEL_DELIVERY_MAX_ITERATIONS SSE_TASK_GROUP_CLEANUP_TIMEOUT
-      CLIENT_DISCONNECT_MIDDLEWARE_ENABLED RELOAD DEV_MODE DEBUG PYTHON_GIL GRANIAN_LOOP GRANIAN_TASK_IMPL
-      GRANIAN_WORKERS_LIFETIME GRANIAN_WORKERS_MAX_RSS`,
+      CLIENT_DISCONNECT_MIDDLEWARE_ENABLED RELOAD DEV_MODE DEBUG PYTHON_GIL`,
   },
   sidecar: {
     verdict: "meaningless",

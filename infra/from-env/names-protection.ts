@@ -150,11 +150,15 @@ export const protectionFamilies = {
     names: "REDIS_SSL_CHECK_HOSTNAME",
   },
   inboundTls: {
+    verdict: "meaningless",
+    because: "TLS is spoken where its files are named, and no process of the gateway calls another",
+    instead: "TLS_CERT_FILE and TLS_KEY_FILE",
+    names: "SSL LOOPBACK_CLIENT_CERT LOOPBACK_CLIENT_KEY",
+  },
+  sealedKey: {
     verdict: "refused",
-    because: "the gateway speaks plain HTTP; TLS and client certificates end in front of it",
-    instead: "the proxy in front",
-    harmless: ["false", "0"],
-    switchedBy: "SSL",
-    names: "SSL CERT_FILE KEY_FILE KEY_FILE_PASSWORD CA_CERTS CERT_REQS LOOPBACK_CLIENT_CERT LOOPBACK_CLIENT_KEY",
+    because: "a private key with a passphrase is not read",
+    instead: "a TLS_KEY_FILE that only the gateway can read",
+    names: "KEY_FILE_PASSWORD",
   },
 } as const satisfies Record<string, Family>;

@@ -6,7 +6,7 @@ import { type Family, words } from "./family.ts";
 import { accessFamilies } from "./names-access.ts";
 import { featureFamilies } from "./names-features.ts";
 import { observedFamilies } from "./names-observed.ts";
-import { processFamilies } from "./names-process.ts";
+import { knobFamilies, processFamilies } from "./names-process.ts";
 import { protectionFamilies } from "./names-protection.ts";
 import { flagFamilies, serverFamilies } from "./names-servers.ts";
 import { type Renaming, renamings } from "./renamed.ts";
@@ -27,6 +27,7 @@ const families: readonly Family[] = [
   featureFamilies,
   observedFamilies,
   processFamilies,
+  knobFamilies,
   serverFamilies,
 ].flatMap((group) => Object.values<Family>(group));
 const byName = new Map(

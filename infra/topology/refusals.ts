@@ -8,7 +8,6 @@ const DIGEST = /@sha256:[0-9a-f]{64}$/;
 /** All of them at once, so that nobody has to ask again and again. */
 export function refusalsOf(site: Site, environment: Topology["environment"]): readonly DeploymentRefusal[] {
   return [
-    ...ofGateway(site),
     ...ofPooler(site),
     ...ofVariants(site),
     ...ofEdge(site),
@@ -21,25 +20,6 @@ export function refusalsOf(site: Site, environment: Topology["environment"]): re
 
 function refusal(key: string, value: unknown, allowed: string, why: string): DeploymentRefusal {
   return { key, value, allowed, why };
-}
-
-function ofGateway({ plan }: Site): readonly DeploymentRefusal[] {
-  const { workers } = plan.gateway;
-  return [
-    ...(plan.engine.kind === "fastify"
-      ? []
-      : [refusal("sizing.gateway.engine", plan.engine.kind, "fastify", "the gateway's HTTP_SERVER knows no other")]),
-    ...(workers === 1
-      ? []
-      : [
-          refusal(
-            "sizing.gateway.workers",
-            workers,
-            "1",
-            "a replica of the gateway is one process; more cores are more replicas",
-          ),
-        ]),
-  ];
 }
 
 /** The stack has one database with one user: more pools would be numbers that nothing uses. */

@@ -37,7 +37,7 @@ describe("mcp-stack", () => {
 
   it("shows help and version", () => {
     expect(run(["--version"])).toEqual({ status: 0, stdout: "0.1.0\n", stderr: "" });
-    expect(run(["--help"]).stdout).toMatch(/^ {2}serve +run the gateway$/m);
+    expect(run(["--help"]).stdout).toMatch(/^ {2}serve +run the gateway, or a named process: serve <name>$/m);
     expect(run(["serve", "--help"]).stdout).toMatch(/^ {2}--port <port> +Port to listen on/m);
   });
 

@@ -18,7 +18,6 @@ describe("workerOptions", () => {
       respawn: true,
       preload: true,
       reload: false,
-      blockingThreads: undefined,
     });
   });
 
@@ -35,7 +34,6 @@ describe("workerOptions", () => {
       WORKER_RESPAWN: "False",
       PRELOAD: "False",
       DEV_RELOAD: "True",
-      BLOCKING_THREADS: "8",
     };
     expect(optionsFor(env, 4)).toEqual({
       workers: 6,
@@ -48,7 +46,6 @@ describe("workerOptions", () => {
       respawn: false,
       preload: false,
       reload: true,
-      blockingThreads: 8,
     });
   });
 

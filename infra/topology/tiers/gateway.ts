@@ -71,7 +71,6 @@ function gatewayWorkload(site: Site, name: string, port: number, replicas: numbe
     environment: {
       PATH: searchPath(site),
       NODE_ENV: "production",
-      UV_THREADPOOL_SIZE: String(gateway.threadPool),
       ...encodeSettings(gatewaySettings(site, directories, port)),
       ...secretPaths(site, directories),
     },
@@ -111,7 +110,10 @@ export function gatewayImage({ deployment: { images } }: Site): Workload["image"
 /** What a gateway takes from its plan wherever it runs: limits and timeouts. */
 export function planSettings({ gateway, timeouts, mcp, engine, shutdown, caches }: Site["plan"]): Partial<Settings> {
   return {
-    HTTP_SERVER: engineOf(engine.kind),
+    HTTP_SERVER: engine.kind,
+    WORKERS: gateway.workers,
+    ...(gateway.workers > 1 ? { WORKER_MEMORY: workerBytes(gateway) } : {}),
+    BLOCKING_THREADS: gateway.threadPool,
     KEEP_ALIVE_TIMEOUT: timeouts.gatewayKeepaliveS,
     BACKLOG: gateway.backlog,
     SSE_KEEPALIVE_INTERVAL: timeouts.sseKeepaliveS,
@@ -122,10 +124,20 @@ export function planSettings({ gateway, timeouts, mcp, engine, shutdown, caches 
     AUTH_CACHE_TTL: caches.jwtTtlS,
     READY_CHECK_TIMEOUT: timeouts.probeCheckS,
     HEALTH_CHECK_INTERVAL: timeouts.healthIntervalS,
-    MAX_IN_FLIGHT: gateway.inFlightPerWorker * gateway.workers,
-    MAX_STREAMS: Math.max(1, mcp.streamsPerWorker * gateway.workers),
+    MAX_IN_FLIGHT: gateway.inFlightPerWorker,
+    MAX_STREAMS: Math.max(1, mcp.streamsPerWorker),
     SHUTDOWN_GRACE: shutdown.drainS,
   };
+}
+
+/** What the plan counts for one worker: heap, base and requests in flight. A process without a supervisor has the container's limit. */
+function workerBytes({
+  maxOldSpaceMiB,
+  workerBaseMiB,
+  inFlightPerWorker,
+  bytesPerRequest,
+}: Site["plan"]["gateway"]): number {
+  return Math.floor((maxOldSpaceMiB + workerBaseMiB) * 1024 * 1024 + inFlightPerWorker * bytesPerRequest);
 }
 
 /** Every setting that the plan has a number for, or the stack a word. */
@@ -164,12 +176,6 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
 
 const SERVERS_FILE = "servers.json";
 const PLAN_FILE = "plan.json";
-
-/** The engines that HTTP_SERVER knows; `refuseDeployment` has told the others. */
-function engineOf(kind: Site["plan"]["engine"]["kind"]): Settings["HTTP_SERVER"] {
-  if (kind === "fastify") return kind;
-  throw new RangeError(`sizing.gateway.engine is ${kind}; this gateway has fastify`);
-}
 
 /** Names of files instead of values: an environment can be read by whoever may look at a container. */
 function secretPaths(site: Site, { secrets }: Directories): Readonly<Record<string, string>> {

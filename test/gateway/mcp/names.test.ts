@@ -28,7 +28,7 @@ describe("prefixed names", () => {
           expect(new Set(listed).size).toBe(names.length);
           for (const [index, entry] of listed.entries()) {
             expect(entry).toMatch(LEGAL_NAME);
-            const split = splitName(entry, "__", [own, ...others]);
+            const split = splitName(entry, "__", new Set([own, ...others]));
             expect(split?.slug).toBe(own);
             expect(originalName(own, "__", split?.rest ?? "", names)).toBe(names[index]);
           }
@@ -50,8 +50,8 @@ describe("prefixed names", () => {
   });
 
   it("take the longest slug where the separator could stand in one", () => {
-    expect(splitName("a-b-c", "-", ["a", "a-b"])).toEqual({ slug: "a-b", rest: "c" });
-    expect(splitName("b-c", "-", ["a"])).toBeUndefined();
+    expect(splitName("a-b-c", "-", new Set(["a", "a-b"]))).toEqual({ slug: "a-b", rest: "c" });
+    expect(splitName("b-c", "-", new Set(["a"]))).toBeUndefined();
   });
 });
 

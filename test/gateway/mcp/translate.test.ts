@@ -52,10 +52,7 @@ describe("requests between the eras", () => {
     const body = Buffer.from(
       '{"jsonrpc":"2.0","id":"01","method":"tools/call","params":{"name":"a__b","arguments":{"x":1.0},"_meta":{"progressToken":"p"}}}',
     );
-    const edited = splice(
-      body,
-      requestEdits(body, scanMessage(body), { id: "12", target: { key: "name", value: "b" }, progressToken: "12" }),
-    );
+    const edited = splice(body, requestEdits(body, scanMessage(body), "12", { key: "name", text: '"b"' }));
     expect(edited.toString()).toBe(
       '{"jsonrpc":"2.0","id":12,"method":"tools/call","params":{"name":"b","arguments":{"x":1.0},"_meta":{"progressToken":12}}}',
     );

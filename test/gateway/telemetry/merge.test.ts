@@ -97,7 +97,7 @@ describe("merged figures", () => {
     const parts = ["a", "b"].map((name) => {
       const metrics = createMetrics();
       collectBuild(metrics, "1.2.3", "0123456789abcdef");
-    collectProcessMetrics(metrics);
+      collectProcessMetrics(metrics);
       const stop = collectLoopMetrics(metrics);
       metrics.counter("mcp_errors_total", `${name}"\n\\`).inc();
       metrics.histogram("mcp_request_duration_seconds", "ping").observe(1);

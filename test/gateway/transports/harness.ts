@@ -26,6 +26,7 @@ import {
   createEdge,
   createHttpSse,
   createKeepalive,
+  createPatience,
   createTakeover,
   createWebSockets,
   type TransportParts,
@@ -361,7 +362,8 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
     replay: createReplayRoom(replays),
     takeover,
     keepalive,
-    streams: { keepaliveMs: 60_000, retryMs: 1000, streamAfterMs: 60_000, lingerMs: 1000 },
+    patience: createPatience(60_000, Date.now),
+    streams: { keepaliveMs: 60_000, retryMs: 1000, lingerMs: 1000 },
     log,
     now: Date.now,
     enterStream: () => {

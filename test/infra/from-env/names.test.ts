@@ -8,7 +8,7 @@ import { knownNames, meaningOf, nearestKnown } from "../../../infra/from-env/nam
 import { accessFamilies } from "../../../infra/from-env/names-access.ts";
 import { featureFamilies } from "../../../infra/from-env/names-features.ts";
 import { observedFamilies } from "../../../infra/from-env/names-observed.ts";
-import { processFamilies } from "../../../infra/from-env/names-process.ts";
+import { knobFamilies, processFamilies } from "../../../infra/from-env/names-process.ts";
 import { protectionFamilies } from "../../../infra/from-env/names-protection.ts";
 import { flagFamilies, serverFamilies } from "../../../infra/from-env/names-servers.ts";
 import { renamings } from "../../../infra/from-env/renamed.ts";
@@ -23,6 +23,7 @@ const gatewayFamilies: readonly Family[] = [
   featureFamilies,
   observedFamilies,
   processFamilies,
+  knobFamilies,
 ].flatMap((group) => Object.values<Family>(group));
 const allFamilies: readonly Family[] = [...gatewayFamilies, ...Object.values<Family>(serverFamilies)];
 const gateway = (name: string) => meaningOf({ name, role: "gateway", kind: "environment" }, false);
