@@ -33,7 +33,7 @@ export function forking(options: () => ForkOptions): Hire {
     });
     const worker = cluster.fork(env);
     const { process: child } = worker;
-    returnConnections(child);
+    returnConnections(worker);
     const said = { last: "", isHeapFull: false };
     for (const stream of [child.stdout, child.stderr]) relay(stream, said);
     let isOver = false;

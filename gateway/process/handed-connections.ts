@@ -3,7 +3,7 @@
  * and the client with it; here they go to another worker, or are closed when there is none.
  */
 import type { ChildProcess } from "node:child_process";
-import cluster from "node:cluster";
+import cluster, { type Worker } from "node:cluster";
 
 type Handle = { close(): void };
 
@@ -23,8 +23,12 @@ function isHandle(value: unknown): value is Handle {
   return typeof value === "object" && value !== null && "close" in value && typeof value.close === "function";
 }
 
-/** To be called with a worker's process before anything is handed to it. */
-export function returnConnections(child: ChildProcess): void {
+/** Between looks at whether all that an ended worker had said is read, ms. */
+const UNREAD_MS = 5;
+
+/** To be called with a worker before anything is handed to it. */
+export function returnConnections(worker: Worker): void {
+  const { process: child } = worker;
   const handed = new Map<number, Handle>();
   const send = child.send;
   child.send = function (this: ChildProcess, ...sent: unknown[]): boolean {
@@ -37,13 +41,20 @@ export function returnConnections(child: ChildProcess): void {
     const sequence = acknowledged(message);
     if (sequence !== undefined) handed.delete(sequence);
   });
-  // node:cluster listens before us: this worker is no longer among those that connections are handed to.
-  child.once("disconnect", () => {
-    const others = Object.values(cluster.workers ?? {}).some((worker) => worker?.isConnected());
+
+  function giveBack(): void {
+    if (child.connected) {
+      setTimeout(giveBack, UNREAD_MS);
+      return;
+    }
+    // With an answer outstanding Node never tells of the end of the channel, and would go on handing connections to it.
+    worker.disconnect();
+    const others = Object.values(cluster.workers ?? {}).some((other) => other?.isConnected());
     for (const [ack, handle] of handed) {
       if (others) child.emit("internalMessage", { cmd: "NODE_CLUSTER", ack, accepted: false });
       else handle.close();
     }
     handed.clear();
-  });
+  }
+  child.once("exit", giveBack);
 }
