@@ -10,10 +10,10 @@ import type { LoadReport, StepReport } from "../cli/load/report.ts";
 import { type Calibration, calibrationSchema } from "../contract/calibration.ts";
 import type { Plan } from "../contract/plan.ts";
 import { plan, readInput } from "../infra/sizing/index.ts";
+import { register } from "./gateway.ts";
 import { firstJson, type Part, start } from "./machine.ts";
 import { writeSections } from "./page.ts";
 import { rows, spread } from "./tables.ts";
-import { registerUpstream } from "./targets.ts";
 
 export type Capacity = {
   readonly calibration: Calibration;
@@ -96,13 +96,11 @@ type Load = (...options: readonly string[]) => Promise<LoadReport>;
 async function withGateway<T>(directory: string, upstream: string, run: (load: Load) => Promise<T>): Promise<T> {
   const data = await mkdtemp(join(directory, "gateway-"));
   const gateway = start(0, process.execPath, [CLI, "serve", "--first-run", "--port", "0", "--json"], {
-    DATA_DIR: data,
-    LOG_LEVEL: "error",
-    MCP_EXAMPLE_SERVER: "false",
+    env: { DATA_DIR: data, LOG_LEVEL: "error", MCP_EXAMPLE_SERVER: "false" },
   });
   try {
     const { url = "", mcpUrl = "", token = "" } = await firstJson(gateway);
-    await registerUpstream(url, `Bearer ${token}`, upstream);
+    await register({ origin: url.replace(/\/$/, ""), adminToken: token }, { name: "bench", url: upstream });
     const tokenFile = join(data, "token");
     await writeFile(tokenFile, token, { mode: 0o600 });
     const own = ["--url", mcpUrl, "--token-file", tokenFile, "--pid", String(gateway.pid), "--json"];

@@ -1,56 +1,75 @@
-/** The load generator in a process of its own, so that it can be kept on its own core: an order on stdin, one JSON line on stdout. */
+/**
+ * Our own load generator in a process of its own, so that it can be kept on its own core: an order on stdin, one JSON line on stdout. It
+ * reads every answer, and can send at a rate, which wrk cannot.
+ */
 import { text } from "node:stream/consumers";
 import { systemClock } from "../cli/load/clock.ts";
-import { generate } from "../cli/load/generator.ts";
+import { generate, type Load } from "../cli/load/generator.ts";
 import { SocketLink } from "../cli/load/link.ts";
-import { httpRequest } from "../cli/load/messages.ts";
+import { BESIDE, firstJson, start } from "./machine.ts";
+import type { Counted } from "./wrk.ts";
 
 export type LoadOrder = {
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  readonly connections: number;
-  readonly seconds: number;
+  /** Requests as HTTP text, sent in turn. */
+  readonly requests: readonly string[];
+  readonly load: Load;
   /** Has to stand in every answer. */
   readonly expect: string;
 };
 
-export type LoadReport = {
-  readonly calls: number;
-  readonly failures: number;
-  readonly seconds: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly firstFailure?: string;
+export type LoadReport = Counted & {
+  /** Answers with HTTP 503, which are among the failures. */
+  readonly refused: number;
+  /** Good answers before the end. */
+  readonly goodInTime: number;
+  readonly unsent: number;
+  readonly firstFailure: string | undefined;
 };
+
+/** Carries an order out in a process beside the one under test. */
+export async function fire(order: LoadOrder): Promise<LoadReport> {
+  const part = start(BESIDE, process.execPath, [import.meta.filename]);
+  part.child.stdin?.end(JSON.stringify(order));
+  const report: LoadReport = JSON.parse(JSON.stringify(await firstJson(part)));
+  await part.stop();
+  return report;
+}
 
 async function carryOut(order: LoadOrder): Promise<LoadReport> {
   const url = new URL(order.url);
   const expected = Buffer.from(order.expect);
-  const question = {
-    text: httpRequest({ url, token: undefined }, "POST", order.headers, order.body),
-    failureOf: ({ body }: { readonly body: Buffer }) => (body.includes(expected) ? undefined : "another answer"),
+  const questions = order.requests.map((request) => ({
+    text: request,
+    failureOf: ({ status, body }: { readonly status: number; readonly body: Buffer }) =>
+      status === 200 && body.includes(expected) ? undefined : `HTTP ${status}`,
+  }));
+  let at = 0;
+  const ask = () => {
+    at = (at + 1) % questions.length;
+    const question = questions[at];
+    if (question === undefined) throw new RangeError("no request was given");
+    return question;
   };
   const began = performance.now();
   const { tally, ending } = await generate(
-    { kind: "closed", connections: order.connections, seconds: order.seconds },
-    {
-      clock: systemClock,
-      random: Math.random,
-      ask: () => question,
-      open: () => new SocketLink({ url, timeoutMs: 30_000 }),
-    },
+    order.load,
+    { clock: systemClock, random: Math.random, ask, open: () => new SocketLink({ url, timeoutMs: 30_000 }) },
     new AbortController().signal,
   );
   if (ending.how === "gone") throw new Error(`${order.url} cannot be reached: ${ending.why}`);
   return {
     calls: tally.requests,
     failures: tally.failed,
+    refused: tally.shed,
+    goodInTime: tally.goodInTime,
+    unsent: tally.unsent,
     // Until the last answer, because all of them are counted.
     seconds: (performance.now() - began) / 1000,
     p50Ms: tally.latency.percentile(0.5),
     p99Ms: tally.latency.percentile(0.99),
-    ...(tally.firstFailure === undefined ? {} : { firstFailure: tally.firstFailure }),
+    bytes: undefined,
+    firstFailure: tally.firstFailure,
   };
 }
 

@@ -1,72 +1,117 @@
 /**
- * `npm run bench`: what tools/call costs through the gateway, as a ratio to nginx as a plain proxy and to no proxy at all, and what a
- * gateway costs besides. `--write` puts the tables into docs/performance.md. Takes about three minutes.
+ * `npm run bench`: what the gateway costs, engine by engine, as ratios to nginx as a plain proxy, and what it costs besides. Each section
+ * measures one thing; `--only NAME` runs one of them, `--write` puts the tables into docs/performance.md.
  */
-import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { pinned } from "./machine.ts";
+import { nginxVersion } from "./nginx.ts";
 import { writeSections } from "./page.ts";
-import { measureProcesses, type Processes } from "./processes.ts";
-import { callTable, eventTable, processTable } from "./tables.ts";
-import { type Comparison, compare } from "./tools-call.ts";
+import type { Course, Section } from "./section.ts";
+import { calls, connections, large } from "./sections/calls.ts";
+import { events } from "./sections/events.ts";
+import { http2 } from "./sections/http2.ts";
+import { latency } from "./sections/latency.ts";
+import { lists } from "./sections/lists.ts";
+import { others } from "./sections/others.ts";
+import { overload } from "./sections/overload.ts";
+import { scale } from "./sections/scale.ts";
+import { standing } from "./sections/standing.ts";
+import { websocket } from "./sections/websocket.ts";
+import { type Stage, setStage } from "./stage.ts";
+
+const SECTIONS: readonly Section[] = [
+  calls,
+  connections,
+  large,
+  events,
+  http2,
+  lists,
+  websocket,
+  latency,
+  scale,
+  others,
+  standing,
+  overload,
+];
 
 const { values } = parseArgs({
   options: {
-    /** Only direct and nginx: what the machine itself gives. */
-    "reference-only": { type: "boolean", default: false },
+    only: { type: "string", multiple: true },
     write: { type: "boolean", default: false },
-    rounds: { type: "string", default: "7" },
-    seconds: { type: "string", default: "3" },
-    connections: { type: "string", default: "64" },
-    /** Sessions opened for the memory figure; 0 leaves start and memory out. */
-    sessions: { type: "string", default: "10000" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "2" },
+    varied: { type: "boolean", default: false },
+    peers: { type: "string" },
+    /** For each engine; a minute where nothing else is measured. */
+    "overload-seconds": { type: "string" },
   },
 });
-const plan = {
-  rounds: Number(values.rounds),
-  secondsPerRound: Number(values.seconds),
-  connections: Number(values.connections),
-  withGateway: !values["reference-only"],
+
+const chosen = values.only ?? SECTIONS.map(({ name }) => name);
+for (const name of chosen)
+  if (!SECTIONS.some((section) => section.name === name))
+    throw new Error(`--only ${name}: the sections are ${SECTIONS.map((section) => section.name).join(", ")}`);
+
+/** Of the section at hand. */
+let failures: string[] = [];
+let staged: Promise<Stage> | undefined;
+const course: Course = {
+  rounds: wholeOf("rounds"),
+  seconds: wholeOf("seconds"),
+  varied: values.varied,
+  peers: values.peers,
+  overloadSeconds: wholeOf("overload-seconds", values.only?.join() === "overload" ? "60" : "15"),
+  say: (line) => process.stderr.write(`${line}\n`),
+  failed(what, error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    failures.push(`${what}: ${reason.slice(0, 500)}`);
+    course.say(`FAILED ${failures.at(-1)}`);
+  },
+  stage: () => {
+    staged ??= setStage();
+    return staged;
+  },
 };
-const sessions = plan.withGateway ? Number(values.sessions) : 0;
 
-function nginxVersion(): string {
-  const { stderr = "" } = spawnSync("nginx", ["-v"], { encoding: "utf8" });
-  return /nginx\/(\S+)/.exec(stderr)?.[1] ?? "none";
+function wholeOf(name: "rounds" | "seconds" | "overload-seconds", otherwise = "1"): number {
+  const given = values[name] ?? otherwise;
+  const value = Number(given);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} ${given}: a whole number from 1`);
+  return value;
 }
 
-function sections(comparison: Comparison, processes: Processes | undefined): Record<string, string> {
+/** When, where and by what: a figure without them is a rumour. */
+function provenance(section: Section): string {
   const how = pinned
-    ? "The program under test runs on core 0, the load generator and the upstream on core 1."
-    : "Nothing is pinned to a core on this machine.";
-  return {
-    "tools/call": `\`npm run bench -- --write\`: ${plan.rounds} alternating rounds of ${plan.secondsPerRound} s in one run, Node ${process.version},
-nginx ${nginxVersion()} with one worker, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? "unknown"}). ${how}
-
-A small answer (200 bytes) from a Node upstream over ${plan.connections} keep-alive connections; through the gateway with JWT
-authentication, admission, session and metrics on. "Of nginx" compares calls per second with the proxy on one core: there nginx
-waits for the upstream and the generator, which share the other core. "Per core" compares CPU time per call, so it is the harder one.
-
-${callTable(comparison)}`,
-    Events: `Each call is answered with 200 log messages as events of an SSE stream before the result; the gateway scans each, and keeps it for a
-client that resumes.
-
-${eventTable(comparison)}`,
-    ...(processes === undefined
-      ? {}
-      : {
-          "Start and memory": `A gateway as \`npm start\` runs it, with the embedded database and the example server over stdio. The first start creates the database.
-Each of the sessions was opened and left open after one call; a session is its token, so the gateway keeps a bounded number of
-opened tokens and the upstream sessions it holds for them, not the sessions.
-
-${processTable(processes)}`,
-        }),
-  };
+    ? "What is measured is alone on core 0, generator and upstream are on core 1"
+    : "nothing is pinned to a core";
+  const given = ["--only", section.name, ...(values.varied ? ["--varied"] : [])].join(" ");
+  const day = new Date().toISOString().slice(0, 10);
+  return `\`npm run bench -- ${given} --write\`, ${day}, Node ${process.version}, nginx ${nginxVersion()}, ${cpus().length} cores
+(${cpus()[0]?.model.trim() ?? "unknown"}). ${how}; ${course.rounds} alternating rounds of ${course.seconds} s.`;
 }
 
-const comparison = await compare(plan, (line) => process.stderr.write(`${line}\n`));
-const processes = sessions > 0 ? await measureProcesses(sessions) : undefined;
-const measured = sections(comparison, processes);
-for (const [heading, text] of Object.entries(measured)) process.stdout.write(`## ${heading}\n\n${text}\n\n`);
-if (values.write) await writeSections(measured);
+async function runSection(section: Section): Promise<void> {
+  const began = performance.now();
+  failures = [];
+  course.say(`${section.name} …`);
+  const text = await section.run(course).catch((error: unknown) => {
+    course.failed(section.name, error);
+    return "";
+  });
+  course.say(`${section.name} took ${((performance.now() - began) / 1000).toFixed(0)} s`);
+  if (failures.length > 0) process.exitCode = 1;
+  if (text === "") return;
+  const failed = failures.length === 0 ? "" : `\n\nFailed: ${failures.join("; ")}.`;
+  const whole = `${provenance(section)}\n\n${text}${failed}`;
+  process.stdout.write(`## ${section.heading}\n\n${whole}\n\n`);
+  // Written one by one: what comes later may be interrupted.
+  if (values.write) await writeSections({ [section.heading]: whole });
+}
+
+try {
+  for (const section of SECTIONS) if (chosen.includes(section.name)) await runSection(section);
+} finally {
+  await (await staged)?.close();
+}

@@ -1,6 +1,5 @@
 /** The bench's figures as Markdown tables. */
-import type { Memory, Processes, Start } from "./processes.ts";
-import type { Comparison, Round } from "./tools-call.ts";
+import type { Measured, Round } from "./rounds.ts";
 
 export function median(list: readonly number[]): number {
   const sorted = [...list].sort((a, b) => a - b);
@@ -16,7 +15,10 @@ export function spread(list: readonly number[], digits: number): string {
 }
 
 /** Value over base, round by round; empty where one of the two is missing. */
-function ratios(values: readonly (number | undefined)[], bases: readonly (number | undefined)[]): number[] {
+export function ratios(
+  values: readonly (number | undefined)[],
+  bases: readonly (number | undefined)[],
+): readonly number[] {
   return values.flatMap((value, index) => {
     const base = bases[index];
     return value === undefined || base === undefined || base === 0 ? [] : [value / base];
@@ -29,59 +31,66 @@ export function rows(lines: readonly (readonly string[])[]): string {
   return [head, head.map(() => "---"), ...rest].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-export function callTable({ rounds, events, missing }: Comparison): string {
-  const perSecond = (name: string) => (rounds.get(name) ?? []).map((round) => round.perSecond);
-  const cpu = (name: string) => (rounds.get(name) ?? []).map(({ cpuMsPerCall }) => cpuMsPerCall);
-  const latency = (list: readonly Round[], pick: (round: Round) => number) => median(list.map(pick)).toFixed(1);
-  const lines = [...rounds]
-    .filter(([name]) => events.get(name) === 0)
-    .map(([name, list]) => [
-      name,
-      spread(perSecond(name), 0),
-      spread(ratios(perSecond(name), perSecond("nginx")), 2),
-      spread(ratios(perSecond(name), perSecond("direct")), 2),
-      spread(
-        cpu(name).flatMap((value) => value ?? []),
-        3,
-      ),
-      spread(ratios(cpu("nginx"), cpu(name)), 2),
-      `${latency(list, ({ p50Ms }) => p50Ms)} / ${latency(list, ({ p99Ms }) => p99Ms)}`,
-    ]);
-  const head = ["through", "calls/s", "of nginx", "of direct", "CPU ms per call", "per core, of nginx", "p50 / p99 ms"];
-  const note = missing.length === 0 ? "" : `\n\nNot installed here: ${missing.join(", ")}.`;
-  return rows([head, ...lines]) + note;
+export type Ratio = {
+  /** How the lane stands in the table. */
+  readonly title: string;
+  readonly lane: string;
+  /** The lane it is measured by; itself for the reference. */
+  readonly base: string | undefined;
+  /** What is counted of each call: 1, or its events, or its tools. */
+  readonly unitsPerCall?: number;
+};
+
+/** One line for each lane, with its ratio to its base by throughput and by CPU time of the process under test. */
+export function ratioTable(measured: Measured, lines: readonly Ratio[], what = "calls"): string {
+  const one = what.replace(/s$/, "");
+  const head = [
+    "through",
+    `${what}/s`,
+    "of nginx",
+    `CPU µs per ${one}`,
+    "per core, of nginx",
+    "p50 / p99 ms",
+    "other core busy",
+  ];
+  return rows([head, ...lines.map((line) => ratioLine(measured, line))]);
 }
 
-export function eventTable({ rounds, events }: Comparison): string {
-  const lines = [...rounds].flatMap(([name, list]) => {
-    const perCall = events.get(name) ?? 0;
-    if (perCall === 0) return [];
-    const micros = list.flatMap(({ cpuMsPerCall }) =>
-      cpuMsPerCall === undefined ? [] : [(cpuMsPerCall * 1000) / perCall],
-    );
-    return [
-      [
-        name,
-        spread(
-          list.map(({ perSecond }) => perSecond * perCall),
-          0,
-        ),
-        spread(micros, 1),
-      ],
-    ];
-  });
-  return rows([["through", "events/s", "CPU µs per event"], ...lines]);
+function ratioLine(measured: Measured, { title, lane, base, unitsPerCall = 1 }: Ratio): readonly string[] {
+  const own = measured.get(lane) ?? [];
+  const reference = base === undefined ? [] : (measured.get(base) ?? []);
+  const perSecond = ({ perSecond }: Round) => perSecond;
+  const cpu = ({ cpuMsPerCall }: Round) => cpuMsPerCall;
+  const micros = own.flatMap(({ cpuMsPerCall }) =>
+    cpuMsPerCall === undefined ? [] : [(cpuMsPerCall * 1000) / unitsPerCall],
+  );
+  return [
+    title,
+    spread(
+      own.map((round) => round.perSecond * unitsPerCall),
+      0,
+    ),
+    spread(ratios(own.map(perSecond), reference.map(perSecond)), 2),
+    spread(micros, micros.length > 0 && median(micros) < 10 ? 1 : 0),
+    spread(ratios(reference.map(cpu), own.map(cpu)), 2),
+    latencies(own),
+    spread(
+      own.map(({ besideBusy }) => besideBusy),
+      2,
+    ),
+  ];
 }
 
-export function processTable({ firstStart, secondStart, idle, afterSessions, sessions }: Processes): string {
-  const memory = ({ gateway, children }: Memory) =>
-    `${gateway.toFixed(0)} MiB, its children ${children.toFixed(0)} MiB`;
-  const start = ({ seconds, cpuSeconds }: Start) => `${seconds.toFixed(2)} s, ${cpuSeconds.toFixed(2)} s of CPU`;
-  return rows([
-    ["", ""],
-    ["first start until ready", start(firstStart)],
-    ["every further start", start(secondStart)],
-    ["resident, idle", memory(idle)],
-    [`resident, after ${sessions} sessions`, memory(afterSessions)],
-  ]);
+/** Medians of the percentiles of the rounds. */
+function latencies(rounds: readonly Round[]): string {
+  const of = (pick: (round: Round) => number | undefined) => {
+    const known = rounds.flatMap((round) => pick(round) ?? []);
+    return known.length === 0 ? undefined : median(known).toFixed(2);
+  };
+  const [p50, p99] = [of(({ p50Ms }) => p50Ms), of(({ p99Ms }) => p99Ms)];
+  return p50 === undefined || p99 === undefined ? "–" : `${p50} / ${p99}`;
+}
+
+export function missingNote(missing: readonly string[]): string {
+  return missing.length === 0 ? "" : `\n\nNot here: ${missing.join("; ")}.`;
 }

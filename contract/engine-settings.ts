@@ -165,7 +165,11 @@ export const engineSettings = {
     aliases: ["GRANIAN_URL_PATH_PREFIX"],
     room: "engine",
     description: "The path under which the gateway is reached, such as `/gateway`; requests outside it are not found.",
-    knob: { engines: "both", effect: "`/health` is found under it and nowhere else.", keys: ["url-path-prefix"] },
+    knob: {
+      engines: "both",
+      effect: "`/version` is found under it and nowhere else; probes also without it.",
+      keys: ["url-path-prefix"],
+    },
   },
   // TLS
   TLS_CERT_FILE: {

@@ -15,7 +15,11 @@ export const errors = {
   MCPS_METHOD: { status: 404, rpc: -32601, message: "Method not found: {method}" },
   MCPS_PARAMS: { status: 400, rpc: -32602, message: "Invalid params of {method}: {reason}" },
   MCPS_CURSOR: { status: 400, rpc: -32602, message: "Invalid cursor: {reason}" },
-  MCPS_BODY_TOO_LARGE: { status: 413, rpc: -32600, message: "The body has more than {limit} bytes (MAX_BODY_BYTES)" },
+  MCPS_BODY_TOO_LARGE: {
+    status: 413,
+    rpc: -32600,
+    message: "The body is too large: {limit} bytes at most (MAX_BODY_BYTES), and with its head HTTP1_BUFFER_SIZE",
+  },
   MCPS_BODY_ABORTED: { status: 400, rpc: -32600, message: "The body ended before its announced length" },
   // HTTP
   MCPS_CONTENT_TYPE: { status: 415, rpc: -32600, message: "Content-Type is {value}, allowed is application/json" },
@@ -87,6 +91,7 @@ export const errors = {
     rpc: -32016,
     message: "Upstream {upstream} sent a message of more than {limit} bytes (UPSTREAM_MAX_MESSAGE_BYTES)",
   },
+  MCPS_UPSTREAM_BUSY: { status: 503, rpc: -32008, message: "Upstream {upstream} is busy: {reason}" },
   MCPS_UPSTREAM_LIMIT: { status: 503, rpc: -32017, message: "Upstream {upstream} cannot start: {reason}" },
   MCPS_PARTIAL: {
     status: 502,
@@ -106,6 +111,26 @@ export const errors = {
   MCPS_STATE: { status: 503, rpc: -32603, message: "The shared state store does not answer: {reason}" },
   MCPS_DRAINING: { status: 503, rpc: -32000, message: "This gateway is shutting down, try again" },
   MCPS_OVERLOADED: { status: 503, rpc: -32000, message: "Too many {what} at once, the limit is {limit}" },
+  MCPS_BODY_LATE: {
+    status: 503,
+    rpc: -32000,
+    message: "Too many calls at once, and the body was not there in time to show that this is none; try again",
+  },
+  MCPS_PRESSURE: {
+    status: 503,
+    rpc: -32000,
+    message: "This gateway is slow at the moment and takes fewer {what} than usual, try again",
+  },
+  MCPS_SHARE: {
+    status: 503,
+    rpc: -32000,
+    message: "This gateway is nearly full and this caller holds more than its share of the {what}, try again",
+  },
+  MCPS_QUEUE_TIMEOUT: {
+    status: 503,
+    rpc: -32000,
+    message: "No slot was free in time, too many {what} at once (QUEUE_TIMEOUT), try again",
+  },
   MCPS_INTERNAL: { status: 500, rpc: -32603, message: "Internal error {correlationId}" },
   // start
   MCPS_SETTINGS: { status: 500, rpc: -32603, message: "{count} setting(s) cannot be used:\n{problems}" },
@@ -115,6 +140,7 @@ export const errors = {
     message: "{host}:{port} is in use by another process (HOST, PORT; --port 0 takes a free one)",
   },
   MCPS_WORKERS: { status: 500, rpc: -32603, message: "The workers cannot be kept running: {reason}" },
+  MCPS_TLS_FILE: { status: 500, rpc: -32603, message: "{path} cannot be used ({setting}): {reason}" },
   MCPS_DATA_DIR: { status: 500, rpc: -32603, message: "The data directory {path} cannot be used: {reason} (DATA_DIR)" },
 } as const satisfies Record<string, { status: number; rpc: number; message: string }>;
 

@@ -20,6 +20,8 @@ export type ClientCertificate = {
   readonly names: readonly string[];
   /** SHA-256 of the certificate, hexadecimal, lower case. */
   readonly fingerprint: string;
+  /** Epoch milliseconds. A connection may last longer than its certificate. */
+  readonly expiresAt: number;
 };
 
 export type GatewayRequest = RequestHead & { readonly body: Buffer };
@@ -65,7 +67,10 @@ export type Admitted = {
   leave(): void;
   /** Set where there is room for control messages alone: with this everything else is refused once its body shows what it is. */
   readonly controlOnly?: unknown;
+  /** Milliseconds within which the whole body has to be there; `late` otherwise. Undefined: the engine's own limits. */
+  readonly bodyWithinMs?: number | undefined;
 };
+/** Often the same object for many requests: an engine may keep the bytes that it has made of one. */
 export type Refused = {
   readonly ok: false;
   readonly status: number;
@@ -73,8 +78,8 @@ export type Refused = {
   readonly body: string;
 };
 
-/** Why a body could not be read: more bytes than allowed, cut off. */
-export type BodyRefusal = "too-large" | "aborted";
+/** Why a body could not be read: more bytes than allowed, cut off, not there within `bodyWithinMs`. */
+export type BodyRefusal = "too-large" | "aborted" | "late";
 
 /** A connection that may become a WebSocket: exactly one of the two is called. */
 export type Upgrade = {

@@ -68,8 +68,26 @@ export const metrics = {
   mcp_requests_refused_total: {
     type: "counter",
     unit: "1",
+    labels: ["class", "reason"],
+    help: "Requests refused by admission, by class and reason (full, pressure, share, late, draining).",
+  },
+  mcp_admission_limit: {
+    type: "gauge",
+    unit: "1",
     labels: ["class"],
-    help: "Requests refused by admission, by class.",
+    help: "Slots at this moment by admission class, fewer than configured under pressure; mcp_requests_in_flight over this is the utilisation. Absent without a limit.",
+  },
+  mcp_admission_shrunk_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["signal"],
+    help: "How often a signal (event_loop, heap, upstream_wait) has taken slots away.",
+  },
+  mcp_requests_waiting: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Requests that wait for a slot (QUEUE_TIMEOUT).",
   },
   // upstreams
   mcp_upstream_requests_total: {
@@ -102,6 +120,12 @@ export const metrics = {
     unit: "1",
     labels: ["upstream"],
     help: "Requests sent again because a kept-alive connection closed under them.",
+  },
+  mcp_upstream_refused_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Calls refused because their upstream had its share of the slots.",
   },
   // stores
   mcp_db_connections: {

@@ -90,7 +90,7 @@ const serviceRoutes: readonly Route[] = [
   },
   service("version", "/version", "control", { auth: "principal", cache: "private", summary: "What is running" }),
   {
-    ...service("metrics", "/metrics", "control", { auth: "principal", cache: "none", summary: "Metrics as text" }),
+    ...service("metrics", "/metrics", "probe", { auth: "principal", cache: "none", summary: "Metrics as text" }),
     permission: "admin.metrics",
   },
   service("openapi", "/openapi.json", "control", {

@@ -2,6 +2,7 @@
  * The only list of settings. Names are environment variables; where the documents this project follows have a name for the
  * same thing, it is that name or one of `aliases`. What is not declared here cannot be set, and what is declared is read.
  */
+import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { redisSchemes } from "./redis-url.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
@@ -427,22 +428,14 @@ export const settings = {
     max: 1000000,
     aliases: ["BACKPRESSURE", "GRANIAN_BACKPRESSURE"],
     room: "admission",
-    description: "Calls and lists that one worker serves at once; 0 sets no limit.",
+    description: "Calls that one worker serves at once; one more is refused before its body is read. 0 sets no limit.",
     knob: {
       engines: "both",
       effect: "One request more is answered with 503 before its body is read.",
       keys: ["backpressure", "limit-concurrency"],
     },
   },
-  MAX_STREAMS: {
-    type: "integer",
-    default: 10000,
-    unit: "streams",
-    min: 0,
-    max: 1000000,
-    room: "admission",
-    description: "Long-lived client streams of one worker at once; 0 sets no limit.",
-  },
+  ...admissionSettings,
   SHUTDOWN_GRACE: {
     type: "duration",
     default: 30,

@@ -3,10 +3,11 @@
  * Part of the composition root: it joins rooms and holds no rule of its own.
  */
 import { randomUUID } from "node:crypto";
-import { asFault, Fault, fault } from "../contract/errors.ts";
+import { asFault, type Fault, fault } from "../contract/errors.ts";
 import type {
   Admitted,
   Application,
+  BodyRefusal,
   GatewayRequest,
   Refused,
   RequestHead,
@@ -16,7 +17,8 @@ import type {
 } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import { type Route as HttpRoute, matchRoute } from "../contract/routes.ts";
-import type { Admission } from "./admission/index.ts";
+import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
+import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
 import { basicRequirement } from "./auth/index.ts";
 import { cacheMarks } from "./cache-identity.ts";
@@ -31,6 +33,7 @@ import {
   type createHttpSse,
   type createWebSockets,
   type Endpoint,
+  isCall,
   isPreflight,
   JSON_HEADERS,
   preflightHeaders,
@@ -91,24 +94,26 @@ export function createApplication(parts: ApplicationParts): Application {
 
   function admit(head: RequestHead): Admitted | Refused {
     const matched = find(head);
-    // Streams take their place when they open, after identity is known; the request itself counts as control until then.
-    const isControl =
-      matched instanceof Error ||
-      matched.route.class === "stream" ||
-      (admission.isDraining && mayEndCalls(matched.route, head.method));
-    const kind = isControl ? "control" : matched.route.class;
-    const ticket = admission.enter(kind);
-    if (ticket.refused === undefined) return { ok: true, leave: () => ticket.leave() };
-    // What ends a waiting call has to get through while calls fill all slots; whether it is that shows only in its body.
-    const reserve = kind === "call" && ticket.refused.code === "MCPS_OVERLOADED" ? admission.enter("control") : ticket;
-    if (reserve.refused === undefined) return { ok: true, leave: () => reserve.leave(), controlOnly: ticket.refused };
-    parts.counters.http(kind, ticket.refused.status);
-    return refusal(ticket.refused);
+    const kind = matched instanceof Error ? "control" : admissionClassOf(matched.route, head);
+    const entered = admission.enter(kind, head, !(matched instanceof Error) && mayEndCalls(matched.route, head));
+    if (!entered.ok) count(kind, entered);
+    return entered;
+  }
+
+  function count(kind: AdmissionClass, refused: Refusal): void {
+    parts.counters.http(kind, refused.status);
+    parts.counters.error(refused.fault.code);
+  }
+
+  /** Answered as on the head: with what was made for it once. */
+  function refuseLate(sink: ResponseSink, refused: Refusal): void {
+    count("call", refused);
+    sink.respond(refused.status, refused.headers, refused.body);
   }
 
   /** Synchronous for a caller that is known. Throws, or rejects with, what refuses him. */
   function authenticate({ route }: Matched, head: RequestHead): Principal | Promise<Principal> {
-    const principal = parts.auth.authenticate(head.headers.authorization);
+    const principal = parts.auth.authenticate(head.headers.authorization, head.client);
     if (principal instanceof Promise) return principal.then((found) => permitted(route, found));
     return permitted(route, principal);
   }
@@ -186,6 +191,22 @@ export function createApplication(parts: ApplicationParts): Application {
   }
 
   function serve(request: GatewayRequest, outer: ResponseSink, admitted?: Admitted): void {
+    if (admitted instanceof QueuedTicket && isNewWork(request, false)) {
+      const start = () => serveNow(request, outer, admitted, undefined);
+      admitted.onTurn({ start, drop: (refused) => refuseLate(outer, refused) });
+      return;
+    }
+    const lent = admitted instanceof Ticket ? admitted.controlOnly : undefined;
+    if (lent !== undefined && isNewWork(request, lent.reason === "draining")) refuseLate(outer, lent);
+    else serveNow(request, outer, admitted, lent?.fault);
+  }
+
+  function serveNow(
+    request: GatewayRequest,
+    outer: ResponseSink,
+    admitted: Admitted | undefined,
+    callsRefused: Fault | undefined,
+  ): void {
     const matched = find(request);
     const foreign = parts.edge(request);
     const routeClass = matched instanceof Error ? "control" : matched.route.class;
@@ -204,25 +225,26 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const { route } = matched;
       if (foreign !== undefined && route.auth !== "public" && !isScrape(route, request, foreign)) throw foreign;
-      if (admission.isDraining && mayEndCalls(route, request.method) && isNewWork(request)) {
-        const ticket = admission.enter("call");
-        if (ticket.refused !== undefined) throw ticket.refused;
-        ticket.leave();
-      }
       if (route.auth === "public") {
         const open = parts.open[route.id];
         if (open === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
         background(sink, answer(sink, route, request, open));
         return;
       }
-      if (admitted?.controlOnly instanceof Fault) sink.callsRefused = admitted.controlOnly;
+      sink.callsRefused = callsRefused;
       const principal = authenticate(matched, request);
       if (principal instanceof Promise)
         background(
           sink,
-          principal.then((found) => dispatch(matched, request, found, sink)),
+          principal.then((found) => {
+            identify(admitted, request, found);
+            dispatch(matched, request, found, sink);
+          }),
         );
-      else dispatch(matched, request, principal, sink);
+      else {
+        identify(admitted, request, principal);
+        dispatch(matched, request, principal, sink);
+      }
     } catch (error) {
       failed(sink, error);
     }
@@ -264,15 +286,27 @@ export function createApplication(parts: ApplicationParts): Application {
     maxBodyBytes: parts.maxBodyBytes,
     serve,
     refuseBody(_head, sink, reason) {
-      const failure =
-        reason === "too-large"
-          ? fault("MCPS_BODY_TOO_LARGE", { limit: parts.maxBodyBytes })
-          : fault("MCPS_BODY_ABORTED");
+      const failure = bodyFault(reason, parts.maxBodyBytes);
       parts.counters.error(failure.code);
-      sink.respond(failure.status, { ...JSON_HEADERS, connection: "close" }, errorMessage("null", failure));
+      sink.respond(
+        failure.status,
+        { ...JSON_HEADERS, ...failure.headers, connection: "close" },
+        errorMessage("null", failure),
+      );
     },
     upgrade,
   };
+}
+
+/** Whose slot it is, now that it is known. */
+function identify(admitted: Admitted | undefined, head: RequestHead, principal: Principal): void {
+  if (admitted instanceof Ticket || admitted instanceof QueuedTicket) admitted.identify(head, principal);
+}
+
+function bodyFault(reason: BodyRefusal, limit: number): Fault {
+  if (reason === "too-large") return fault("MCPS_BODY_TOO_LARGE", { limit });
+  if (reason === "aborted") return fault("MCPS_BODY_ABORTED");
+  return fault("MCPS_BODY_LATE", {}, undefined, { "retry-after": "1" });
 }
 
 /** Who reads metrics comes by address, whatever names the gateway goes by, and from no page; one that was rebound here has no token. */
@@ -285,18 +319,17 @@ function isScrape({ id }: HttpRoute, { headers }: GatewayRequest, foreign: Fault
   );
 }
 
-/** Answers to questions, cancellations and the end of a session come where calls come; only the body tells them apart. */
-function mayEndCalls(route: HttpRoute, method: string): boolean {
-  return route.area === "mcp" && route.class === "call" && method !== "GET";
-}
-
-/** A request, as opposed to an answer or a notification; what cannot be read is no reason to stay. */
-function isNewWork({ method, body }: GatewayRequest): boolean {
+/**
+ * A request, as opposed to an answer or a notification. `strictly`: those that cost next to nothing too, and what cannot be read; otherwise
+ * it is looked at where it is served.
+ */
+function isNewWork({ method, body }: GatewayRequest, strictly: boolean): boolean {
   if (method !== "POST") return false;
   try {
-    return scanMessage(body).kind === "request";
+    const envelope = scanMessage(body);
+    return strictly ? envelope.kind === "request" : isCall(envelope);
   } catch {
-    return true;
+    return strictly;
   }
 }
 

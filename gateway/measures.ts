@@ -1,5 +1,5 @@
 /** Joins what the rooms count to the metric registry: the rooms know narrow interfaces, the registry knows names. */
-import type { AdmissionGauges } from "./admission/index.ts";
+import { ADMISSION_CLASSES, type AdmissionGauges, REFUSAL_REASONS } from "./admission/index.ts";
 import type { AuthOutcome } from "./auth/index.ts";
 import type { ConversationCounters } from "./sessions/index.ts";
 import type { Store } from "./store/index.ts";
@@ -44,6 +44,7 @@ export function measures(metrics: Metrics) {
   const httpHandles = new Map<string, Map<number, Counter>>();
   const upstreamHandles = new Map<string, Map<string, Timed>>();
   const authHandles = new Map<AuthOutcome, Counter>();
+  const errorHandles = new Map<string, Counter>();
   const parked = metrics.gauge("mcp_client_requests_parked");
 
   const conversations: ConversationCounters = {
@@ -108,16 +109,36 @@ export function measures(metrics: Metrics) {
         }
         handle.inc();
       },
-      error: (code: string): void => metrics.counter("mcp_errors_total", code).inc(),
+      error(code: string): void {
+        let handle = errorHandles.get(code);
+        if (handle === undefined) {
+          handle = metrics.counter("mcp_errors_total", code);
+          errorHandles.set(code, handle);
+        }
+        handle.inc();
+      },
     },
     admission(read: () => AdmissionGauges): void {
       metrics.collect("mcp_requests_in_flight", (set) => {
-        for (const [kind, value] of Object.entries(read().inFlight)) set(value, kind);
+        const { inFlight } = read();
+        for (const kind of ADMISSION_CLASSES) set(inFlight[kind], kind);
+      });
+      metrics.collect("mcp_admission_limit", (set) => {
+        const { limit } = read();
+        for (const kind of ADMISSION_CLASSES) if (limit[kind] > 0) set(limit[kind], kind);
       });
       metrics.collect("mcp_requests_refused_total", (set) => {
-        for (const [kind, value] of Object.entries(read().refused)) set(value, kind);
+        const { refused } = read();
+        // All from the start: what is not there has no rate.
+        for (const kind of ADMISSION_CLASSES)
+          for (const reason of REFUSAL_REASONS) if (kind !== "probe") set(refused[kind][reason], kind, reason);
       });
+      metrics.collect("mcp_admission_shrunk_total", (set) => {
+        for (const [signal, count] of Object.entries(read().shrunk)) set(count, signal);
+      });
+      metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
     },
+    upstreamRefused: (upstream: string): void => metrics.counter("mcp_upstream_refused_total", upstream).inc(),
     store(store: Store): void {
       metrics.collect("mcp_db_connections", (set) => {
         const { total, idle, waiting } = store.gauges();

@@ -17,6 +17,7 @@ import { measures } from "./measures.ts";
 import { openDatabase } from "./open-database.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
+import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import { Teardown } from "./teardown.ts";
@@ -107,7 +108,25 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     await store.loadSnapshot(),
   );
 
-  const sessions = await startSessions({ settings, log, teardown, state, workerId, secrets, federation, observe });
+  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
+  const { admission, places } = startAdmission({
+    settings,
+    planned: plan === undefined ? undefined : showPlan(plan, metrics),
+    observe,
+    teardown,
+    upstreamsWaiting: () => upstreams.waiting,
+  });
+  const sessions = await startSessions({
+    settings,
+    log,
+    teardown,
+    state,
+    workerId,
+    secrets,
+    federation,
+    observe,
+    places,
+  });
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
   const inspect = (record: Parameters<typeof targetOf>[0]) =>
@@ -136,7 +155,6 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     now: Date.now,
     count: observe.auth,
   });
-  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -151,7 +169,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     sessions,
     federation,
     observe,
-    planned: plan === undefined ? undefined : showPlan(plan, metrics),
+    admission,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,

@@ -3,17 +3,18 @@ import { fault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import { createAdmission, type PlannedLoad } from "./admission/index.ts";
+import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { type EngineFactory, engines, type ServerEngine } from "./engine/index.ts";
-import { engineOptions, inFlightLimit } from "./engine-options.ts";
+import { engineOptions } from "./engine-options.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { readiness } from "./readiness.ts";
 import { type createRegistry, openApiDocument } from "./registry/index.ts";
+import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
@@ -39,7 +40,7 @@ type EngineInput = {
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
-  readonly planned: PlannedLoad | undefined;
+  readonly admission: Admission;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
@@ -63,13 +64,7 @@ export type StartedEngine = {
 
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
 export function startEngine(input: EngineInput): StartedEngine {
-  const { settings, log, teardown, sessions, observe } = input;
-  const admission = createAdmission({
-    maxInFlight: inFlightLimit(settings),
-    maxStreams: settings.MAX_STREAMS,
-    planned: input.planned,
-  });
-  observe.admission(() => admission.gauges());
+  const { settings, log, teardown, sessions, observe, admission } = input;
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
   const patience = createPatience(settings.STREAM_AFTER, () => performance.now());
@@ -89,10 +84,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     },
     log,
     now: Date.now,
-    enterStream: () => {
-      const ticket = admission.enter("stream");
-      return ticket.refused ?? ticket;
-    },
+    ...placesOf(admission),
     countStream: observe.stream,
   };
   const httpSse = createHttpSse(transports, input.state);
@@ -142,8 +134,10 @@ export function startEngine(input: EngineInput): StartedEngine {
 }
 
 function engineNamed(name: Settings["HTTP_SERVER"]): EngineFactory {
-  if (name === "fastify") return engines.fastify;
-  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has fastify`;
+  const there: Partial<Record<typeof name, EngineFactory>> = engines;
+  const found = there[name];
+  if (found !== undefined) return found;
+  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has ${Object.keys(engines).join(", ")}`;
   throw fault("MCPS_SETTINGS", { count: 1, problems });
 }
 

@@ -13,6 +13,7 @@ import {
   createSessionTokens,
   createTombstones,
   createWorkerPost,
+  type Places,
 } from "./sessions/index.ts";
 import type { Secrets } from "./settings/index.ts";
 import type { Teardown } from "./teardown.ts";
@@ -28,11 +29,12 @@ type SessionsInput = {
   readonly secrets: Secrets;
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
+  readonly places: Places;
 };
 
 /** The sessions room: tokens, replay, the post between workers, conversations. */
 export async function startSessions(input: SessionsInput) {
-  const { settings, log, teardown, state, workerId, secrets, federation, observe } = input;
+  const { settings, log, teardown, state, workerId, secrets, federation, observe, places } = input;
   const presence = workerPresence(state, workerId, { log });
   await presence.start();
   teardown.add("presence", () => presence.close());
@@ -58,6 +60,7 @@ export async function startSessions(input: SessionsInput) {
     workerId,
     log,
     counters: observe.conversations,
+    places,
     now: Date.now,
     clientTimeoutMs: settings.CLIENT_REQUEST_TIMEOUT * 1000,
   });

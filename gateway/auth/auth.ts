@@ -3,7 +3,9 @@
  * a map and no cryptography; a token that was refused is not kept.
  */
 import { type Fault, fault } from "../../contract/errors.ts";
+import type { ClientCertificate } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
+import { certificatePrincipal } from "./certificate.ts";
 import { createJwtVerifier, type JwtOptions, type MintRequest, mintJwt } from "./hs256.ts";
 import { createScraperVerifier } from "./scraper.ts";
 import type { Verifier } from "./verifiers.ts";
@@ -27,8 +29,11 @@ export type AuthOptions = Omit<JwtOptions, "secret"> & {
 };
 
 export interface Auth {
-  /** Synchronous for a header seen before. Throws, or rejects with, MCPS_UNAUTHENTICATED with its WWW-Authenticate header (RFC 6750 §3). */
-  authenticate(authorization: string | undefined): Principal | Promise<Principal>;
+  /**
+   * A token decides where one is sent, else the certificate of the connection. Synchronous for a header seen before and for certificates.
+   * Throws, or rejects with, MCPS_UNAUTHENTICATED with its WWW-Authenticate header (RFC 6750 §3).
+   */
+  authenticate(authorization: string | undefined, client?: ClientCertificate): Principal | Promise<Principal>;
   mint(request: MintRequest): Promise<string>;
 }
 
@@ -52,6 +57,9 @@ class TokenAuth implements Auth {
   /** By raw header, the least recently used first. */
   readonly #known = new Map<string, { readonly principal: Principal; readonly until: number }>();
 
+  /** By fingerprint: one object for all connections of a client. */
+  readonly #certified = new Map<string, Principal>();
+
   constructor(options: AuthOptions, verifiers: readonly Verifier[], jwt: JwtOptions | undefined) {
     this.#options = options;
     this.#verifiers = verifiers;
@@ -59,14 +67,15 @@ class TokenAuth implements Auth {
     this.#anonymous = Object.freeze({ id: "anonymous", kind: "anonymous", admin: options.anonymousIsAdmin, teams: [] });
   }
 
-  authenticate(authorization: string | undefined): Principal | Promise<Principal> {
+  authenticate(authorization: string | undefined, client?: ClientCertificate): Principal | Promise<Principal> {
     const known = authorization === undefined ? undefined : this.#recall(authorization);
     if (known !== undefined) {
       this.#options.count?.("ok");
       return known;
     }
-    const mayBeAnonymous = !this.#options.required && (authorization === undefined || this.#verifiers.length === 0);
-    if (mayBeAnonymous) {
+    const hasNoToken = authorization === undefined || (!this.#options.required && this.#verifiers.length === 0);
+    if (hasNoToken && client !== undefined) return this.#byCertificate(client);
+    if (hasNoToken && !this.#options.required) {
       this.#options.count?.("anonymous");
       return this.#anonymous;
     }
@@ -79,12 +88,26 @@ class TokenAuth implements Auth {
     return mintJwt(this.#jwt, request);
   }
 
+  #byCertificate(client: ClientCertificate): Principal {
+    if (this.#options.now() >= client.expiresAt)
+      throw this.#refuse("expired", "the client certificate expired", "certificate");
+    const known = this.#certified.get(client.fingerprint);
+    const principal = known ?? certificatePrincipal(client);
+    if (principal === undefined)
+      throw this.#refuse("invalid", "the client certificate names no usable subject", "certificate");
+    if (known === undefined) keep(this.#certified, client.fingerprint, principal);
+    this.#options.count?.("ok");
+    return principal;
+  }
+
   #recall(authorization: string): Principal | undefined {
     const entry = this.#known.get(authorization);
     if (entry === undefined) return undefined;
-    this.#known.delete(authorization);
-    if (this.#options.now() >= entry.until) return undefined;
-    this.#known.set(authorization, entry);
+    const isOver = this.#options.now() >= entry.until;
+    // The order of insertion is the order of use; a map that is half empty need not keep it.
+    if (isOver || this.#known.size > MAX_CACHED / 2) this.#known.delete(authorization);
+    if (isOver) return undefined;
+    if (this.#known.size >= MAX_CACHED / 2) this.#known.set(authorization, entry);
     return entry.principal;
   }
 
@@ -105,19 +128,25 @@ class TokenAuth implements Auth {
 
   #remember(authorization: string, principal: Principal): void {
     const until = Math.min(principal.expiresAt ?? Infinity, this.#options.now() + this.#options.cacheMs);
-    this.#known.set(authorization, { principal: Object.freeze(principal), until });
-    const [oldest] = this.#known.size > MAX_CACHED ? this.#known.keys() : [];
-    if (oldest !== undefined) this.#known.delete(oldest);
+    keep(this.#known, authorization, { principal: Object.freeze(principal), until });
   }
 
   /** Nothing was wrong with a token that is not there: then the challenge names no error (RFC 6750 §3.1). */
-  #refuse(outcome: "missing" | "invalid" | "expired", reason: string): Fault {
+  #refuse(outcome: "missing" | "invalid" | "expired", reason: string, proof: "token" | "certificate" = "token"): Fault {
     this.#options.count?.(outcome);
-    const detail = outcome === "missing" ? "" : `, error="invalid_token", error_description="${reason}"`;
+    const hasToken = outcome !== "missing" && proof === "token";
+    const detail = !hasToken ? "" : `, error="invalid_token", error_description="${reason}"`;
     return fault("MCPS_UNAUTHENTICATED", { reason }, undefined, {
       "www-authenticate": `Bearer realm="mcp-stack"${detail}`,
     });
   }
+}
+
+/** The oldest makes room. */
+function keep<Value>(known: Map<string, Value>, key: string, value: Value): void {
+  known.set(key, value);
+  const [oldest] = known.size > MAX_CACHED ? known.keys() : [];
+  if (oldest !== undefined) known.delete(oldest);
 }
 
 /** RFC 6750 §2.1: the scheme in any letter case, one token68. */

@@ -2,14 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import type { Principal } from "../../contract/principal.ts";
-import type { Rejection, Verifier } from "./verifiers.ts";
+import { type Rejection, SAFE_ID, type Verifier } from "./verifiers.ts";
 
 const CLOCK_SKEW_SECONDS = 30;
 const ALGORITHM = "HS256";
 const MIN_SECRET_BYTES = 32;
 const MAX_TEAMS = 1000;
-/** Ids stand in logs, keys and metrics: visible, without spaces, of bounded length. */
-const SAFE_ID = /^[^\s\p{C}]{1,254}$/u;
 
 export type JwtOptions = {
   /** At least 32 bytes of UTF-8. */

@@ -95,8 +95,11 @@ export function scanObject(bytes: Buffer, at: number, depth: number, keys: Keys,
   if (depth >= MAX_DEPTH) throw new JsonError(`nesting deeper than ${MAX_DEPTH}`, pos);
   for (;;) {
     if (bytes[pos] !== QUOTE) throw new JsonError("key expected", pos);
-    const keyEnd = skipString(bytes, pos);
-    const place = keys.placeOf(bytes, pos, keyEnd, hasEscape(bytes, pos, keyEnd));
+    let keyEnd = pos + 1;
+    while (isPlain(bytes[keyEnd])) keyEnd++;
+    const isEscaped = bytes[keyEnd] !== QUOTE;
+    keyEnd = isEscaped ? skipString(bytes, pos) : keyEnd + 1;
+    const place = keys.placeOf(bytes, pos, keyEnd, isEscaped);
     const colon = skipSpace(bytes, keyEnd);
     if (bytes[colon] !== COLON) throw new JsonError("':' expected", colon);
     const start = skipSpace(bytes, colon + 1);
@@ -112,7 +115,7 @@ export function scanObject(bytes: Buffer, at: number, depth: number, keys: Keys,
   }
 }
 
-function hasEscape(bytes: Buffer, start: number, end: number): boolean {
-  for (let pos = start + 1; pos < end - 1; pos++) if (bytes[pos] === BACKSLASH) return true;
-  return false;
+/** A byte of a string that stands for itself; not so the end of the bytes. */
+function isPlain(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH;
 }

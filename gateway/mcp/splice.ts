@@ -37,12 +37,13 @@ function isOrdered(edits: readonly Edit[]): boolean {
 }
 
 /** Shorter pieces are moved here byte by byte: a call of native code costs more. */
-const SHORT = 48;
+const SHORT = 24;
 
 function copy(source: Uint8Array, start: number, end: number, target: Buffer, at: number): number {
   const size = end - start;
   if (size > SHORT) {
-    target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    if (Buffer.isBuffer(source)) source.copy(target, at, start, end);
+    else target.set(source.subarray(start, end), at);
     return at + size;
   }
   for (let offset = 0; offset < size; offset++) target[at + offset] = source[start + offset] as number;

@@ -84,6 +84,7 @@ export class Call implements ReplySink {
   /** Raw upstream id → id under which the client was asked; for an upstream that takes a question back. */
   private asked: Map<string, string> | undefined;
   private endings: (() => void)[] | undefined;
+  private place: { leave(): void } | undefined;
 
   constructor(parts: CallParts, spec: CallSpec) {
     this.parts = parts;
@@ -125,6 +126,14 @@ export class Call implements ReplySink {
   /** Sends the request. Synchronous when the upstream's era is known. */
   start(): void {
     const { upstream } = this.spec.route;
+    try {
+      // What the gateway hosts itself is no upstream that could be slow.
+      if (upstream.target.transport !== "builtin")
+        this.place = this.parts.places.ofUpstream(upstream.record.id, upstream.record.slug);
+    } catch (error) {
+      this.fail(asUpstreamFault(this, error));
+      return;
+    }
     const warm = this.parts.federation.warmProfile(upstream, this.spec.caller.era);
     if (warm !== undefined && !this.needsLevel(warm)) {
       try {
@@ -394,18 +403,19 @@ export class Call implements ReplySink {
 
   answerError(failure: Fault): void {
     const status = this.spec.caller.era === "modern" ? failure.status : 200;
-    this.finish(errorMessage(this.clientId, failure), status, failure.code);
+    this.finish(errorMessage(this.clientId, failure), status, failure.code, failure.headers);
   }
 
   /** Answers the client's present request and leaves the call running (a parked call asks for input). */
   answerInterim(raw: Buffer): void {
+    this.leavePlace();
     this.reply.finish(raw, 200);
   }
 
-  finish(raw: Buffer, status: number, outcome: string): void {
+  finish(raw: Buffer, status: number, outcome: string, headers?: Readonly<Record<string, string>>): void {
     if (this.done) return;
     this.finishAs(outcome);
-    this.reply.finish(raw, status);
+    this.reply.finish(raw, status, headers);
   }
 
   /** Called before the last message goes out: what is still asked is taken back. */
@@ -416,11 +426,18 @@ export class Call implements ReplySink {
 
   private finishAs(outcome: string): void {
     this.done = true;
+    this.leavePlace();
     for (const listener of this.endings?.splice(0) ?? []) listener();
     const { caller, envelope } = this.spec;
     this.parts.counters.request(envelope.method, caller.era, outcome, this.parts.now() - this.startedAt);
     if (this.ownId !== undefined) this.parts.parking.settled(this);
     this.parts.over(this);
+  }
+
+  /** Its upstream can do nothing for it now: it is over, or waits for its client without a request of it. */
+  private leavePlace(): void {
+    this.place?.leave();
+    this.place = undefined;
   }
 
   private prefixing(): ((uri: string) => string) | undefined {

@@ -218,9 +218,15 @@ export function createConversations(parts: ConversationParts) {
     if (isListMethod(method)) {
       if (only !== undefined)
         return startCall(view, caller, { upstream: only, target: undefined, ref: undefined }, body, envelope, reply);
-      return answerLocally(caller, body, envelope, reply, () =>
-        federation.list(view, caller, method, cursorOf(body, envelope)),
-      );
+      return answerLocally(caller, body, envelope, reply, async () => {
+        const cursor = cursorOf(body, envelope);
+        const place = parts.places.ofList();
+        try {
+          return await federation.list(view, caller, method, cursor);
+        } finally {
+          place.leave();
+        }
+      });
     }
     if (namesOneThing(method))
       return startCall(

@@ -1,4 +1,4 @@
-/** A map that keeps its most recently used entries. */
+/** A map that keeps its most recently used entries; while it is half empty it keeps them all, and no order among them. */
 export class Lru<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #max: number;
@@ -15,9 +15,10 @@ export class Lru<Key, Value> {
 
   get(key: Key): Value | undefined {
     const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
+    if (value !== undefined && this.#entries.size > this.#max / 2) {
+      this.#entries.delete(key);
+      this.#entries.set(key, value);
+    }
     return value;
   }
 

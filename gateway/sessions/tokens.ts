@@ -55,7 +55,12 @@ export function newSessionId(): string {
 }
 
 export function belongsTo(session: Session, endpoint: string, principalId: string): boolean {
-  return session.endpoint === boundedName(endpoint) && session.principalId === boundedName(principalId);
+  return isNamed(session.endpoint, endpoint) && isNamed(session.principalId, principalId);
+}
+
+/** A name as it is bounded as; one that could be a digest is compared as such. */
+function isNamed(bounded: string, name: string): boolean {
+  return (bounded === name && !name.startsWith("sha256:")) || bounded === boundedName(name);
 }
 
 /** `maxCached` opened tokens are remembered, default 10 000 (about 1 KiB each). */

@@ -13,8 +13,8 @@ export interface ClientReply {
   interrupted?(retryMs: number): void;
   /** A notification or a request to the client, before the final message. */
   message(raw: Buffer): void;
-  /** The final response; `status` is the HTTP status where the transport still can choose one. */
-  finish(raw: Buffer, status: number): void;
+  /** The final response; `status` and `headers` are HTTP's, where the transport still can choose. */
+  finish(raw: Buffer, status: number, headers?: Readonly<Record<string, string>>): void;
   /** The request was cancelled: nothing more comes. */
   abandon(): void;
 }
@@ -33,6 +33,14 @@ export interface WorkerPost {
   isAlive(workerId: string): Promise<boolean>;
 }
 
+/** Room for what only a body names: a call to one upstream, a merged list. What has a place leaves it once. */
+export interface Places {
+  /** Throws MCPS_UPSTREAM_BUSY while this upstream has its share. `slug`: what it is called. */
+  ofUpstream(id: string, slug: string): { leave(): void };
+  /** Throws MCPS_OVERLOADED. */
+  ofList(): { leave(): void };
+}
+
 export type ConversationCounters = {
   /** One MCP request is answered. `outcome` is ok, tool_error, a fault code or cancelled. */
   request(method: string, era: string, outcome: string, ms: number): void;
@@ -47,6 +55,7 @@ export type ConversationParts = {
   readonly workerId: string;
   readonly log: Log;
   readonly counters: ConversationCounters;
+  readonly places: Places;
   readonly now: () => number;
   /** How long a request of ours (elicitation, sampling, roots) waits for the client. */
   readonly clientTimeoutMs: number;

@@ -1,5 +1,6 @@
 /** What the transports share; made once by main.ts. */
 import type { Fault } from "../../contract/errors.ts";
+import type { RequestHead } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { Federation, Scope, View } from "../federation/index.ts";
 import type { Conversations, ReplayRoom, SessionRoom } from "../sessions/index.ts";
@@ -23,6 +24,8 @@ export type TransportParts = {
   readonly now: () => number;
   /** Takes a place among the open streams; a fault when there is none. */
   readonly enterStream: () => { leave(): void } | Fault;
+  /** Takes a slot of a call for a message of a connection that is open already; a fault when there is none. */
+  readonly enterCall: (head: RequestHead) => { leave(): void } | Fault;
   /** Gauge of open client streams by kind. */
   readonly countStream: (kind: "post" | "get" | "sse" | "websocket" | "listen", delta: 1 | -1) => void;
 };

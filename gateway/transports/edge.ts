@@ -68,9 +68,14 @@ export function acceptsBoth(header: string | undefined): boolean {
 
 const CONTROL_METHODS = new Set(["initialize", "ping", "logging/setLevel"]);
 
+/** A request that costs more than an answer out of memory. */
+export function isCall({ kind, method }: Envelope): boolean {
+  return kind === "request" && !CONTROL_METHODS.has(method);
+}
+
 /** Throws the endpoint's refusal when it serves no calls now and this message is one. */
-export function refuseCall({ callsRefused }: Endpoint, { kind, method }: Envelope): void {
-  if (callsRefused !== undefined && kind === "request" && !CONTROL_METHODS.has(method)) throw callsRefused;
+export function refuseCall({ callsRefused }: Endpoint, envelope: Envelope): void {
+  if (callsRefused !== undefined && isCall(envelope)) throw callsRefused;
 }
 
 /** As refuseCall, for the messages of a batch. */

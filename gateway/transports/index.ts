@@ -2,7 +2,7 @@
 export { JSON_HEADERS, respondFault, respondJson } from "./answers.ts";
 export type { Endpoint, TransportParts } from "./context.ts";
 export { corsHeaders, isPreflight, preflightHeaders } from "./cors.ts";
-export { createEdge } from "./edge.ts";
+export { createEdge, isCall } from "./edge.ts";
 export { createHttpSse } from "./http-sse.ts";
 export { createKeepalive, createPatience } from "./replies.ts";
 export { serveRpc } from "./rpc.ts";

@@ -9,6 +9,7 @@ import { type Envelope, errorMessage, memberAt, resultMessage, scanMessage } fro
 import type { ClientReply, Running, SessionFacts, SessionStream } from "../sessions/index.ts";
 import { isModernRequest, modernCaller, sessionCaller } from "./callers.ts";
 import type { Endpoint, TransportParts } from "./context.ts";
+import { isCall } from "./edge.ts";
 import { clientOf } from "./initialize.ts";
 import { faultOf, rawId } from "./streamable-http.ts";
 
@@ -69,20 +70,24 @@ export class LiveSession {
     }
     const caller = sessionCaller(this.facts, this.endpoint.principal, this.head, this.parts.sessions.ttlMs);
     if (envelope.kind === "request")
-      this.parts.conversations.request(this.endpoint.view, caller, body, envelope, this.clientReply());
+      this.parts.conversations.request(this.endpoint.view, caller, body, envelope, this.clientReply(envelope));
     else this.tell(caller, body, envelope);
   }
 
-  /** Takes a place among the requests of this connection, which pass no admission of their own. Throws MCPS_OVERLOADED. */
-  private clientReply(onFinish: () => void = () => undefined): ClientReply {
+  /** Takes a place among the requests of this connection, and a slot of a call where it is one. Throws MCPS_OVERLOADED. */
+  private clientReply(envelope: Envelope, onFinish: () => void = () => undefined): ClientReply {
     if (this.inFlight >= MAX_IN_FLIGHT)
       throw fault("MCPS_OVERLOADED", { what: "requests on this connection", limit: MAX_IN_FLIGHT });
+    const needsSlot = isCall(envelope) && envelope.method !== "subscriptions/listen";
+    const slot = needsSlot ? this.parts.enterCall(this.head) : undefined;
+    if (slot instanceof Error) throw slot;
     this.inFlight++;
     let isOver = false;
     const over = () => {
       if (isOver) return;
       isOver = true;
       this.inFlight--;
+      slot?.leave();
       onFinish();
     };
     return {
@@ -102,7 +107,7 @@ export class LiveSession {
     const key = rawId(body, envelope).toString();
     let finished = false;
     let running: Running | undefined;
-    const reply = this.clientReply(() => {
+    const reply = this.clientReply(envelope, () => {
       finished = true;
       if (this.modern.get(key) === running) this.modern.delete(key);
     });

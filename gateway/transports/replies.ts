@@ -138,12 +138,12 @@ export class PostReply implements ClientReply {
     this.event(raw);
   }
 
-  finish(raw: Buffer, status: number): void {
+  finish(raw: Buffer, status: number, headers?: Readonly<Record<string, string>>): void {
     if (this.ended) return;
     this.pending--;
     if (this.streamOpen) this.event(raw);
     else if (this.pending === 0 && this.collected === undefined && !this.isBatch) {
-      this.answer(raw, status);
+      this.answer(raw, status, headers);
       return;
     } else {
       this.collected ??= [];
@@ -166,11 +166,11 @@ export class PostReply implements ClientReply {
   }
 
   /** The only answer: as one document, or as one event and the end, where nothing is left to be resumed. */
-  private answer(raw: Buffer, status: number): void {
+  private answer(raw: Buffer, status: number, headers: Readonly<Record<string, string>> | undefined): void {
     this.ended = true;
     if (this.openLog !== undefined) this.parts.patience.delete(this);
     if (this.wantsStream) this.sink.respond(200, SSE_HEADERS, eventFrame(raw));
-    else this.sink.respond(status, JSON_HEADERS, raw);
+    else this.sink.respond(status, headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers }, raw);
     this.onDone?.();
   }
 

@@ -107,7 +107,7 @@ export function withMessageHeaders(
   prepared: Prepared,
   message: Pick<OutboundMessage, "headers" | "paramHeaders">,
 ): readonly string[] {
-  if (message.headers === undefined && message.paramHeaders === undefined) return base;
+  if (isEmpty(message.headers) && isEmpty(message.paramHeaders)) return base;
   const all = [...base];
   for (const [name, value] of Object.entries(message.headers ?? {})) {
     if (!prepared.names.has(name.toLowerCase())) all.push(name, value);
@@ -116,6 +116,11 @@ export function withMessageHeaders(
     if (name.startsWith("mcp-param-")) all.push(name, value);
   }
   return all;
+}
+
+function isEmpty(headers: Readonly<Record<string, string>> | undefined): boolean {
+  for (const _ in headers) return false;
+  return true;
 }
 
 const SAFE_VALUE = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;

@@ -6,16 +6,24 @@ import type { IncomingHttpHeaders } from "node:http";
 import { Fault } from "../../contract/errors.ts";
 import { type Envelope, elements, scanJson, scanMessage, skipSpace, sliceAt, valueAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
 import { networkFault, protocolFault, redirectFault, statusFault, timeoutFault, tooLargeFault } from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
 import { first, isMalformedNotification, mediaType, sameId, scanned, shortError } from "./messages.ts";
 import type { PoolPair } from "./origins.ts";
 import { SseParser } from "./sse-parser.ts";
-import type { Exchange, ReplySink } from "./types.ts";
+import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 
-export type CallPlan = {
-  readonly prepared: Prepared;
-  readonly pair: PoolPair;
+/** What the calls of a wire share. */
+export type CallParts = {
+  readonly maxMessageBytes: number;
+  readonly deadlines: Deadlines;
+  /** A request of this target was sent once more. */
+  readonly retried: (target: UpstreamTarget) => void;
+};
+
+/** A message and how it travels. */
+export type Sending = {
   readonly headers: readonly string[];
   readonly body: Buffer;
   readonly method: string;
@@ -24,15 +32,12 @@ export type CallPlan = {
   /** Counted from start(). 0 = none: the caller has a limit of its own and cancels. */
   readonly timeoutMs: number;
   /** The whole time limit, when part of it has been used up before; what a timeout names. */
-  readonly limitMs?: number;
-  readonly maxMessageBytes: number;
-  readonly sink: ReplySink;
+  readonly limitMs?: number | undefined;
   /** Headers for GET with Last-Event-ID; absent where streams cannot be resumed (modern era). */
-  readonly resumeHeaders?: readonly string[];
-  readonly onHead?: (status: number, headers: IncomingHttpHeaders) => void;
+  readonly resumeHeaders?: readonly string[] | undefined;
+  readonly onHead?: ((status: number, headers: IncomingHttpHeaders) => void) | undefined;
   /** An error status with its body, before it is reported; true = the caller takes over and nothing more is called. */
-  readonly onRefused?: (refusal: Refusal) => boolean;
-  readonly onRetry?: () => void;
+  readonly onRefused?: ((refusal: Refusal) => boolean) | undefined;
 };
 
 export type Refusal = {
@@ -50,16 +55,20 @@ const RETRY_STEP_MS = 10;
 const MAX_RETRY_MS = 60_000;
 /** Resumptions of a call without a time limit. */
 const MAX_RESUMPTIONS = 100;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const OPEN_BRACKET = 0x5b;
 
 type Mode = "head" | "json" | "sse" | "refused" | "ignore";
 
-export class Call implements HttpReceiver, Exchange {
-  readonly #plan: CallPlan;
+export class Call implements HttpReceiver, Exchange, Expiring {
+  expiresAt = 0;
+  readonly #parts: CallParts;
+  readonly #prepared: Prepared;
+  readonly #pair: PoolPair;
+  readonly #plan: Sending;
+  readonly #sink: ReplySink;
   #flight: Flight | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #linger: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #mode: Mode = "head";
   #status = 0;
@@ -71,19 +80,26 @@ export class Call implements HttpReceiver, Exchange {
   /** Nothing is told to the sink any more. */
   #over = false;
 
-  constructor(plan: CallPlan) {
-    this.#plan = plan;
+  constructor(parts: CallParts, prepared: Prepared, pair: PoolPair, sending: Sending, sink: ReplySink) {
+    this.#parts = parts;
+    this.#prepared = prepared;
+    this.#pair = pair;
+    this.#plan = sending;
+    this.#sink = sink;
   }
 
   start(): this {
-    const { pair, prepared, headers, body, timeoutMs } = this.#plan;
+    const { headers, body, timeoutMs } = this.#plan;
+    const { path, target } = this.#prepared;
     const stream = this.#isStream();
-    const waitMs = timeoutMs === 0 && stream ? prepared.target.requestTimeoutMs : timeoutMs;
-    if (waitMs > 0) this.#timer = setTimeout(expire, Math.min(waitMs, MAX_TIMER_MS), this);
-    this.#launch(
-      new Flight({ pair, method: "POST", path: prepared.path, headers, body, stream }, this, this.#plan.onRetry),
-    );
+    const waitMs = timeoutMs === 0 && stream ? target.requestTimeoutMs : timeoutMs;
+    if (waitMs > 0) this.#parts.deadlines.add(this, waitMs);
+    this.#launch(new Flight({ pair: this.#pair, method: "POST", path, headers, body, stream }, this));
     return this;
+  }
+
+  retried(): void {
+    this.#parts.retried(this.#prepared.target);
   }
 
   /** The answer stays open: it gets a connection of its own, and without a limit the target's holds for its beginning. */
@@ -96,7 +112,7 @@ export class Call implements HttpReceiver, Exchange {
     try {
       flight.start();
     } catch (error) {
-      this.#fail(error instanceof Fault ? error : networkFault(this.#plan.prepared.target, asError(error), false));
+      this.#fail(error instanceof Fault ? error : networkFault(this.#prepared.target, asError(error), false));
     }
   }
 
@@ -107,8 +123,8 @@ export class Call implements HttpReceiver, Exchange {
   }
 
   expired(): void {
-    const { prepared, method, timeoutMs, limitMs = timeoutMs } = this.#plan;
-    const { target } = prepared;
+    const { method, timeoutMs, limitMs = timeoutMs } = this.#plan;
+    const { target } = this.#prepared;
     this.#fail(timeoutFault(target, method, limitMs > 0 ? limitMs : target.requestTimeoutMs));
   }
 
@@ -118,7 +134,7 @@ export class Call implements HttpReceiver, Exchange {
     if (this.#resumptions === 0) this.#plan.onHead?.(status, headers);
     if (this.#plan.timeoutMs === 0) this.#landed();
     if (status >= 400) this.#mode = "refused";
-    else if (status >= 300) this.#fail(redirectFault(this.#plan.prepared.target, status, first(headers.location)));
+    else if (status >= 300) this.#fail(redirectFault(this.#prepared.target, status, first(headers.location)));
     else if (this.#plan.id === undefined && this.#resumptions === 0) this.#accepted();
     else this.#success(status, mediaType(headers));
   }
@@ -130,13 +146,13 @@ export class Call implements HttpReceiver, Exchange {
   }
 
   #success(status: number, type: string): void {
-    const target = this.#plan.prepared.target;
+    const target = this.#prepared.target;
     if (type === "text/event-stream") {
       this.#mode = "sse";
-      if (this.#resumptions === 0) this.#plan.sink.streaming?.();
+      if (this.#resumptions === 0) this.#sink.streaming?.();
       const lastEventId = this.#parser?.lastEventId ?? "";
       const retryMs = this.#parser?.retryMs;
-      this.#parser = new SseParser(this.#plan.maxMessageBytes, this.#event);
+      this.#parser = new SseParser(this.#parts.maxMessageBytes, this.#event);
       this.#parser.lastEventId = lastEventId;
       this.#parser.retryMs = retryMs;
     } else if (type === "application/json" && this.#resumptions === 0) this.#mode = "json";
@@ -153,7 +169,7 @@ export class Call implements HttpReceiver, Exchange {
     }
     if (this.#mode === "ignore" || this.#over) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#plan.maxMessageBytes) {
+    if (this.#bytes > this.#parts.maxMessageBytes) {
       this.#fail(this.#tooLarge());
       return;
     }
@@ -175,7 +191,7 @@ export class Call implements HttpReceiver, Exchange {
       this.#landed();
       return;
     }
-    const fault = networkFault(this.#plan.prepared.target, error, begun);
+    const fault = networkFault(this.#prepared.target, error, begun);
     if (this.#mode === "sse" || this.#resumptions > 0) this.#streamEnded(fault);
     else this.#fail(fault);
   }
@@ -184,11 +200,11 @@ export class Call implements HttpReceiver, Exchange {
   #answer(raw: Buffer): void {
     this.#deliver(raw);
     if (this.#over) return;
-    this.#fail(protocolFault(this.#plan.prepared.target, `its answer holds no response to ${this.#plan.method}`));
+    this.#fail(protocolFault(this.#prepared.target, `its answer holds no response to ${this.#plan.method}`));
   }
 
   #refused(): void {
-    const { onRefused, prepared, method, id } = this.#plan;
+    const { onRefused, method, id } = this.#plan;
     const body = this.#collected();
     const envelope = scanned(body);
     // A resumption that is refused must not lead to the message being sent again: it has been received.
@@ -202,7 +218,7 @@ export class Call implements HttpReceiver, Exchange {
       return;
     }
     const error = envelope?.error === undefined ? undefined : shortError(valueAt(body, envelope.error));
-    this.#fail(statusFault(prepared.target, method, this.#status, error));
+    this.#fail(statusFault(this.#prepared.target, method, this.#status, error));
   }
 
   #event = (data: Buffer): void => {
@@ -210,16 +226,23 @@ export class Call implements HttpReceiver, Exchange {
   };
 
   #deliver(raw: Buffer): void {
-    for (const part of this.#parts(raw)) {
-      const envelope = this.#envelope(part);
-      if (envelope !== undefined) this.#message(part, envelope);
+    if (raw[skipSpace(raw, 0)] !== OPEN_BRACKET) {
+      this.#deliverOne(raw);
+      return;
+    }
+    for (const part of this.#batch(raw)) {
+      this.#deliverOne(part);
       if (this.#over) return;
     }
   }
 
+  #deliverOne(raw: Buffer): void {
+    const envelope = this.#envelope(raw);
+    if (envelope !== undefined) this.#message(raw, envelope);
+  }
+
   /** Servers of 2025-03-26 may answer with a batch. */
-  #parts(raw: Buffer): Buffer[] {
-    if (raw[skipSpace(raw, 0)] !== OPEN_BRACKET) return [raw];
+  #batch(raw: Buffer): Buffer[] {
     try {
       return elements(raw, scanJson(raw)).map((span) => sliceAt(raw, span));
     } catch (error) {
@@ -240,11 +263,12 @@ export class Call implements HttpReceiver, Exchange {
 
   #unreadable(error: unknown): void {
     const reason = error instanceof Fault ? error.message : "it cannot be read";
-    this.#fail(protocolFault(this.#plan.prepared.target, `in its answer to ${this.#plan.method}: ${reason}`));
+    this.#fail(protocolFault(this.#prepared.target, `in its answer to ${this.#plan.method}: ${reason}`));
   }
 
   #message(raw: Buffer, envelope: Envelope): void {
-    const { sink, id, prepared } = this.#plan;
+    const { id } = this.#plan;
+    const sink = this.#sink;
     if (envelope.kind !== "response") {
       sink.message(raw, this.#status, envelope);
       return;
@@ -257,18 +281,18 @@ export class Call implements HttpReceiver, Exchange {
     // A replay may bring responses of other streams along; the reference servers do that.
     if (this.#resumptions > 0) return;
     const got = envelope.id === undefined ? "null" : raw.toString("utf8", envelope.id.start, envelope.id.end);
-    this.#fail(protocolFault(prepared.target, `wrong id: ${got.slice(0, 100)} instead of ${id.slice(0, 100)}`));
+    this.#fail(protocolFault(this.#prepared.target, `wrong id: ${got.slice(0, 100)} instead of ${id.slice(0, 100)}`));
   }
 
   /** The stream ended or broke before the final response. */
   #streamEnded(fault: Fault | undefined): void {
-    const { timeoutMs, sink, prepared, resumeHeaders, method } = this.#plan;
+    const { timeoutMs, resumeHeaders, method } = this.#plan;
     const eventId = this.#parser?.lastEventId ?? "";
     if (resumeHeaders !== undefined && eventId !== "" && (timeoutMs > 0 || this.#resumptions < MAX_RESUMPTIONS)) {
       // The upstream's wish counts, but many resumptions in a row become slower.
       const slowest = Math.min(this.#resumptions * RETRY_STEP_MS, DEFAULT_RETRY_MS);
       const delay = Math.min(Math.max(this.#parser?.retryMs ?? DEFAULT_RETRY_MS, slowest), MAX_RETRY_MS);
-      if (fault === undefined) sink.interrupted?.(delay);
+      if (fault === undefined) this.#sink.interrupted?.(delay);
       this.#retryTimer = setTimeout(resume, delay, this);
       return;
     }
@@ -277,21 +301,22 @@ export class Call implements HttpReceiver, Exchange {
       return;
     }
     if (!this.#isStream()) {
-      this.#fail(protocolFault(prepared.target, `its stream ended before the response to ${method}`));
+      this.#fail(protocolFault(this.#prepared.target, `its stream ended before the response to ${method}`));
       return;
     }
     this.#settle();
-    sink.end();
+    this.#sink.end();
   }
 
   resume(): void {
-    const { pair, prepared, resumeHeaders = [] } = this.#plan;
+    const { resumeHeaders = [] } = this.#plan;
     this.#resumptions++;
     this.#mode = "head";
     this.#chunks = [];
     this.#bytes = 0;
     const headers = [...resumeHeaders, "last-event-id", this.#parser?.lastEventId ?? ""];
-    this.#launch(new Flight({ pair, method: "GET", path: prepared.path, headers, body: null, stream: true }, this));
+    const { path } = this.#prepared;
+    this.#launch(new Flight({ pair: this.#pair, method: "GET", path, headers, body: null, stream: true }, this));
   }
 
   #collected(): Buffer {
@@ -302,42 +327,41 @@ export class Call implements HttpReceiver, Exchange {
   }
 
   #tooLarge(): Fault {
-    return tooLargeFault(this.#plan.prepared.target, this.#plan.maxMessageBytes);
+    return tooLargeFault(this.#prepared.target, this.#parts.maxMessageBytes);
   }
 
   /** Good end. The connection may finish its response by itself and be used again. */
   #complete(): void {
     this.#settle();
     if (this.#flight !== undefined && (this.#mode === "sse" || this.#mode === "ignore")) {
-      this.#timer = setTimeout(abandon, LINGER_MS, this.#flight);
+      this.#linger = setTimeout(abandon, LINGER_MS, this.#flight);
     }
-    this.#plan.sink.end();
+    this.#sink.end();
   }
 
   #fail(fault: Fault): void {
     if (this.#over) return;
     this.#settle();
     this.#flight?.abort();
-    this.#plan.sink.fail(fault);
+    this.#sink.fail(fault);
   }
 
   #settle(): void {
     this.#over = true;
     this.#landed();
-    clearTimeout(this.#retryTimer);
+    if (this.#retryTimer !== undefined) clearTimeout(this.#retryTimer);
     this.#parser?.stop();
     this.#chunks = [];
   }
 
   #landed(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    if (this.expiresAt > 0) this.#parts.deadlines.delete(this);
+    if (this.#linger === undefined) return;
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
   }
 }
 
-function expire(call: Call): void {
-  call.expired();
-}
 function resume(call: Call): void {
   call.resume();
 }

@@ -7,12 +7,12 @@ import type { Envelope } from "../mcp/index.ts";
 import { type Prepared, withMessageHeaders } from "./address.ts";
 import type { Refusal } from "./call.ts";
 import { protocolFault, timeoutFault } from "./failures.ts";
-import { ACCEPT_STREAM, isSessionLost, type Line, type Lines } from "./lines.ts";
+import { isSessionLost, type Line, type Lines, sessionlessHeaders } from "./lines.ts";
 import { modernHeaders } from "./modern.ts";
 import type { Profiles } from "./profiles.ts";
 import type { SseConnections } from "./sse-connections.ts";
 import type { Exchange, Holder, OutboundMessage, ReplySink, UpstreamProfile, UpstreamTarget } from "./types.ts";
-import { faultOf, rawIdOf, type Sending, type Wire } from "./wire.ts";
+import { faultOf, rawIdOf, type Wire } from "./wire.ts";
 
 export type DispatchContext = {
   readonly wire: Wire;
@@ -128,7 +128,7 @@ export class Dispatch implements Exchange, ReplySink {
     const { wire, lines } = this.#context;
     const prepared = wire.prepared(this.#target);
     if (profile.era === "modern") {
-      this.#send(prepared, { headers: modernHeaders(prepared, profile.protocolVersion, this.#message) });
+      this.#send(prepared, modernHeaders(prepared, profile.protocolVersion, this.#message), undefined, undefined);
       return;
     }
     if (profile.sessionless) {
@@ -158,19 +158,14 @@ export class Dispatch implements Exchange, ReplySink {
   }
 
   #sessionless(prepared: Prepared, profile: UpstreamProfile): void {
-    const version = ["mcp-protocol-version", profile.protocolVersion];
-    this.#send(prepared, {
-      headers: [...withMessageHeaders(prepared.post, prepared, this.#message), ...version],
-      resumeHeaders: [...prepared.plain, ...version, ...ACCEPT_STREAM],
-    });
+    const { post, stream } = sessionlessHeaders(prepared, profile.protocolVersion);
+    this.#send(prepared, withMessageHeaders(post, prepared, this.#message), stream, undefined);
   }
 
   #within(prepared: Prepared, line: Line): void {
-    this.#send(prepared, {
-      headers: withMessageHeaders(line.post, prepared, this.#message),
-      resumeHeaders: line.stream,
-      onRefused: (refusal) => this.#refused(prepared, line, refusal),
-    });
+    this.#send(prepared, withMessageHeaders(line.post, prepared, this.#message), line.stream, (refusal) =>
+      this.#refused(prepared, line, refusal),
+    );
   }
 
   #refused(prepared: Prepared, line: Line, refusal: Refusal): boolean {
@@ -189,7 +184,12 @@ export class Dispatch implements Exchange, ReplySink {
     return true;
   }
 
-  #send(prepared: Prepared, how: Pick<Sending, "headers" | "resumeHeaders" | "onRefused">): void {
+  #send(
+    prepared: Prepared,
+    headers: readonly string[],
+    resumeHeaders: readonly string[] | undefined,
+    onRefused: ((refusal: Refusal) => boolean) | undefined,
+  ): void {
     const { body, method } = this.#message;
     const limitMs = this.#timeoutMs;
     let timeoutMs = limitMs;
@@ -200,6 +200,8 @@ export class Dispatch implements Exchange, ReplySink {
         return;
       }
     }
-    this.#call = this.#context.wire.call(prepared, { ...how, body, method, id: this.#id, timeoutMs, limitMs }, this);
+    const id = this.#id;
+    const sending = { headers, body, method, id, timeoutMs, limitMs, resumeHeaders, onHead: undefined, onRefused };
+    this.#call = this.#context.wire.call(prepared, sending, this);
   }
 }

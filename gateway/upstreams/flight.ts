@@ -28,6 +28,8 @@ export type HttpReceiver = {
   end(): void;
   /** `begun`: a part of the response had arrived. */
   failed(error: Error, begun: boolean): void;
+  /** The request is sent once more. */
+  retried?(): void;
 };
 
 /**
@@ -44,7 +46,6 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
   connection: Connection | undefined = undefined;
   readonly #request: HttpRequest;
   readonly #receiver: HttpReceiver;
-  readonly #onRetry: (() => void) | undefined;
   #pool: ConnectionPool | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #over = false;
@@ -53,11 +54,10 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
   #paused = false;
   #startedAt = 0;
 
-  constructor(request: HttpRequest, receiver: HttpReceiver, onRetry?: () => void) {
+  constructor(request: HttpRequest, receiver: HttpReceiver) {
     this.#request = request;
     this.body = request.body;
     this.#receiver = receiver;
-    this.#onRetry = onRetry;
   }
 
   /** Throws MCPS_OVERLOADED; every other failure goes to the receiver. */
@@ -134,7 +134,7 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
       return;
     }
     this.#retried = true;
-    this.#onRetry?.();
+    this.#receiver.retried?.();
     this.#pool?.sendAfresh(this);
   }
 
@@ -182,7 +182,7 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     this.#retried = true;
     this.#controller = undefined;
     this.#request.pair.leave(this.#request.stream);
-    this.#onRetry?.();
+    this.#receiver.retried?.();
     const pool = this.#request.pair.enter(this.#request.stream);
     this.#dispatch(pool);
   }

@@ -86,6 +86,10 @@ class Room implements Upstreams {
     };
   }
 
+  get waiting(): number {
+    return this.#wire.waiting;
+  }
+
   async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
     return this.#profiles.get(target, prefer);

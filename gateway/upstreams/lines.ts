@@ -277,6 +277,23 @@ export function sessionHeaders(session: StoredSession): string[] {
   return ["mcp-protocol-version", session.version, "mcp-session-id", session.sessionId];
 }
 
+type SessionlessHeaders = { readonly post: readonly string[]; readonly stream: readonly string[] };
+const sessionless = new WeakMap<Prepared, Map<string, SessionlessHeaders>>();
+
+/** Headers towards an upstream without sessions: of POST, and of GET for an event stream. */
+export function sessionlessHeaders(prepared: Prepared, version: string): SessionlessHeaders {
+  const byVersion = sessionless.get(prepared) ?? new Map<string, SessionlessHeaders>();
+  const known = byVersion.get(version);
+  if (known !== undefined) return known;
+  const headers = ["mcp-protocol-version", version];
+  const made = {
+    post: repeated([...prepared.post, ...headers]),
+    stream: [...prepared.plain, ...headers, ...ACCEPT_STREAM],
+  };
+  sessionless.set(prepared, byVersion.set(version, made));
+  return made;
+}
+
 function lineOf(prepared: Prepared, session: StoredSession, now: number): Line {
   const headers = sessionHeaders(session);
   const plain = [...prepared.plain, ...headers];

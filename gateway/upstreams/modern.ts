@@ -2,6 +2,7 @@
 import { type Envelope, memberAt, pathAt, scanDocument, sliceAt, stringAt, valueAt } from "../mcp/index.ts";
 import { encodeHeaderValue, type Prepared, withMessageHeaders } from "./address.ts";
 import { objectAt } from "./handshake.ts";
+import { repeated } from "./lean/request-head.ts";
 import type { OutboundMessage, UpstreamProfile } from "./types.ts";
 
 export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
@@ -18,11 +19,32 @@ export function modernHeaders(
   prepared: Prepared,
   version: string,
   message: Pick<OutboundMessage, "method" | "name" | "headers" | "paramHeaders">,
-): string[] {
-  const headers = [...withMessageHeaders(prepared.post, prepared, message)];
-  headers.push("mcp-protocol-version", version, "mcp-method", encodeHeaderValue(message.method));
-  if (message.name !== undefined) headers.push("mcp-name", encodeHeaderValue(message.name));
-  return headers;
+): readonly string[] {
+  return withMessageHeaders(namingHeaders(prepared, version, message), prepared, message);
+}
+
+const naming = new WeakMap<Prepared, Map<string, readonly string[]>>();
+const MAX_NAMINGS = 1000;
+
+/** What stands in the headers of every request for the same thing. */
+function namingHeaders(
+  prepared: Prepared,
+  version: string,
+  { method, name }: Pick<OutboundMessage, "method" | "name">,
+): readonly string[] {
+  let known = naming.get(prepared);
+  if (known === undefined || known.size >= MAX_NAMINGS) {
+    known = new Map();
+    naming.set(prepared, known);
+  }
+  const key = name === undefined ? `${version} ${method}` : `${version} ${method} ${name}`;
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const headers = [...prepared.post, "mcp-protocol-version", version, "mcp-method", encodeHeaderValue(method)];
+  if (name !== undefined) headers.push("mcp-name", encodeHeaderValue(name));
+  const made = repeated(headers);
+  known.set(key, made);
+  return made;
 }
 
 /** Params of a modern request of the room's own. */

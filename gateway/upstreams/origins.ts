@@ -192,6 +192,13 @@ export class Origins {
     this.#options = options;
   }
 
+  /** Calls without a connection, over all origins. */
+  get waiting(): number {
+    let sum = 0;
+    for (const { calls } of this.#pairs.values()) sum += Math.max(0, calls - this.#options.connectionsPerOrigin);
+    return sum;
+  }
+
   /** The pools of an address, remembered as used by this upstream. */
   pair(address: Address, upstreamId: string): PoolPair {
     const key = address.socketPath === undefined ? address.origin : `unix:${address.socketPath}`;

@@ -248,8 +248,8 @@ export class SseConnection {
             clearTimeout(timer);
             reject(networkFault(target, error, begun));
           },
+          retried: () => wire.options.metrics?.retried(target.slug),
         },
-        () => wire.options.metrics?.retried(target.slug),
       );
       try {
         flight.start();

@@ -125,6 +125,9 @@ export type Inspection = {
 };
 
 export interface Upstreams {
+  /** Calls that wait for a connection at this moment, over all upstreams. */
+  readonly waiting: number;
+
   /**
    * Probes once per target revision (modern first, MCP 2026-07-28 versioning), remembers the verdict, single flight. An
    * upstream of both eras is spoken to in the era that is preferred, so that a caller of the same era needs no translation.

@@ -7,7 +7,8 @@ import { asFault, type Fault, fault } from "../../contract/errors.ts";
 import { type Envelope, scanMessage } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { type Prepared, prepare } from "./address.ts";
-import { Call, type CallPlan, type Refusal } from "./call.ts";
+import { Call, type CallParts, type Refusal, type Sending } from "./call.ts";
+import { Deadlines } from "./deadlines.ts";
 import { networkFault, statusFault, timeoutFault } from "./failures.ts";
 import { Flight } from "./flight.ts";
 import { first } from "./messages.ts";
@@ -21,12 +22,6 @@ export type WireOptions = OriginOptions & {
   readonly log: Log;
   readonly metrics: UpstreamMetrics | undefined;
 };
-
-/** A message and how it travels. */
-export type Sending = Pick<
-  CallPlan,
-  "headers" | "body" | "method" | "id" | "timeoutMs" | "limitMs" | "resumeHeaders" | "onHead" | "onRefused"
->;
 
 export type Answer = {
   readonly raw: Buffer;
@@ -44,12 +39,22 @@ const UNDEFINE_MS = 5000;
 export class Wire {
   readonly options: WireOptions;
   readonly #origins: Origins;
+  readonly #calls: CallParts;
   readonly #prepared = new WeakMap<UpstreamTarget, Prepared>();
   readonly #defining = new Map<string, Promise<void>>();
 
   constructor(options: WireOptions) {
     this.options = options;
     this.#origins = new Origins(options);
+    this.#calls = {
+      maxMessageBytes: options.maxMessageBytes,
+      deadlines: new Deadlines(),
+      retried: ({ slug }) => options.metrics?.retried(slug),
+    };
+  }
+
+  get waiting(): number {
+    return this.#origins.waiting;
   }
 
   /** Throws MCPS_UPSTREAM_UNREACHABLE for a target without a usable address. */
@@ -69,15 +74,13 @@ export class Wire {
 
   /** Sends a message; failures go to the sink, never out of here. */
   call(prepared: Prepared, sending: Sending, sink: ReplySink): Exchange {
-    const plan: CallPlan = {
-      ...sending,
-      prepared,
-      pair: this.pair(prepared),
-      maxMessageBytes: this.options.maxMessageBytes,
-      sink,
-      onRetry: () => this.options.metrics?.retried(prepared.target.slug),
-    };
-    return prepared.target.transport === "stdio" ? new HostedCall(this, plan) : new Call(plan).start();
+    if (prepared.target.transport === "stdio") return new HostedCall(this, prepared, sending, sink);
+    return this.start(prepared, sending, sink);
+  }
+
+  /** Throws MCPS_DRAINING. */
+  start(prepared: Prepared, sending: Sending, sink: ReplySink): Call {
+    return new Call(this.#calls, prepared, this.pair(prepared), sending, sink).start();
   }
 
   /** Sends a message and waits for its response, or for any 2xx when it has no id. Messages before the response are dropped. */
@@ -192,6 +195,7 @@ export class Wire {
   }
 
   close(): Promise<void> {
+    this.#calls.deadlines.close();
     return this.#origins.close();
   }
 }
@@ -199,15 +203,19 @@ export class Wire {
 /** A call by way of the stdio host. */
 class HostedCall implements Exchange {
   readonly #wire: Wire;
-  readonly #plan: CallPlan;
+  readonly #prepared: Prepared;
+  readonly #sending: Sending;
+  readonly #sink: ReplySink;
   #inner: Exchange | undefined;
   #defined = false;
   #cancelled = false;
 
-  constructor(wire: Wire, plan: CallPlan) {
+  constructor(wire: Wire, prepared: Prepared, sending: Sending, sink: ReplySink) {
     this.#wire = wire;
-    this.#plan = { ...plan, onRefused: (refusal) => this.#refused(refusal, plan.onRefused) };
-    this.#inner = new Call(this.#plan).start();
+    this.#prepared = prepared;
+    this.#sending = { ...sending, onRefused: (refusal) => this.#refused(refusal, sending.onRefused) };
+    this.#sink = sink;
+    this.#inner = wire.start(prepared, this.#sending, sink);
   }
 
   cancel(): void {
@@ -215,14 +223,15 @@ class HostedCall implements Exchange {
     this.#inner?.cancel();
   }
 
-  #refused(refusal: Refusal, next: CallPlan["onRefused"]): boolean {
-    const { prepared, sink } = this.#plan;
+  #refused(refusal: Refusal, next: Sending["onRefused"]): boolean {
+    const prepared = this.#prepared;
+    const sink = this.#sink;
     const definition = first(refusal.headers[DEFINITION_HEADER]);
     if (refusal.status === 404 && definition !== undefined && !this.#defined) {
       this.#defined = true;
       this.#wire.define(prepared).then(
         () => {
-          if (!this.#cancelled) this.#inner = new Call(this.#plan).start();
+          if (!this.#cancelled) this.#inner = this.#wire.start(prepared, this.#sending, sink);
         },
         (error: unknown) => {
           if (!this.#cancelled) sink.fail(faultOf(prepared.target, error));

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { postgres, redis } from "./deployment/data.ts";
+import { gateway } from "./deployment/gateway.ts";
 import { exporters, images } from "./deployment/images.ts";
 import { docker, kubernetes, local } from "./deployment/platforms.ts";
 import { host, network, port, rotation } from "./deployment/words.ts";
@@ -58,6 +59,7 @@ const secrets = z
     redis: rotation(),
     signing: rotation(),
     metrics: rotation(),
+    tls: rotation(),
   })
   .prefault({})
   .describe("Versions of the secrets that the stack makes: change one to rotate it");
@@ -69,6 +71,7 @@ export const deploymentSchema = z.strictObject({
   postgres,
   redis,
   access,
+  gateway,
   upstreams,
   secrets,
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("The gateway's log"),

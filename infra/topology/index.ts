@@ -25,6 +25,7 @@ export type * from "./files/place.ts";
 export { renderPostgresql } from "./files/postgresql.ts";
 export { renderRedis } from "./files/redis.ts";
 export { PlaceError } from "./files/writing.ts";
+export { AUTHORITY_FILE } from "./gateway-tls.ts";
 export { DOCKER_LABELS, dockerGround, kubernetesGround, type LocalMachine, localGround } from "./grounds.ts";
 export type * from "./model.ts";
 export { refusalText } from "./refusals.ts";

@@ -137,8 +137,8 @@ export type Probe = {
   readonly periodS: number;
   readonly timeoutS: number;
   readonly failureThreshold: number;
-  readonly check:
-    | { readonly kind: "http"; readonly port: number; readonly path: string }
+  readonly check: /** Over TLS nobody checks the certificate here: a kubelet does not (Kubernetes documentation, HTTP probes). */
+    | { readonly kind: "http"; readonly scheme: "http" | "https"; readonly port: number; readonly path: string }
     | { readonly kind: "tcp"; readonly port: number }
     | { readonly kind: "command"; readonly command: readonly string[] };
   /** The same question for a platform that can only run a program beside the process. */

@@ -16,10 +16,15 @@ export const SECRETS = {
   sessions: "session-keys",
   encryption: "credential-encryption",
   metrics: "metrics-token",
+  gatewayKey: "gateway-tls-key",
 } as const;
 
 /** Keys of the stack's configuration under which given secrets stand. */
-const GIVEN = { databasePassword: "mcp-stack:databasePassword", redisUrl: "mcp-stack:redisUrl" } as const;
+const GIVEN = {
+  databasePassword: "mcp-stack:databasePassword",
+  redisUrl: "mcp-stack:redisUrl",
+  gatewayKey: "mcp-stack:gatewayTlsKey",
+} as const;
 /** 48 letters and digits are 285 bits. */
 const LENGTH = 48;
 /** What is encrypted with it has to stay readable, and PostgreSQL takes the superuser's password only when its directory is made. */
@@ -27,7 +32,7 @@ const NEVER_ROTATED = "1";
 
 /** Every secret that some file of this site needs. */
 export function declareSecrets(site: Site): readonly SecretDeclaration[] {
-  const { postgres, redis, secrets } = site.deployment;
+  const { postgres, redis, gateway, secrets } = site.deployment;
   const made = (name: string, version: string, why: string): SecretDeclaration => ({
     name,
     why,
@@ -81,6 +86,10 @@ export function declareSecrets(site: Site): readonly SecretDeclaration[] {
   const ofPooler = isPooledByUs(site)
     ? [made(SECRETS.pooled, secrets.pooler, "password of the gateway at PgBouncer")]
     : [];
+  const ofTls =
+    gateway.tls === undefined
+      ? []
+      : [given(SECRETS.gatewayKey, GIVEN.gatewayKey, secrets.tls, "private key of the gateway's certificate, PEM")];
   return [
     ...ofDatabase,
     ...ofPooler,
@@ -89,6 +98,7 @@ export function declareSecrets(site: Site): readonly SecretDeclaration[] {
     made(SECRETS.sessions, secrets.signing, "key that seals session tokens and cursors"),
     kept(SECRETS.encryption, "key that encrypts stored credentials of upstreams"),
     made(SECRETS.metrics, secrets.metrics, "token with which Prometheus reads the gateway's metrics"),
+    ...ofTls,
   ];
 }
 

@@ -160,9 +160,13 @@ function fingerprintCommand(workload: Workload, port: number): readonly string[]
   const program = workload.command.find((word) => word.endsWith("/cli/mcp-stack.js"));
   if (program === undefined) throw new RangeError(`${workload.name} is no gateway of this project`);
   const script = '"$1" "$2" token --exp 1 | "$1" -e "$3"';
+  const check = workload.probes?.readiness.check;
+  const scheme = check?.kind === "http" ? check.scheme : "http";
+  // The process beside this one, at its own loopback address: its certificate has a name of the deployment and is nobody's question here.
   const ask = `const token = require("node:fs").readFileSync(0, "utf8").trim();
-    fetch("http://127.0.0.1:${port}/version", { headers: { authorization: "Bearer " + token } })
-    .then((answer) => answer.json()).then((body) => console.log(body.settingsFingerprint ?? ""))`;
+    require("node:${scheme}").get({ host: "127.0.0.1", port: ${port}, path: "/version", rejectUnauthorized: false,
+      headers: { authorization: "Bearer " + token } }, async (answer) => console.log(
+      JSON.parse((await answer.toArray()).join("")).settingsFingerprint ?? ""))`;
   return ["sh", "-c", script, "sh", nodeOf(workload), program, ask];
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { decodeJwt } from "jose";
@@ -49,6 +49,31 @@ describe("mcp-stack", () => {
       '  PORT is "x", it has to be a whole number from 0 to 65535 (command line)',
       '  LOG_FORMAT is "xml", it has to be one of json, text (environment)',
     ]);
+  });
+
+  it("serves a named process, whose arguments stand under what is configured", () => {
+    const directory = mkdtempSync(join(tmpdir(), "processes-"));
+    const path = join(directory, "processes.yaml");
+    const web = `{ BACKEND: django_prodserver.backends.granian.GranianASGIServer, ARGS: { port: "8000", workers: 4, loop: uvloop } }`;
+    writeFileSync(path, `PRODUCTION_PROCESSES: { web: ${web}, other: { BACKEND: bounded, ARGS: { worker: 4 } } }\n`);
+    const shown = run(["serve", "web", "--processes", path, "--print-settings"], { WORKERS: "auto" });
+    expect(shown.stdout).toMatch(new RegExp(`^PORT +8000 +${path}, web: port$`, "m"));
+    expect(shown.stdout).toMatch(new RegExp(`^HTTP_SERVER +bounded +${path}, web: BACKEND$`, "m"));
+    expect(shown.stdout).toMatch(/^WORKERS +auto workers +environment$/m);
+    expect(run(["serve", "other", "--processes", path])).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `mcp-stack: MCPS_SETTINGS: 1 setting(s) cannot be used:\n  "worker" is no argument of a process; the nearest is workers (${path}, other)\n`,
+    });
+    expect(run(["serve", "wbe", "--processes", path]).stderr).toContain(
+      `${path} has no process "wbe"; the nearest is web`,
+    );
+    expect(run(["serve", "--processes", path])).toEqual({
+      status: 2,
+      stdout: "",
+      stderr:
+        "mcp-stack: --processes is for a named process: mcp-stack serve <name> --processes <file>\nmcp-stack --help shows the commands.\n",
+    });
   });
 
   it("prints settings with their source, and no secret", () => {

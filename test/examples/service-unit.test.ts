@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { isSecretName, isSettingName } from "../../contract/settings.ts";
+import { loadSettings } from "../../gateway/settings/index.ts";
 
 const unit = readFileSync(join(import.meta.dirname, "..", "..", "examples", "mcp-stack.service"), "utf8");
 const isThere = spawnSync("systemd-analyze", ["--version"]).status === 0;
@@ -24,9 +25,33 @@ it.skipIf(!isThere)(`systemd understands the unit${isThere ? "" : " (no systemd-
   }
 });
 
+it("leaves the engine and its workers to the environment, and reloads by the signal that replaces workers", () => {
+  const lines = unit.split("\n");
+  const at = (start: string) => lines.findIndex((line) => line.startsWith(start));
+  expect(lines[at("ExecReload=")]).toBe("ExecReload=/bin/kill -HUP $MAINPID");
+  // systemd: what the file says is stronger than Environment=, wherever either stands.
+  expect(lines[at("EnvironmentFile=")]).toBe("EnvironmentFile=/etc/mcp-stack/environment");
+  const said = Object.fromEntries(
+    lines.flatMap((line) =>
+      [...line.matchAll(/^Environment=(HTTP_SERVER|WORKERS)=(.*)$/g)].map(([, name, value]) => [name, value]),
+    ),
+  );
+  expect(loadSettings({ env: said, envFile: false }).settings).toMatchObject({
+    HTTP_SERVER: "fastify",
+    WORKERS: "auto",
+  });
+});
+
 it("sets settings only, and secrets by file", () => {
   const names = [...unit.matchAll(/^Environment=(\w+)=/gm)].map(([, name = ""]) => name);
-  expect(names).toEqual(["JWT_SECRET_KEY_FILE", "SESSION_KEYS_FILE", "AUTH_ENCRYPTION_SECRET_FILE", "DATA_DIR"]);
+  expect(names).toEqual([
+    "HTTP_SERVER",
+    "WORKERS",
+    "JWT_SECRET_KEY_FILE",
+    "SESSION_KEYS_FILE",
+    "AUTH_ENCRYPTION_SECRET_FILE",
+    "DATA_DIR",
+  ]);
   const plain = names.map((name) => name.replace(/_FILE$/, ""));
   expect(plain.filter((name) => !isSettingName(name))).toEqual([]);
   expect(

@@ -20,7 +20,7 @@ export async function makeCertificates(): Promise<Certificates> {
   const newKey = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
   openssl(`req -x509 ${newKey} -days 1 -subj /CN=authority -keyout authority.key -out authority.pem`);
   openssl(`req ${newKey} -subj /CN=redis -keyout server.key -out server.csr`);
-  writeFileSync(file("names"), "subjectAltName=IP:127.0.0.1\n");
+  writeFileSync(file("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
   openssl("x509 -req -in server.csr -CA authority.pem -CAkey authority.key -days 1 -extfile names -out server.pem");
   return { authority: file("authority.pem"), certificate: file("server.pem"), key: file("server.key"), remove };
 }

@@ -22,6 +22,8 @@ export type Gateway = {
 export type GatewayOptions = {
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** A named process, which says the port itself. */
+  readonly process?: string;
   /** Kept by the caller; without it a temporary directory is made and removed. */
   readonly dataDir?: string;
   readonly deadlineMs?: number;
@@ -33,7 +35,14 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const temporary = options.dataDir === undefined ? await temporaryDirectory() : undefined;
   const running = run(
     process.execPath,
-    ["cli/mcp-stack.js", "serve", "--port", "0", "--json", "--first-run", ...(options.args ?? [])],
+    [
+      "cli/mcp-stack.js",
+      "serve",
+      ...(options.process === undefined ? ["--port", "0"] : [options.process]),
+      "--json",
+      "--first-run",
+      ...(options.args ?? []),
+    ],
     {
       cwd: ROOT,
       env: {

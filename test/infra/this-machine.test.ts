@@ -17,6 +17,8 @@ describe("the plan for a machine", () => {
     );
     expect(planned?.settings).toEqual({
       HTTP_SERVER: "fastify",
+      WORKERS: "1",
+      BLOCKING_THREADS: "4",
       KEEP_ALIVE_TIMEOUT: "72",
       BACKLOG: "2048",
       SSE_KEEPALIVE_INTERVAL: "30",

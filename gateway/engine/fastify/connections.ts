@@ -3,11 +3,13 @@
  * application. Bytes that were read before have to be pushed back (`socket.unshift`).
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
-import type { Admitted, Application, Refused } from "../../../contract/http.ts";
+import type { Admitted, Application } from "../../../contract/http.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
-import { readBody } from "./body.ts";
+import { bodyLimit, readBody } from "./body.ts";
+import { refuse } from "./refuse.ts";
 import { headReader, NodeSink } from "./sink.ts";
 import { createUpgrades } from "./websocket.ts";
 
@@ -37,7 +39,8 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   });
   const { server } = fastify;
   const upgrades = createUpgrades(application);
-  const headOf = headReader(options.pathPrefix);
+  const headOf = headReader(options);
+  const limitOf = bodyLimit(options, application.maxBodyBytes);
   const inFlight = new InFlight();
   let isDraining = false;
 
@@ -58,11 +61,11 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
     const head = headOf(raw);
     const decision = application.admit(head);
     if (!decision.ok) {
-      refuse(response, raw, decision);
+      refuse(response, raw, decision, isDraining);
       return;
     }
     const sink = enter(response, decision);
-    readBody(raw, application.maxBodyBytes, {
+    readBody(raw, limitOf(raw), decision.bodyWithinMs, {
       body: (body) => {
         try {
           application.serve({ ...head, body }, sink, decision);
@@ -93,14 +96,16 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
     isReady = true;
   });
 
+  function begin(socket: Socket): void {
+    server.emit("connection", socket);
+    // Whoever read its first bytes has paused it.
+    socket.resume();
+  }
+
   return {
     accept(socket) {
-      if (isReady) server.emit("connection", socket);
-      else
-        ready.then(
-          () => server.emit("connection", socket),
-          () => socket.destroy(),
-        );
+      if (isReady) begin(socket);
+      else ready.then(() => begin(socket));
     },
     async drain(deadlineMs, idleMs = 0) {
       isDraining = true;
@@ -116,15 +121,4 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
       await fastify.close();
     },
   };
-}
-
-function refuse(response: ServerResponse, request: IncomingMessage, decision: Refused): void {
-  response.writeHead(decision.status, {
-    ...decision.headers,
-    "content-length": Buffer.byteLength(decision.body),
-    connection: "close",
-  });
-  response.end(decision.body);
-  // What is still coming of the body is not read: the connection ends with the answer.
-  response.on("finish", () => request.socket.destroySoon());
 }

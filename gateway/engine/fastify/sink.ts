@@ -1,6 +1,8 @@
 /** An answer written to Node's HTTP response; a peer that does not read is cut instead of being remembered without bound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
+import { clientOf } from "../client-certificate.ts";
+import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
 
 /** Bytes queued for a peer beyond which it is taken for dead. */
@@ -90,7 +92,8 @@ export class NodeSink implements ResponseSink {
 }
 
 /** Reads the head of a Node request. Fastify has parsed nothing of it yet. */
-export function headReader(pathPrefix: string): (request: IncomingMessage) => RequestHead {
+export function headReader({ pathPrefix, tls }: EngineOptions): (request: IncomingMessage) => RequestHead {
+  const mayKnowClient = tls !== undefined && tls.clientCertificate !== "none";
   return (request) => {
     const url = request.url ?? "/";
     const question = url.indexOf("?");
@@ -100,6 +103,7 @@ export function headReader(pathPrefix: string): (request: IncomingMessage) => Re
       query: question < 0 ? "" : url.slice(question + 1),
       headers: request.headers as Readonly<Record<string, string | undefined>>,
       remoteAddress: request.socket.remoteAddress ?? "",
+      client: mayKnowClient ? clientOf(request.socket) : undefined,
     };
   };
 }

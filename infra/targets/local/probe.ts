@@ -1,6 +1,7 @@
 /** Asks a workload's probes from outside, as a platform does. */
 import { spawn } from "node:child_process";
 import { get } from "node:http";
+import { get as getOverTls } from "node:https";
 import { connect } from "node:net";
 import type { Probe } from "../../topology/index.ts";
 
@@ -16,16 +17,23 @@ export type CommandContext = {
 export function ask(probe: Probe, host: string, context: CommandContext): Promise<string | undefined> {
   const timeoutMs = probe.timeoutS * 1000;
   const { check } = probe;
-  if (check.kind === "http") return askHttp(host, check.port, check.path, timeoutMs);
+  if (check.kind === "http") return askHttp(host, check, timeoutMs);
   if (check.kind === "tcp") return askTcp(host, check.port, timeoutMs);
   return askCommand(check.command, context, timeoutMs);
 }
 
 /** 200 to 399, as the kubelet counts it (Kubernetes documentation, liveness and readiness probes). */
-function askHttp(host: string, port: number, path: string, timeoutMs: number): Promise<string | undefined> {
+function askHttp(
+  host: string,
+  { scheme, port, path }: Extract<Probe["check"], { readonly kind: "http" }>,
+  timeoutMs: number,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const request = get({ host, port, path, agent: false, signal, headers: { connection: "close" } }, (response) => {
+    const options = { host, port, path, agent: false, signal, headers: { connection: "close" } } as const;
+    // Whether it answers is asked; who it is, is the clients' question.
+    const ask = scheme === "http" ? get : getOverTls;
+    const request = ask({ ...options, rejectUnauthorized: false }, (response) => {
       response.resume();
       const status = response.statusCode ?? 0;
       resolve(status >= 200 && status < 400 ? undefined : `GET ${path} at port ${port}: ${status}`);

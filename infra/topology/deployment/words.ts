@@ -47,9 +47,11 @@ export const rotation = () =>
       "Another word makes another value at the next update; of one that is given: whoever has read the old one starts again",
     );
 
+/** One or more, PEM. */
+export const certificates = () =>
+  z.string().regex(/^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n\s-]+-----END CERTIFICATE-----\s*$/);
+
 export const authority = () =>
-  z
-    .string()
-    .regex(/^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n\s-]+-----END CERTIFICATE-----\s*$/)
+  certificates()
     .optional()
     .describe("Certificates, PEM, that sign the server's, where it is none of the well-known authorities");

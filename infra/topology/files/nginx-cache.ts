@@ -79,6 +79,11 @@ export function cachedBy(name: ZoneName, { nginx }: Plan, place: NginxPlace): re
   ];
 }
 
+/** To the group of gateways, in what they speak. */
+export function passOn({ gatewayTls }: NginxPlace): string {
+  return directive("proxy_pass", gatewayTls === null ? "http://gateway" : "https://gateway");
+}
+
 /** Who is asking: 204 with X-Cache-Identity, or 401 or 403. Kept for a moment where the credential's digest can be the key. */
 export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly Directive[]): Directive {
   const kept = [
@@ -93,7 +98,7 @@ export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly D
   ];
   return block("location = /_auth", [
     directive("internal"),
-    directive("proxy_pass", "http://gateway"),
+    passOn(place),
     ...headers,
     directive("proxy_pass_request_body", "off"),
     directive("proxy_set_header", "Content-Length", '""'),

@@ -1,7 +1,7 @@
 /** nginx.conf: the proxy and cache before the gateway, for nginx 1.22 and newer, started as an ordinary user. */
 import { isIP } from "node:net";
 import type { Plan } from "../../../contract/plan.ts";
-import { cachedBy, cacheZones, identityCheck, type ZoneName } from "./nginx-cache.ts";
+import { cachedBy, cacheZones, identityCheck, passOn, type ZoneName } from "./nginx-cache.ts";
 import { ADMIN_PATTERN, apiPattern, STATIC_PREFIX, schemaPattern, streamPattern } from "./nginx-routes.ts";
 import { block, type Directive, directive, duration, quotedArgument, renderDirectives } from "./nginx-text.ts";
 import type { Listen, NginxPlace } from "./place.ts";
@@ -89,6 +89,7 @@ function httpBlock(plan: Plan, place: NginxPlace): readonly Directive[] {
     block("map $http_upgrade $connection_upgrade", [directive('""', '""'), directive("default", "upgrade")]),
     upstream(plan, place),
     ...proxying(plan),
+    ...checking(place),
     block("server", server(plan, place)),
     ...(place.status === null ? [] : [statusServer(place.status, place.listen)]),
   ];
@@ -221,8 +222,22 @@ function proxying({ timeouts }: Plan): readonly Directive[] {
   ];
 }
 
+/** The gateway's certificate is checked, by a name of the deployment in place of that of the upstream group. */
+function checking({ gatewayTls }: NginxPlace): readonly Directive[] {
+  if (gatewayTls === null) return [];
+  return [
+    directive("proxy_ssl_verify", "on"),
+    directive("proxy_ssl_trusted_certificate", pathOf("nginx.gatewayTls.authorityPath", gatewayTls.authorityPath)),
+    directive("proxy_ssl_name", hostOf("nginx.gatewayTls.name", gatewayTls.name)),
+    directive("proxy_ssl_server_name", "on"),
+    directive("proxy_ssl_verify_depth", 3),
+    directive("proxy_ssl_protocols", "TLSv1.2", "TLSv1.3"),
+  ];
+}
+
 function server(plan: Plan, place: NginxPlace): readonly Directive[] {
   const { limits } = place;
+  const pass = passOn(place);
   if (place.listen.length === 0) throw new PlaceError("nginx.listen", [], "at least one address");
   return [
     ...place.listen.map((one, at) =>
@@ -249,17 +264,15 @@ function server(plan: Plan, place: NginxPlace): readonly Directive[] {
     "# The gateway ignores one slash at the end, and who is asking is nothing to ask from outside.",
     block("location = /_auth/", [directive("return", 404)]),
     block(`location ~ ${quotedArgument(streamPattern())}`, [
-      PASS,
+      pass,
       ...headers(place, "$connection_upgrade"),
       directive("proxy_set_header", "Upgrade", "$http_upgrade"),
       directive("proxy_read_timeout", duration(plan.timeouts.streamReadS)),
     ]),
-    ...CACHED.map(([zone, match]) => block(`location ${match}`, [PASS, ...cachedBy(zone, plan, place)])),
-    ...["location @uncached", "location /"].map((head) => block(head, [PASS])),
+    ...CACHED.map(([zone, match]) => block(`location ${match}`, [pass, ...cachedBy(zone, plan, place)])),
+    ...["location @uncached", "location /"].map((head) => block(head, [pass])),
   ];
 }
-
-const PASS = directive("proxy_pass", "http://gateway");
 
 const CACHED: readonly (readonly [ZoneName, string])[] = [
   ["static", `^~ ${STATIC_PREFIX}`],

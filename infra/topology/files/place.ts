@@ -17,6 +17,8 @@ export type NginxPlace = {
   readonly status: Listen | null;
   /** The name behind which all replicas of the gateway are, headless where nginx can follow its addresses; or each replica. */
   readonly gateways: readonly Neighbour[];
+  /** How the gateway proves itself to nginx, which believes this authority alone; null: it speaks plain. */
+  readonly gatewayTls: { readonly authorityPath: string; readonly name: string } | null;
   /** Name servers, by address or by a name that the system resolves, for an nginx that can follow a name's addresses (1.27.3 and newer); empty: the name is looked up once. */
   readonly resolvers: readonly Neighbour[];
   /** Networks whose X-Forwarded-For and X-Forwarded-Proto are believed. */

@@ -2,7 +2,8 @@
 import { encodeSettings } from "../../../contract/setting-values.ts";
 import type { Settings } from "../../../contract/settings.ts";
 import { authority } from "../files/writing.ts";
-import type { Directories, File, Probe, Workload } from "../model.ts";
+import { askedAt, tlsFiles, tlsSettings } from "../gateway-tls.ts";
+import type { Directories, File, Workload } from "../model.ts";
 import { probesOf } from "../probes.ts";
 import { secretMarker } from "../secret-text.ts";
 import { SECRETS } from "../secrets.ts";
@@ -85,7 +86,10 @@ function gatewayWorkload(site: Site, name: string, port: number, replicas: numbe
       ephemeralMiB: ephemeralOf(volumes),
     },
     sysctls: ephemeralPorts(site),
-    probes: probesOf(plan, askedAt(ground, port, "/health"), { readiness: askedAt(ground, port, "/ready") }),
+    // /health depends on nothing but the process: a database that is away must not restart the fleet.
+    probes: probesOf(plan, askedAt(site, directories, port, "/health"), {
+      readiness: askedAt(site, directories, port, "/ready"),
+    }),
     volumes,
     shutdown: { signal: "SIGTERM", waitS: timeouts.preStopS, graceS: timeouts.graceS },
     disruption:
@@ -169,6 +173,7 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     ...(upstreams.exampleServer ? { MCP_EXAMPLE_SERVER: true } : {}),
     ...(redisAuthority === null ? {} : { REDIS_CA_FILE: `${directories.config}/${redisAuthority.name}` }),
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
+    ...tlsSettings(site, directories),
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",
   };
@@ -245,6 +250,7 @@ function filesOf(site: Site, directories: Directories): readonly File[] {
       ? []
       : [plainFile(directories, SERVERS_FILE, `${JSON.stringify({ mcpServers: servers }, null, 2)}\n`, true)]),
     ...secrets.map(([name, text]) => secretFile(directories, fileName(name), text)),
+    ...tlsFiles(site, directories),
   ];
 }
 
@@ -269,10 +275,4 @@ function ephemeralPorts({ plan, ground }: Site): Readonly<Record<string, string>
   const name = "net.ipv4.ip_local_port_range";
   if (ground.target === "local" || !plan.kernel.sysctls.includes(name)) return {};
   return { [name]: `${65_536 - plan.kernel.ephemeralPorts} 65535` };
-}
-
-/** /health depends on nothing but the process: a database that is away must not restart the fleet. */
-function askedAt({ node }: Site["ground"], port: number, path: string): Pick<Probe, "check" | "inside"> {
-  const asked = `fetch("http://127.0.0.1:${port}${path}").then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`;
-  return { check: { kind: "http", port, path }, inside: [node, "-e", asked] };
 }

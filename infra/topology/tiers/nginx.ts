@@ -3,6 +3,7 @@ import type { Plan } from "../../../contract/plan.ts";
 import { renderNginx } from "../files/nginx.ts";
 import { renderCredentialScript } from "../files/nginx-cache.ts";
 import type { NginxPlace } from "../files/place.ts";
+import { authorityFile, tlsPlaceOf } from "../gateway-tls.ts";
 import type { Directories, Probe, Workload } from "../model.ts";
 import { listensOn, probesOf } from "../probes.ts";
 import type { Site } from "../site.ts";
@@ -42,6 +43,7 @@ export function nginxWorkload(site: Site, gateways: readonly Pick<Workload, "nam
     files: [
       plainFile(directories, "nginx.conf", renderNginx(plan, place)),
       ...(place.credentialDigest === null ? [] : [plainFile(directories, "credential.js", renderCredentialScript())]),
+      ...(deployment.gateway.tls === undefined ? [] : [authorityFile(directories, deployment.gateway.tls)]),
     ],
     ports: [
       { name: "http", port: ground.ports.nginx },
@@ -71,6 +73,7 @@ function placeOf(
     version: images.nginx.version,
     listen: ground.listen.map((address) => ({ address, port: ground.ports.nginx })),
     status: { address: ground.listen[0] ?? "127.0.0.1", port: ground.ports.nginxStatus },
+    gatewayTls: tlsPlaceOf(site, directories),
     gateways: gateways.map(({ name, ports }) => ({ host: ground.host(name), port: ports[0]?.port ?? 0 })),
     resolvers: ground.resolvers,
     trustedProxies: access.trustedProxies,
@@ -98,7 +101,7 @@ function cachesMiB({ zones }: Plan["nginx"]): number {
 /** nginx is asked whether it lives; whether the gateway does is asked of the gateway. */
 function aliveAt(port: number, listen: readonly string[]): Pick<Probe, "check" | "inside"> {
   const url = `http://${listen[0] === "127.0.0.1" ? "127.0.0.1" : "localhost"}:${port}/alive`;
-  return { check: { kind: "http", port, path: "/alive" }, inside: ["sh", "-c", askedBy(url, port)] };
+  return { check: { kind: "http", scheme: "http", port, path: "/alive" }, inside: ["sh", "-c", askedBy(url, port)] };
 }
 
 /** Images have one of two clients or none; where there is none, whether it listens is asked. */

@@ -53,6 +53,68 @@ async function refusal(run: () => unknown): Promise<{ reason: string; challenge:
   throw new Error("was let in");
 }
 
+const CLIENT = {
+  commonName: "ann",
+  names: ["DNS:a.example", "email:ann@a.example", "URI:spiffe://a.example/ns/b", "email:other@a.example"],
+  fingerprint: "f1",
+  expiresAt: NOW + 1000,
+} as const;
+
+describe("a client certificate", () => {
+  it.each([
+    [CLIENT.names, "ann", "spiffe://a.example/ns/b"],
+    [CLIENT.names.filter((name) => !name.startsWith("URI")), "ann", "ann@a.example"],
+    [["DNS:a.example", "DNS:b.example", "IP Address:10.0.0.1"], "ann", "dns:a.example"],
+    [["IP Address:10.0.0.1"], "admin@example.com", "cn:admin@example.com"],
+    [[], "anonymous", "cn:anonymous"],
+  ] as const)("with the names %j and the common name %s is %s, and never an administrator", (names, commonName, id) => {
+    const { auth, outcomes } = room({ adminEmail: "ann@a.example" });
+    const principal = auth.authenticate(undefined, { ...CLIENT, names, commonName });
+    expect(principal).toEqual({ id, kind: "certificate", admin: false, teams: [], expiresAt: NOW + 1000 });
+    expect(auth.authenticate(undefined, { ...CLIENT, names, commonName })).toBe(principal);
+    expect(outcomes).toEqual(["ok", "ok"]);
+  });
+
+  it.each([
+    [[], ""],
+    [[], "two words"],
+    [["URI:"], "ann"],
+    [["email:a b@a.example"], "ann"],
+    [[`URI:spiffe://a.example/${"x".repeat(254)}`], "ann"],
+    [["DNS:a\u0000b"], "ann"],
+  ])("with the names %j and the common name %j is nobody", async (names, commonName) => {
+    const { auth, outcomes } = room();
+    expect(await refusal(() => auth.authenticate(undefined, { ...CLIENT, names, commonName }))).toEqual({
+      reason: "Authentication required: the client certificate names no usable subject",
+      challenge: 'Bearer realm="mcp-stack"',
+    });
+    expect(outcomes).toEqual(["invalid"]);
+  });
+
+  it("counts for nothing beside a token, good or bad", async () => {
+    const { auth } = room();
+    const header = `Bearer ${await sign(claims({ sub: "bob" }))}`;
+    expect(await auth.authenticate(header, CLIENT)).toMatchObject({ id: "bob", kind: "jwt" });
+    await refusal(() => auth.authenticate("Bearer nonsense", CLIENT));
+  });
+
+  it("names its caller where nobody has to be named, and where no token could", () => {
+    const open = room({ required: false, secret: undefined, anonymousIsAdmin: true }).auth;
+    expect(open.authenticate(undefined, CLIENT)).toMatchObject({ kind: "certificate", admin: false });
+    expect(open.authenticate("Bearer nonsense", CLIENT)).toMatchObject({ kind: "certificate", admin: false });
+  });
+
+  it("expires on a connection that goes on", async () => {
+    const { auth, clock } = room();
+    auth.authenticate(undefined, CLIENT);
+    clock.now = CLIENT.expiresAt;
+    expect(await refusal(() => auth.authenticate(undefined, CLIENT))).toEqual({
+      reason: "Authentication required: the client certificate expired",
+      challenge: 'Bearer realm="mcp-stack"',
+    });
+  });
+});
+
 describe("authenticate", () => {
   it("reads who is asking, and answers the second time without a promise", async () => {
     const { auth, outcomes } = room();

@@ -1,7 +1,7 @@
 /** Shared by tests of federation, conversations and transports: made-up upstreams behind the real rooms, in one process. */
 import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../../contract/errors.ts";
-import { createAdmission } from "../../../gateway/admission/index.ts";
+import { Bulkheads, createAdmission } from "../../../gateway/admission/index.ts";
 import { createApplication } from "../../../gateway/application.ts";
 import { createAuth } from "../../../gateway/auth/index.ts";
 import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
@@ -21,6 +21,7 @@ import {
   createWorkerPost,
   parseKeyRing,
 } from "../../../gateway/sessions/index.ts";
+import { placesOf } from "../../../gateway/start-admission.ts";
 import type { CatalogueSnapshot, GatewayRecord, ItemRecord, ServerRecord } from "../../../gateway/store/index.ts";
 import {
   createEdge,
@@ -150,6 +151,7 @@ export type UpstreamScript = {
 
 /** Upstreams without a network: each answers as its script says. */
 export class FakeUpstreams implements Upstreams {
+  readonly waiting = 0;
   readonly scripts: Record<string, UpstreamScript>;
   readonly requests: Exchanged[] = [];
   readonly listens: Exchanged[] = [];
@@ -332,7 +334,9 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
   await presence.start();
   const mailbox = createMailbox(state, workerId, { log, presence });
   await mailbox.start();
+  const admission = createAdmission({ maxInFlight: options.maxInFlight ?? 0, maxStreams: options.maxStreams ?? 0 });
   const conversations = createConversations({
+    places: new Bulkheads({ slots: () => admission.callSlots, share: 1, maxLists: 0, refused: () => undefined }),
     federation,
     state,
     sealing: sealer,
@@ -354,7 +358,6 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
   await tombstones.start();
   const replays = createReplays({ state, workerId, presence, log, cap: 100, ttlMs: 60_000 });
   const keepalive = createKeepalive(60_000);
-  const admission = createAdmission({ maxInFlight: options.maxInFlight ?? 0, maxStreams: options.maxStreams ?? 0 });
   const transports: TransportParts & { admission: typeof admission } = {
     federation,
     conversations,
@@ -366,10 +369,7 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
     streams: { keepaliveMs: 60_000, retryMs: 1000, lingerMs: 1000 },
     log,
     now: Date.now,
-    enterStream: () => {
-      const ticket = admission.enter("stream");
-      return ticket.refused ?? ticket;
-    },
+    ...placesOf(admission),
     countStream: (_kind, delta) => {
       streams += delta;
     },

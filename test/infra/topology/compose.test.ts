@@ -39,9 +39,7 @@ describe("the gateway's environment", () => {
     const paths = files.map(({ path }) => path);
     for (const [name, value] of Object.entries(environment)) if (name.endsWith("_FILE")) expect(paths).toContain(value);
     return Object.fromEntries(
-      Object.entries(environment).filter(
-        ([name]) => !name.endsWith("_FILE") && !["PATH", "NODE_ENV", "UV_THREADPOOL_SIZE"].includes(name),
-      ),
+      Object.entries(environment).filter(([name]) => !name.endsWith("_FILE") && !["PATH", "NODE_ENV"].includes(name)),
     );
   };
 
@@ -96,10 +94,70 @@ describe("the gateway's environment", () => {
     });
   });
 
+  /** A stack whose replicas have two cores and two workers on them. */
+  const withTwo = (stack: string, engine: string) => {
+    const { gateway, calibration } = Object(stackFile(stack).sizing);
+    // A production plan holds only with the figures of the engine that it names.
+    const measured = calibration === undefined ? {} : { calibration: { ...calibration, engine } };
+    return built(stack, {
+      sizing: { ...measured, gateway: { ...gateway, engine, workers: 2, cpu: 2, memory: "1Gi" } },
+    });
+  };
+
+  it.each(STACKS.flatMap((stack) => ["fastify", "bounded"].map((engine) => [stack, engine] as const)))(
+    "of %s with two workers of %s differs in settings alone, and each is of one worker",
+    (stack, engine) => {
+      const { topology, document } = withTwo(stack, engine);
+      const name = stack === "local" ? "gateway-1" : "gateway";
+      const { settings, warnings } = loadSettings({ env: plainOf(workload(topology, name)), envFile: false });
+      const { gateway, mcp, database } = document.plan;
+      const requestsMiB = (gateway.inFlightPerWorker * gateway.bytesPerRequest) / 1024 ** 2;
+      expect(warnings).toEqual([]);
+      expect([
+        settings.HTTP_SERVER,
+        settings.WORKERS,
+        settings.MAX_IN_FLIGHT,
+        settings.MAX_STREAMS,
+        settings.DB_POOL_SIZE,
+        settings.BLOCKING_THREADS,
+        settings.WORKER_MEMORY,
+      ]).toEqual([
+        engine,
+        2,
+        gateway.inFlightPerWorker,
+        mcp.streamsPerWorker,
+        database.poolPerWorker,
+        gateway.threadPool,
+        Math.floor((gateway.maxOldSpaceMiB + gateway.workerBaseMiB + requestsMiB) * 1024 ** 2),
+      ]);
+      // Two of them and the primary fit into what the replica has.
+      expect(2 * (settings.WORKER_MEMORY ?? 0) + 60 * 1024 ** 2).toBeLessThanOrEqual(
+        0.9 * gateway.memoryMiB * 1024 ** 2,
+      );
+    },
+  );
+
+  it.each(STACKS)("of %s is all that the engine changes", (stack) => {
+    const [fastify, bounded] = ["fastify", "bounded"].map((engine) => withTwo(stack, engine).topology);
+    const apart = (topology: typeof fastify) =>
+      topology?.workloads.map(
+        ({ checksum: _, environment: { HTTP_SERVER: _engine, BACKLOG: _backlog, ...environment }, ...rest }) => ({
+          ...rest,
+          environment,
+          files: rest.files.filter(({ path }) => !path.endsWith("/plan.json")),
+        }),
+      );
+    expect(apart(bounded)).toEqual(apart(fastify));
+  });
+
+  it("with one worker leaves its memory to the container: nobody watches it", () => {
+    expect(workload(built("dev").topology, "gateway").environment).not.toHaveProperty("WORKER_MEMORY");
+  });
+
   it("names settings only", () => {
     const gateway = workload(built("prod").topology, "gateway");
     const names = Object.keys(gateway.environment).map((name) => name.replace(/_FILE$/, ""));
-    const known: readonly string[] = [...settingNames, "PATH", "NODE_ENV", "UV_THREADPOOL_SIZE", "PLAN"];
+    const known: readonly string[] = [...settingNames, "PATH", "NODE_ENV", "PLAN"];
     expect(names.filter((name) => !known.includes(name))).toEqual([]);
   });
 

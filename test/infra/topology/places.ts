@@ -16,6 +16,7 @@ export const nginxPlace: NginxPlace = {
   ],
   status: { address: "0.0.0.0", port: 8081 },
   gateways: [{ host: "gateway.mcp.svc.cluster.local", port: 4444 }],
+  gatewayTls: null,
   resolvers: [{ host: "10.96.0.10", port: 53 }],
   trustedProxies: ["10.0.0.0/8", "fd00::/8"],
   directories: { cache: "/var/cache/nginx", temporary: "/tmp/nginx" },

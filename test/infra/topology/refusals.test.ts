@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { built, refused, stackFile } from "./stacks.ts";
 
 describe("what cannot be built is refused with the key", () => {
-  const gateway = Object(stackFile("prod").sizing).gateway;
   const images = Object(stackFile("prod").deployment).images;
 
   it("an image by tag in production", () => {
@@ -70,12 +69,6 @@ describe("what cannot be built is refused with the key", () => {
     };
     expect(refused("prod", { deployment: { postgres } })).toBe(
       'stack prod cannot be built:\n  deployment.postgres.tls is "require"; allowed: verify-full, or no authority (nobody is checked by it)',
-    );
-  });
-
-  it("several workers, an engine that is not there", () => {
-    expect(refused("prod", { sizing: { gateway: { ...gateway, cpu: 2, workers: 2, memory: "2Gi" } } })).toBe(
-      "stack prod cannot be built:\n  sizing.gateway.workers is 2; allowed: 1 (a replica of the gateway is one process; more cores are more replicas)",
     );
   });
 

@@ -36,6 +36,7 @@ export function useNginx() {
       listen: [{ address: "127.0.0.1", port }],
       status: { address: "127.0.0.1", port: statusPort },
       gateways: [{ host: "127.0.0.1", port: origin.port }],
+      gatewayTls: null,
       resolvers: [],
       trustedProxies: [],
       directories: { cache: await site.makeDirectory("cache"), temporary: await site.makeDirectory("temporary") },

@@ -1,10 +1,11 @@
 /** A real nginx with the rendered file says the plan's limits, and lets through what it only passes on. */
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:https";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { renderNginx } from "../../../infra/topology/index.ts";
-import { descendants, missing, openStream, send, titled, waitFor } from "../../harness/index.ts";
+import { descendants, makeCertificates, missing, openStream, send, titled, waitFor } from "../../harness/index.ts";
 import { planNames, plans } from "../../infra/topology/plans.ts";
 import { cacheStatus, useNginx } from "./nginx-site.ts";
 import { attempt, descriptorLimit } from "./running.ts";
@@ -48,6 +49,31 @@ describe.skipIf(reason !== undefined)(titled("nginx", reason), () => {
     );
     await waitFor(() => nginx.stderr().includes("23 worker_connections are not enough"));
     for (const socket of sockets) socket.destroy();
+  });
+
+  it.for([
+    ["localhost", 200],
+    ["gateway.internal", 502],
+  ] as const)("believes a gateway over TLS by its authority and the name %s: %i", async ([name, status]) => {
+    const certificates = await makeCertificates();
+    const [cert, key] = [readFileSync(certificates.certificate), readFileSync(certificates.key)];
+    const gateway = createServer({ cert, key }, (_, response) => response.end("over TLS"));
+    await new Promise<void>((resolve) => gateway.listen(0, "127.0.0.1", resolve));
+    const address = gateway.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    try {
+      const authorityPath = await site().write("authority.pem", readFileSync(certificates.authority, "utf8"));
+      const { url } = await serve(plans.dev, {
+        gateways: [{ host: "127.0.0.1", port }],
+        gatewayTls: { authorityPath, name },
+      });
+      const answer = await send("GET", `${url}/version`, {});
+      expect([answer.status, answer.text === "over TLS"]).toEqual([status, status === 200]);
+    } finally {
+      gateway.closeAllConnections();
+      gateway.close();
+      await certificates.remove();
+    }
   });
 
   it("passes events on as they come", async () => {

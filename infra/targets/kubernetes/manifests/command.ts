@@ -40,7 +40,8 @@ export function probeOf({ periodS, timeoutS, failureThreshold, check }: Probe): 
 }
 
 function handlerOf(check: Probe["check"]): Tree {
-  if (check.kind === "http") return { httpGet: { port: check.port, path: check.path } };
+  const scheme = check.kind === "http" && check.scheme === "https" ? { scheme: "HTTPS" } : {};
+  if (check.kind === "http") return { httpGet: { ...scheme, port: check.port, path: check.path } };
   if (check.kind === "tcp") return { tcpSocket: { port: check.port } };
   return { exec: { command: check.command.map(literal) } };
 }

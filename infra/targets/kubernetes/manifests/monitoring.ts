@@ -3,9 +3,9 @@
  * are an operator's.
  */
 import { dashboardOf, ruleFileOf, type Watch } from "../../../observability/index.ts";
-import type { Tier } from "../../../topology/index.ts";
+import { AUTHORITY_FILE, type Tier, type Workload } from "../../../topology/index.ts";
 import type { Manifest } from "../manifest.ts";
-import { secretName } from "./files.ts";
+import { configName, secretName } from "./files.ts";
 import { commonLabels, metadataOf, type Site, type Tree, tierLabels, tierSelector, workloadSelector } from "./site.ts";
 
 /** Three nines of answers that are no failure of this side, and nineteen of twenty as fast as the plan expects. */
@@ -69,9 +69,18 @@ function gatewayMonitors(site: Site): readonly Manifest[] {
       monitor(site, workload.name, workload.tier, workloadSelector(site, workload), {
         port: "http",
         path: METRICS_PATH,
+        ...encryption(site, workload),
         authorization: { type: "Bearer", credentials: { name: secretName(workload), key: TOKEN_KEY } },
       }),
     );
+}
+
+/** The authority stands among the gateway's own files. */
+function encryption({ deployment }: Site, workload: Workload): Tree {
+  const { tls } = deployment.gateway;
+  if (tls === undefined) return {};
+  const ca = { configMap: { name: configName(workload), key: AUTHORITY_FILE } };
+  return { scheme: "https", tlsConfig: { ca, serverName: tls.name } };
 }
 
 function exporterMonitors(site: Site): readonly Manifest[] {

@@ -30,7 +30,7 @@ const probe = (path: string) => ({
   periodS: 5,
   timeoutS: 2,
   failureThreshold: 3,
-  check: { kind: "http" as const, port: 4444, path },
+  check: { kind: "http" as const, scheme: "http" as const, port: 4444, path },
   inside: ["true"],
 });
 

@@ -152,10 +152,10 @@ describe("an update of prod", () => {
   it("of the engine changes what the gateway is told, and replaces nothing", () => {
     const { topology, deployment } = stackOf("prod");
     const workloads = topology.workloads.map((one) =>
-      one.name === "gateway" ? { ...one, environment: { ...one.environment, HTTP_SERVER: "another" } } : one,
+      one.name === "gateway" ? { ...one, environment: { ...one.environment, HTTP_SERVER: "bounded" } } : one,
     );
     const after = kubernetesManifests({ ...topology, workloads }, deployment);
-    expect(changes(before, after)).toEqual(["Deployment/gateway spec.template.spec.containers.0.env.5.value"]);
+    expect(changes(before, after)).toEqual(["Deployment/gateway spec.template.spec.containers.0.env.4.value"]);
     expectNothingLost(after);
   });
 

@@ -1,0 +1,45 @@
+/** A slot that a request holds: what an engine keeps between a request's head and the end of its answer. */
+import type { Admitted, RequestHead } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
+import type { Lane } from "./lane.ts";
+import type { Party } from "./shares.ts";
+import type { Refusal } from "./types.ts";
+
+/** Time for the body of what may end a waiting call: it is small, and comes with its head or right behind it. */
+export const REPLY_BODY_MS = 250;
+
+export class Ticket implements Admitted {
+  readonly ok = true;
+  readonly controlOnly: Refusal | undefined;
+  #lane: Lane | undefined;
+  #party: Party | undefined;
+
+  constructor(lane: Lane, party: Party | undefined, controlOnly: Refusal | undefined) {
+    this.#lane = lane;
+    this.#party = party;
+    this.controlOnly = controlOnly;
+  }
+
+  get bodyWithinMs(): number | undefined {
+    return this.controlOnly === undefined ? undefined : REPLY_BODY_MS;
+  }
+
+  /** The head is this principal's: from now on it is known by that, and the slot is counted there. Cheap where it is known. */
+  identify(head: RequestHead, principal: Principal): void {
+    const party = this.#party;
+    const shares = this.#lane?.shares;
+    const { authorization } = head.headers;
+    if (party === undefined || party.isNamed) return;
+    if (principal.kind === "anonymous" || shares === undefined || authorization === undefined) return;
+    this.#party = shares.confirm(party, authorization, principal.id);
+  }
+
+  /** Gives the slot back. Idempotent. */
+  leave(): void {
+    const lane = this.#lane;
+    if (lane === undefined) return;
+    this.#lane = undefined;
+    if (this.#party !== undefined) lane.shares?.give(this.#party);
+    lane.vacate();
+  }
+}

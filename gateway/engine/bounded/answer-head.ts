@@ -1,0 +1,73 @@
+/** Heads of answers as text: status line, Date, the application's fields, how the body is framed. */
+import { STATUS_CODES } from "node:http";
+
+/** What follows the fields: a length, chunks, or nothing (204, 304). */
+export type Framing = number | "chunked" | "none";
+
+/** RFC 9110 §5.6.2 and §5.5; what a value may have beside visible ASCII goes out as latin1, as node:http sends it. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+/** Names of which a line is kept: far more than there are, unless somebody makes them up. */
+const MAX_LINES = 256;
+
+const statusLines = new Map<number, string>();
+/** By name: the line with the value that was sent last. Most values are the same for every answer. */
+const lines = new Map<string, { value: string; line: string }>();
+let date = "";
+
+/** The head of an answer; undefined when a field cannot be written. `isLast`: the connection ends with this answer. */
+export function answerHead(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  framing: Framing,
+  isLast: boolean,
+): string | undefined {
+  let head = statusLine(status) + dateLine();
+  for (const name in headers) {
+    // How the message is framed and whether the connection goes on is said below, once.
+    if (name === "connection" || name === "content-length" || name === "transfer-encoding") continue;
+    const value = headers[name] ?? "";
+    const known = lines.get(name);
+    if (known !== undefined && known.value === value) {
+      head += known.line;
+      continue;
+    }
+    if (NOT_IN_VALUE.test(value) || (known === undefined && !NAME.test(name))) return undefined;
+    const line = `${name}: ${value}\r\n`;
+    head += line;
+    if (known === undefined) keep(name, value, line);
+    else {
+      known.value = value;
+      known.line = line;
+    }
+  }
+  if (isLast) head += "Connection: close\r\n";
+  if (framing === "chunked") return `${head}Transfer-Encoding: chunked\r\n\r\n`;
+  return framing === "none" ? `${head}\r\n` : `${head}Content-Length: ${framing}\r\n\r\n`;
+}
+
+function statusLine(status: number): string {
+  let line = statusLines.get(status);
+  if (line === undefined) {
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
+    statusLines.set(status, line);
+  }
+  return line;
+}
+
+/** RFC 9110 §6.6.1, made once a second, and only while answers are sent. */
+function dateLine(): string {
+  if (date === "") {
+    const now = new Date();
+    date = `Date: ${now.toUTCString()}\r\n`;
+    setTimeout(() => {
+      date = "";
+    }, 1000 - now.getMilliseconds()).unref();
+  }
+  return date;
+}
+
+function keep(name: string, value: string, line: string): void {
+  if (lines.size >= MAX_LINES) lines.clear();
+  lines.set(name, { value, line });
+}

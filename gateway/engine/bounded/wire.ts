@@ -1,0 +1,104 @@
+/** The writing half of a connection: frames answers, one write each, and cuts a peer that does not read them. */
+import type { Socket } from "node:net";
+import { answerHead, type Framing } from "./answer-head.ts";
+import { LAST_CHUNK, sizeOf, writeChunk, writeWhole } from "./output.ts";
+
+/** Bytes queued for a peer beyond which it is taken for dead. */
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+
+export type WireOptions = {
+  /** A peer that has taken nothing of what waits for it for so long is cut. */
+  readonly stuckMs: number;
+  /** Asked as an answer begins: is it the last one whatever was asked for? */
+  readonly isEnding: () => boolean;
+  /** The answer has been written whole. */
+  readonly answered: () => void;
+};
+
+export class Wire {
+  private readonly socket: Socket;
+  private readonly options: WireOptions;
+  /** The connection ends with the answer that is being written. */
+  isLast = false;
+  private hasBody = true;
+  private isStuck = false;
+  private isCorked = false;
+
+  constructor(socket: Socket, options: WireOptions) {
+    this.socket = socket;
+    this.options = options;
+  }
+
+  /** Of the next answer. An answer to HEAD has no body, whatever it says. */
+  begin(method: string, isLast: boolean): void {
+    this.hasBody = method !== "HEAD";
+    this.isLast = isLast;
+  }
+
+  get isGone(): boolean {
+    return this.socket.destroyed;
+  }
+
+  respond(status: number, headers: Readonly<Record<string, string>>, body: Uint8Array | string | undefined): void {
+    const size = body === undefined ? 0 : sizeOf(body);
+    const isBare = status === 204 || status === 304;
+    const head = this.headOf(status, headers, isBare ? "none" : size);
+    if (head === undefined) return;
+    this.sent(writeWhole(this.socket, head, this.hasBody && !isBare ? body : undefined, size));
+    this.options.answered();
+  }
+
+  open(status: number, headers: Readonly<Record<string, string>>): void {
+    if (status === 204 || status === 304) this.hasBody = false;
+    const head = this.headOf(status, headers, this.hasBody ? "chunked" : "none");
+    if (head !== undefined) this.sent(this.socket.write(head, "latin1"));
+  }
+
+  write(chunk: Uint8Array | string): boolean {
+    return this.hasBody ? this.sent(writeChunk(this.socket, chunk)) : true;
+  }
+
+  end(): void {
+    if (this.hasBody) this.sent(this.socket.write(LAST_CHUNK, "latin1"));
+    this.options.answered();
+  }
+
+  /** Answers from now on leave together. */
+  cork(): void {
+    if (this.isCorked) return;
+    this.isCorked = true;
+    this.socket.cork();
+  }
+
+  uncork(): void {
+    if (!this.isCorked) return;
+    this.isCorked = false;
+    this.socket.uncork();
+  }
+
+  /** The peer has taken what waited for it. */
+  drained(): void {
+    if (!this.isStuck) return;
+    this.isStuck = false;
+    this.socket.setTimeout(0);
+  }
+
+  /** What cannot be written as HTTP ends this connection, never the process. */
+  private headOf(status: number, headers: Readonly<Record<string, string>>, framing: Framing): string | undefined {
+    if (headers.connection === "close" || this.options.isEnding()) this.isLast = true;
+    const head = answerHead(status, headers, framing, this.isLast);
+    if (head === undefined) this.socket.destroy();
+    return head;
+  }
+
+  private sent(isReady: boolean): boolean {
+    if (isReady) return true;
+    if (this.socket.writableLength > MAX_UNREAD_BYTES) this.socket.destroy();
+    else if (!this.isStuck) {
+      this.isStuck = true;
+      // Node starts this anew whenever the peer has taken something.
+      this.socket.setTimeout(this.options.stuckMs);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,98 @@
+/** Admission with its signals and bulkheads, from the settings, and the clock that drives them. Part of the composition root. */
+import type { Settings } from "../contract/settings.ts";
+import {
+  type Admission,
+  BEAT_MS,
+  Bulkheads,
+  createAdmission,
+  heapUse,
+  loopDelay,
+  type PlannedLoad,
+  type Signal,
+  upstreamWait,
+} from "./admission/index.ts";
+import { inFlightLimit } from "./engine-options.ts";
+import type { measures } from "./measures.ts";
+import type { Teardown } from "./teardown.ts";
+import type { TransportParts } from "./transports/index.ts";
+
+/** Most of the requests being served only wait for a connection to an upstream: more of them would wait longer. */
+const MOST = 0.5;
+const BEATS_PER_SECOND = 1000 / BEAT_MS;
+
+type AdmissionInput = {
+  readonly settings: Settings;
+  readonly planned: PlannedLoad | undefined;
+  readonly observe: ReturnType<typeof measures>;
+  readonly teardown: Teardown;
+  /** Calls that wait for a connection to their upstream. */
+  readonly upstreamsWaiting: () => number;
+};
+
+export function startAdmission(input: AdmissionInput): { admission: Admission; places: Bulkheads } {
+  const { settings, planned, observe, teardown, upstreamsWaiting } = input;
+  const maxInFlight = inFlightLimit(settings);
+  const maxLists = settings.MAX_LISTS_IN_FLIGHT ?? Math.ceil(maxInFlight / 4);
+  const weights = weightsOf(settings.FAIR_SHARE_WEIGHTS);
+  const signals: Signal[] = [upstreamWait(MOST, upstreamsWaiting, () => admission.running)];
+  const now = () => performance.now();
+  if (settings.MAX_LOOP_DELAY > 0) signals.push(loopDelay(settings.MAX_LOOP_DELAY, BEAT_MS, now));
+  if (settings.MAX_HEAP_USE > 0) signals.push(heapUse(settings.MAX_HEAP_USE));
+  const admission: Admission = createAdmission({
+    maxInFlight,
+    maxLists,
+    maxStreams: settings.MAX_STREAMS,
+    fairFrom: settings.FAIR_SHARE_FROM,
+    weightOf: (principalId) => weights.get(principalId) ?? 1,
+    queueTimeoutMs: settings.QUEUE_TIMEOUT,
+    signals,
+    now,
+    planned,
+  });
+  const places = new Bulkheads({
+    slots: () => admission.callSlots,
+    share: settings.MAX_UPSTREAM_SHARE,
+    maxLists,
+    refused: observe.upstreamRefused,
+  });
+  observe.admission(() => admission.gauges());
+  let beats = 0;
+  const clock = setInterval(() => {
+    admission.beat();
+    if (++beats % BEATS_PER_SECOND === 0) places.beat();
+  }, BEAT_MS);
+  clock.unref();
+  teardown.add("admission", () => clearInterval(clock));
+  return { admission, places };
+}
+
+/** How transports take places that no request of their own stands for. */
+export function placesOf(admission: Admission): Pick<TransportParts, "enterStream" | "enterCall"> {
+  return {
+    enterStream() {
+      const entered = admission.enterNow("stream");
+      return entered.ok ? entered : entered.fault;
+    },
+    enterCall(head) {
+      const entered = admission.enterNow("call", head);
+      return entered.ok ? entered : entered.fault;
+    },
+  };
+}
+
+const MOST_WEIGHT = 1000;
+
+/** Throws RangeError naming the entry that is no `principal=weight`. */
+function weightsOf(entries: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(
+    entries.map((entry) => {
+      const at = entry.lastIndexOf("=");
+      const weight = Number(entry.slice(at + 1));
+      if (at < 1 || !Number.isInteger(weight) || weight < 1 || weight > MOST_WEIGHT)
+        throw new RangeError(
+          `FAIR_SHARE_WEIGHTS has ${JSON.stringify(entry)}, allowed is principal=weight with a weight of 1…${MOST_WEIGHT}`,
+        );
+      return [entry.slice(0, at), weight];
+    }),
+  );
+}

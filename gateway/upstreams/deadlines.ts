@@ -1,0 +1,55 @@
+/** When calls run out of time: one timer for all of them. A call may outlive its limit by the time between two looks. */
+
+export type Expiring = {
+  /** By performance.now(); 0 while it is not watched. */
+  expiresAt: number;
+  expired(): void;
+};
+
+/** Short limits are looked at more often: a tenth of the shortest, within these bounds. */
+const MIN_LOOK_MS = 5;
+const MAX_LOOK_MS = 200;
+
+export class Deadlines {
+  readonly #watched = new Set<Expiring>();
+  #timer: NodeJS.Timeout | undefined;
+  #lookAt = Infinity;
+
+  /** `afterMs` > 0. */
+  add(item: Expiring, afterMs: number): void {
+    const now = performance.now();
+    item.expiresAt = now + afterMs;
+    this.#watched.add(item);
+    const lookMs = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, afterMs / 10));
+    if (now + lookMs < this.#lookAt) this.#schedule(now, lookMs);
+  }
+
+  delete(item: Expiring): void {
+    item.expiresAt = 0;
+    this.#watched.delete(item);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#watched.clear();
+  }
+
+  #schedule(now: number, lookMs: number): void {
+    clearTimeout(this.#timer);
+    this.#lookAt = now + lookMs;
+    this.#timer = setTimeout(() => this.#look(), lookMs).unref();
+  }
+
+  #look(): void {
+    const now = performance.now();
+    this.#lookAt = Infinity;
+    let next = Infinity;
+    for (const item of this.#watched) {
+      if (item.expiresAt <= now) {
+        this.delete(item);
+        item.expired();
+      } else next = Math.min(next, item.expiresAt);
+    }
+    if (next < Infinity) this.#schedule(now, Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, next - now)));
+  }
+}
