@@ -19,6 +19,7 @@ export type Foundation = {
 export async function layFoundation(
   { settings, environment }: LoadedSettings,
   migrates: boolean,
+  childEnvironment: Readonly<Record<string, string>>,
   log: Log,
   teardown: Teardown,
 ): Promise<Foundation> {
@@ -33,11 +34,12 @@ export async function layFoundation(
     idleMs: settings.STDIO_IDLE_TIMEOUT * 1000,
     maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
     environment,
+    childEnvironment,
     log,
   });
   // Stopped whatever happens to the database meanwhile.
   teardown.add("stdio host", async () => (await hostStarting).stop());
-  const database = await startDatabase(settings, dataDir, migrates, log, teardown);
+  const database = await startDatabase(settings, dataDir, migrates, childEnvironment, log, teardown);
   const stdioHost = await hostStarting;
   return { secrets, database, stdioSocket: stdioHost.socketPath };
 }

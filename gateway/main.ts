@@ -3,6 +3,7 @@
  * on the way, is decided here.
  */
 import { Fault } from "../contract/errors.ts";
+import { keepCompiled } from "./compile-cache.ts";
 import { guardProcess } from "./guard.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { Teardown } from "./teardown.ts";
@@ -24,6 +25,8 @@ export type Serving = ServeOptions & {
   readonly log: Log;
   readonly teardown: Teardown;
   readonly workers: WorkerOptions;
+  /** What our own processes are started with beside their settings. */
+  readonly childEnvironment: Readonly<Record<string, string>>;
 };
 
 /** Runs a gateway until it is told to stop; the answer is the process's exit code. */
@@ -34,12 +37,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   guardProcess(log);
   const teardown = new Teardown(log);
   const workers = workerOptions(settings);
+  const childEnvironment = keepCompiled(settings.DATA_DIR);
   try {
     // What the other way needs is not loaded.
     const run = needsPrimary(workers)
       ? (await import("./primary.ts")).servePrimary
       : (await import("./serve-alone.ts")).serveAlone;
-    return await run({ ...options, log, teardown, workers });
+    return await run({ ...options, log, teardown, workers, childEnvironment });
   } catch (error) {
     await teardown.run();
     const failure = error instanceof Fault ? error : undefined;

@@ -19,6 +19,7 @@ export async function startDatabase(
   settings: Settings,
   dataDir: string,
   migrates: boolean,
+  childEnvironment: Readonly<Record<string, string>>,
   log: Log,
   teardown: Teardown,
 ): Promise<Database> {
@@ -26,7 +27,7 @@ export async function startDatabase(
     const database = { url: settings.DATABASE_URL, isEmbedded: false, isMigrated: false };
     return migrates ? await migrated(database, settings, log) : database;
   }
-  const embedded = await startEmbeddedDatabase({ dataDir, log });
+  const embedded = await startEmbeddedDatabase({ dataDir, env: childEnvironment, log });
   teardown.add("embedded database", () => embedded.stop());
   return await migrated({ url: embedded.url, isEmbedded: true, isMigrated: false }, settings, log);
 }

@@ -22,12 +22,12 @@ import type { WorkerOptions } from "./worker-options.ts";
 const FIGURES_DEADLINE_MS = 2_000;
 
 export async function servePrimary(serving: Serving): Promise<number> {
-  const { loaded, json, log, teardown, workers } = serving;
+  const { loaded, json, log, teardown, workers, childEnvironment } = serving;
   const { settings } = loaded;
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
   // What the newest workers are started with.
-  const current = { loaded, foundation: await layFoundation(loaded, workers.preload, log, teardown) };
+  const current = { loaded, foundation: await layFoundation(loaded, workers.preload, childEnvironment, log, teardown) };
   const led = Promise.withResolvers<Announcement>();
   const crew = crewOf(serving, metrics, () => current, led.resolve);
   teardown.add("workers", async () => crew.kill());
@@ -45,7 +45,7 @@ export async function servePrimary(serving: Serving): Promise<number> {
 }
 
 function crewOf(
-  { log, workers, firstRun, loaded }: Serving,
+  { log, workers, firstRun, loaded, childEnvironment }: Serving,
   metrics: Metrics,
   current: () => { readonly loaded: LoadedSettings; readonly foundation: Foundation },
   announced: (announcement: Announcement) => void,
@@ -61,7 +61,7 @@ function crewOf(
       entry: fileURLToPath(new URL("./worker.ts", import.meta.url)),
       // The heaps of threads have limits of their own.
       heapMiB: memoryBytes === undefined || isThreaded ? undefined : Math.floor(memoryBytes / BYTES_PER_MIB),
-      env: {},
+      env: childEnvironment,
     })),
     next: () => {
       // Workers share what the first got for port 0 as long as one of them listens; afterwards it has to be asked for by number.

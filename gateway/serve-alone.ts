@@ -8,9 +8,16 @@ import { openRooms } from "./rooms.ts";
 import { untilStopped } from "./stop.ts";
 import { collectProcessMetrics, createMetrics } from "./telemetry/index.ts";
 
-export async function serveAlone({ loaded, json, firstRun, log, teardown }: Serving): Promise<number> {
+export async function serveAlone({
+  loaded,
+  json,
+  firstRun,
+  log,
+  teardown,
+  childEnvironment,
+}: Serving): Promise<number> {
   const { settings, environment } = loaded;
-  const foundation = await layFoundation(loaded, true, log, teardown);
+  const foundation = await layFoundation(loaded, true, childEnvironment, log, teardown);
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
   const rooms = await openRooms({
