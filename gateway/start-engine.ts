@@ -1,5 +1,4 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import { fault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
@@ -7,7 +6,7 @@ import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
-import { type EngineFactory, engines, type ServerEngine } from "./engine/index.ts";
+import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
@@ -88,13 +87,14 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     httpSse,
     webSockets,
     maxBodyBytes: settings.MAX_BODY_BYTES,
+    pathPrefix: settings.URL_PATH_PREFIX,
     log,
     open: openRoutes(input, () => admission.gauges().draining),
     own: ownRoutes(input),
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
-  const engine = engineNamed(settings.HTTP_SERVER)(
+  const engine = engines[settings.HTTP_SERVER](
     engineOptions(settings, false, (event, fields) => log.warn(event, fields)),
     application,
   );
@@ -111,14 +111,6 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
   };
 }
 
-function engineNamed(name: Settings["HTTP_SERVER"]): EngineFactory {
-  const there: Partial<Record<typeof name, EngineFactory>> = engines;
-  const found = there[name];
-  if (found !== undefined) return found;
-  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has ${Object.keys(engines).join(", ")}`;
-  throw fault("MCPS_SETTINGS", { count: 1, problems });
-}
-
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
 function openRoutes({ settings, store, state }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
@@ -131,7 +123,7 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
 
 /** Routes that tell principals of the gateway itself. */
 function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) {
-  const openApi = openApiDocument(VERSION);
+  const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({

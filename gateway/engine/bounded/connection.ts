@@ -280,7 +280,7 @@ export class Connection implements Timed {
 
   private giveAway(): void {
     const { intake, socket } = this;
-    this.wire.uncork();
+    this.wire.giveBack();
     this.leave();
     for (const [event, listener] of this.listeners()) socket.off(event, listener);
     this.reads.giveBack(intake.take(intake.length));
