@@ -1,58 +1,49 @@
 /**
- * The composition root: builds the rooms in the order of the house, joins what flows upwards through sinks, hands the
- * application to an engine, and takes everything down again in the reverse order.
+ * The gateway's way in: one process that serves, or a primary with workers where more than one was asked for. Which, and what goes wrong
+ * on the way, is decided here.
  */
-
-import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { resolve } from "node:path";
-import { Fault, fault } from "../contract/errors.ts";
-import { encodeSettings, settingsFingerprint } from "../contract/setting-values.ts";
-import { createAuth } from "./auth/index.ts";
-import { cacheIdentities } from "./cache-identity.ts";
-import { watchCatalogue } from "./catalogue.ts";
-import { observedState, openSharedState, stateAnswers } from "./coordination/index.ts";
-import { declare } from "./declare-upstreams.ts";
-import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
-import type { ServerEngine } from "./engine/index.ts";
-import { createFederation, type Federation, targetOf } from "./federation/index.ts";
-import { firstRunText, type Ready } from "./first-run.ts";
-import { startHealthChecks } from "./health.ts";
-import { measures } from "./measures.ts";
-import { openDatabase } from "./open-database.ts";
-import { startStdioHost } from "./process/index.ts";
-import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
-import { ensureSecrets, type LoadedSettings, type Secrets } from "./settings/index.ts";
-import { startAdmission } from "./start-admission.ts";
-import { startEngine } from "./start-engine.ts";
-import { startSessions } from "./start-sessions.ts";
-import { untilStopped } from "./stop.ts";
+import { Fault } from "../contract/errors.ts";
+import { keepCompiled } from "./compile-cache.ts";
+import { guardProcess } from "./guard.ts";
+import type { LoadedSettings } from "./settings/index.ts";
 import { Teardown } from "./teardown.ts";
-import { collectProcessMetrics, createLog, createMetrics, type Log } from "./telemetry/index.ts";
-import { createUpstreams } from "./upstreams/index.ts";
-import { NAME, VERSION } from "./version.ts";
+import { createLog, type Log } from "./telemetry/index.ts";
+import { type WorkerOptions, workerOptions } from "./worker-options.ts";
 
 export type ServeOptions = {
   readonly loaded: LoadedSettings;
+  /** Reads settings, and the files of secrets that they name, once more. */
+  readonly reload: () => Promise<LoadedSettings>;
   /** Print one JSON line when ready, and nothing else on stdout. */
   readonly json: boolean;
   /** Print a token and how to connect, and register the example server unless the settings say otherwise. */
   readonly firstRun: boolean;
 };
 
+/** What every way of serving is given. */
+export type Serving = ServeOptions & {
+  readonly log: Log;
+  readonly teardown: Teardown;
+  readonly workers: WorkerOptions;
+  /** What our own processes are started with beside their settings. */
+  readonly childEnvironment: Readonly<Record<string, string>>;
+};
+
 /** Runs a gateway until it is told to stop; the answer is the process's exit code. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { loaded, json, firstRun } = options;
-  const { settings } = loaded;
+  const { settings, warnings } = options.loaded;
   const log = createLog({ level: settings.LOG_LEVEL, format: settings.LOG_FORMAT });
-  for (const warning of loaded.warnings) log.warn("settings", { warning });
+  for (const warning of warnings) log.warn("settings", { warning });
   guardProcess(log);
   const teardown = new Teardown(log);
+  const workers = workerOptions(settings);
+  const childEnvironment = keepCompiled(settings.DATA_DIR);
   try {
-    const running = await start(loaded, firstRun, log, teardown);
-    if (json) process.stdout.write(`${JSON.stringify(running.ready)}\n`);
-    else process.stdout.write(await firstRunText(running.ready, running.federation, running.secrets, firstRun));
-    return await untilStopped(running, settings, log, teardown);
+    // What the other way needs is not loaded.
+    const run = needsPrimary(workers)
+      ? (await import("./primary.ts")).servePrimary
+      : (await import("./serve-alone.ts")).serveAlone;
+    return await run({ ...options, log, teardown, workers, childEnvironment });
   } catch (error) {
     await teardown.run();
     const failure = error instanceof Fault ? error : undefined;
@@ -63,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
+<<<<<<< HEAD
 type Running = {
   readonly engine: ServerEngine;
   readonly federation: Federation;
@@ -261,4 +253,9 @@ function isLoopback(host: string): boolean {
 function urlHost(host: string): string {
   if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
   return host.includes(":") ? `[${host}]` : host;
+=======
+/** One worker that nothing is to be done about serves without a process that would do it. */
+function needsPrimary({ workers, mode, maxRequests, memoryBytes, reload }: WorkerOptions): boolean {
+  return workers > 1 || mode === "mt" || maxRequests > 0 || memoryBytes !== undefined || reload;
+>>>>>>> main
 }
