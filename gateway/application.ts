@@ -52,6 +52,8 @@ export type ApplicationParts = {
   readonly httpSse: ReturnType<typeof createHttpSse>;
   readonly webSockets: ReturnType<typeof createWebSockets>;
   readonly maxBodyBytes: number;
+  /** Cut from paths before they come here; what is told to clients has to name it. */
+  readonly pathPrefix: string;
   readonly log: Log;
   /** Answers of the routes that are neither MCP nor registry, by route id: to anybody, and to a principal. */
   readonly open: Readonly<Record<string, () => RestResponse | Promise<RestResponse>>>;
@@ -137,7 +139,9 @@ export function createApplication(parts: ApplicationParts): Application {
     if (route.area !== "mcp") {
       background(
         sink,
-        answer(sink, route, request, () => parts.registry.handle(route, params, request, principal)),
+        answer(sink, route, request, async () =>
+          placed(await parts.registry.handle(route, params, request, principal), parts.pathPrefix),
+        ),
       );
       return;
     }
@@ -158,7 +162,7 @@ export function createApplication(parts: ApplicationParts): Application {
       case "sse": {
         const { scope } = endpoint;
         const path = scope.kind === "server" ? `/servers/${encodeURIComponent(params.id ?? "")}/message` : "/message";
-        background(sink, httpSse.openStream(endpoint, request, path, sink));
+        background(sink, httpSse.openStream(endpoint, request, `${parts.pathPrefix}${path}`, sink));
         return;
       }
       case "message":
@@ -334,6 +338,13 @@ function isNewWork({ method, body }: GatewayRequest, strictly: boolean): boolean
 }
 
 /** A whole answer, marked with who may keep it. */
+/** Where something new is, as clients have to ask for it. */
+function placed(response: RestResponse, pathPrefix: string): RestResponse {
+  const location = response.headers?.location;
+  if (location === undefined || pathPrefix === "") return response;
+  return { ...response, headers: { ...response.headers, location: `${pathPrefix}${location}` } };
+}
+
 async function answer(
   sink: ResponseSink,
   route: HttpRoute,

@@ -143,7 +143,7 @@ function operation(route: Route, method: string) {
 }
 
 /** The whole document as JSON data; `version` is the program's. */
-export function openApiDocument(version: string) {
+export function openApiDocument(version: string, pathPrefix = "") {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes.filter(({ internal }) => internal !== true)) {
     const entry = paths[route.path] ?? {};
@@ -159,6 +159,7 @@ export function openApiDocument(version: string) {
   return {
     openapi: "3.1.0",
     info: { title: "mcp-stack", version, description: "An MCP gateway: registry of upstreams and virtual servers." },
+    servers: [{ url: pathPrefix === "" ? "/" : pathPrefix }],
     paths,
     components: { schemas, securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } },
     security: [{ bearer: [] }],

@@ -2,13 +2,14 @@
  * One JSON-RPC message sent by POST and everything that comes back for it: JSON, an event stream (resumed where the upstream
  * gave event ids, MCP 2025-11-25 transports), 202, or an error status. It decides when the answer is complete and drops what follows.
  */
-import type { IncomingHttpHeaders } from "node:http";
+
 import { Fault } from "../../contract/errors.ts";
 import { type Envelope, elements, scanJson, scanMessage, skipSpace, sliceAt, valueAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { networkFault, protocolFault, redirectFault, statusFault, timeoutFault, tooLargeFault } from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 import { first, isMalformedNotification, mediaType, sameId, scanned, shortError } from "./messages.ts";
 import type { PoolPair } from "./origins.ts";
 import { SseParser } from "./sse-parser.ts";
@@ -35,14 +36,14 @@ export type Sending = {
   readonly limitMs?: number | undefined;
   /** Headers for GET with Last-Event-ID; absent where streams cannot be resumed (modern era). */
   readonly resumeHeaders?: readonly string[] | undefined;
-  readonly onHead?: ((status: number, headers: IncomingHttpHeaders) => void) | undefined;
+  readonly onHead?: ((status: number, headers: AnswerHeaders) => void) | undefined;
   /** An error status with its body, before it is reported; true = the caller takes over and nothing more is called. */
   readonly onRefused?: ((refusal: Refusal) => boolean) | undefined;
 };
 
 export type Refusal = {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: AnswerHeaders;
   readonly body: Buffer;
   /** The envelope of the body when it is a JSON-RPC message. */
   readonly envelope: Envelope | undefined;
@@ -72,7 +73,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   #retryTimer: NodeJS.Timeout | undefined;
   #mode: Mode = "head";
   #status = 0;
-  #headers: IncomingHttpHeaders = {};
+  #headers: AnswerHeaders = {};
   #chunks: Buffer[] = [];
   #bytes = 0;
   #parser: SseParser | undefined;
@@ -128,7 +129,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     this.#fail(timeoutFault(target, method, limitMs > 0 ? limitMs : target.requestTimeoutMs));
   }
 
-  head(status: number, headers: IncomingHttpHeaders): void {
+  head(status: number, headers: AnswerHeaders): void {
     this.#status = status;
     this.#headers = headers;
     if (this.#resumptions === 0) this.#plan.onHead?.(status, headers);
