@@ -17,7 +17,7 @@ import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
-import { type Log, METRICS_CONTENT_TYPE, type Metrics } from "./telemetry/index.ts";
+import { type Log, METRICS_CONTENT_TYPE } from "./telemetry/index.ts";
 import {
   createEdge,
   createHttpSse,
@@ -38,17 +38,31 @@ type EngineInput = {
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
   readonly federation: Federation;
-  readonly metrics: Metrics;
   readonly observe: ReturnType<typeof measures>;
   readonly admission: Admission;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
   readonly identityOf: (principal: Principal) => string;
+  readonly workerId: string;
+  /** Other event loops listen on the same port. */
+  readonly reusePort: boolean;
+  /** The answer to a scrape. */
+  readonly metricsText: () => string | Promise<string>;
+};
+
+export type StartedEngine = {
+  readonly engine: ServerEngine;
+  /** Requests that were let in so far, probes apart. */
+  served(): number;
+  /** The gateway ends: new work is refused, streams end. */
+  drain(): void;
+  /** Another worker takes over: streams end, so that their clients go there; what still comes is served. */
+  handOver(): void;
 };
 
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
-export function startEngine(input: EngineInput): { engine: ServerEngine; drain(): void } {
+export function startEngine(input: EngineInput): StartedEngine {
   const { settings, log, teardown, sessions, observe, admission } = input;
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
@@ -95,19 +109,27 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
   const engine = engines[settings.HTTP_SERVER](
-    engineOptions(settings, false, (event, fields) => log.warn(event, fields)),
+    engineOptions(settings, input.reusePort, (event, fields) => log.warn(event, fields)),
     application,
   );
+  const handOver = () => {
+    sessions.conversations.drain();
+    sessions.takeover.letGoAll();
+    httpSse.drain();
+    webSockets.drain();
+  };
   return {
     engine,
+    served() {
+      const { call, list, control, stream } = admission.gauges().admitted;
+      return call + list + control + stream;
+    },
     drain() {
       admission.drain();
-      sessions.conversations.drain();
-      sessions.takeover.letGoAll();
-      httpSse.drain();
-      webSockets.drain();
+      handOver();
       input.store.releaseIdle();
     },
+    handOver,
   };
 }
 
@@ -122,7 +144,7 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) {
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }: EngineInput) {
   const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
@@ -133,14 +155,15 @@ function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) 
         version: VERSION,
         engine: settings.HTTP_SERVER,
         node: process.version,
+        worker: workerId,
         settingsFingerprint: fingerprint,
         protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
       },
     }),
-    metrics: () => ({
+    metrics: async () => ({
       status: 200,
       headers: { "content-type": METRICS_CONTENT_TYPE },
-      body: metrics.render(),
+      body: await metricsText(),
     }),
     openapi: () => ({ status: 200, body: openApi }),
   };

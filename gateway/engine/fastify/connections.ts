@@ -123,9 +123,9 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
       if (isReady) begin(socket);
       else ready.then(() => begin(socket));
     },
-    async drain(deadlineMs) {
+    async drain(deadlineMs, idleMs = 0) {
       isDraining = true;
-      const cut = await inFlight.settle(deadlineMs);
+      const cut = await inFlight.drain(deadlineMs, idleMs);
       server.closeIdleConnections();
       return { cut };
     },

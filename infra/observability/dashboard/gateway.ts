@@ -70,7 +70,7 @@ function processPanels(plan: Plan, { own, replica, gatewayUp }: Series): readonl
       description: "Of the worst worker of a replica; half the shortest timeout that it keeps is too much.",
       unit: "s",
       queries: [
-        { expr: `max by (${replica}) (${own("nodejs_eventloop_delay_seconds", { quantile: "0.99" })})`, legend },
+        { expr: `max by (${replica}) (${own("nodejs_eventloop_delay_seconds", { percentile: "p99" })})`, legend },
       ],
       limit: { value: shortestTimeout(plan) / 2, name: "half the shortest timeout" },
     },
