@@ -19,7 +19,12 @@ export type Told = {
 };
 
 /** One connection that is kept. */
-export type Conversation = { ask(asked: Asked): Promise<Told>; close(): void };
+export type Conversation = {
+  ask(asked: Asked): Promise<Told>;
+  /** All bytes that came, where they can be read. */
+  raw?(): string;
+  close(): void;
+};
 
 export type Way = {
   readonly title: string;
@@ -78,6 +83,7 @@ function http1(title: string, engine: EngineName, spell: Spelling): Way {
           }
           return told(answer.status, answer.headers, answer.body);
         },
+        raw: () => client.raw.text(),
         close: () => void client.raw.socket.destroy(),
       };
     },
