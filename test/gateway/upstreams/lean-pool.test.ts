@@ -455,6 +455,20 @@ describe("giving up", () => {
   });
 });
 
+describe("a receiver that breaks", () => {
+  it.each(["head", "data", "end"] as const)("in %s fails its own call only", async (where) => {
+    const { origin } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    const caller = new Caller(pair);
+    caller[where] = () => {
+      throw new TypeError("broken");
+    };
+    expect(await caller.over.promise).toMatchObject({ error: "TypeError", begun: true });
+    expect(await call(pair)).toEqual(fine("x"));
+    expect(pair.calls).toBe(0);
+  });
+});
+
 describe("closing", () => {
   it("lets calls under way and waiting finish when the pools are retired", async () => {
     const held: Visit[] = [];
