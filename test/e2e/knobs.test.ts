@@ -16,6 +16,7 @@ import {
   type Certificates,
   freePort,
   type Gateway,
+  type GatewayOptions,
   makeCertificates,
   send,
   startGateway,
