@@ -48,7 +48,7 @@ export async function startGateway(
 ): Promise<Gateway> {
   const data = env.DATA_DIR ?? (await mkdtemp(join(parent, `${engine}-`)));
   const settings = { ...SETTINGS, HTTP_SERVER: engine, DATA_DIR: data, ...env };
-  const part = start(UNDER_TEST, process.execPath, [CLI, "serve", "--first-run", "--port", "0", "--json"], {
+  const part = start(UNDER_TEST, process.execPath, [CLI, "serve", "--port", "0", "--json"], {
     env: settings,
   });
   try {

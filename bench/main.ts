@@ -1,8 +1,12 @@
 /**
  * `npm run bench`: what the gateway costs, engine by engine, as ratios to nginx as a plain proxy, and what it costs besides. Each section
- * measures one thing; `--only NAME` runs one of them, `--write` puts the tables into docs/performance.md.
+ * measures one thing; `--only NAME` runs one of them, `--write` puts the tables into docs/performance.md. All of them together take about
+ * twelve minutes on a machine that does nothing else.
  */
-import { cpus } from "node:os";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pinned } from "./machine.ts";
 import { nginxVersion } from "./nginx.ts";
@@ -39,7 +43,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string", multiple: true },
     write: { type: "boolean", default: false },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "2" },
     varied: { type: "boolean", default: false },
     peers: { type: "string" },
@@ -56,12 +60,14 @@ for (const name of chosen)
 /** Of the section at hand. */
 let failures: string[] = [];
 let staged: Promise<Stage> | undefined;
+const directory = await mkdtemp(join(tmpdir(), "mcp-stack-bench-"));
 const course: Course = {
+  directory,
   rounds: wholeOf("rounds"),
   seconds: wholeOf("seconds"),
   varied: values.varied,
   peers: values.peers,
-  overloadSeconds: wholeOf("overload-seconds", values.only?.join() === "overload" ? "60" : "15"),
+  overloadSeconds: wholeOf("overload-seconds", values.only?.join() === "overload" ? "60" : "10"),
   say: (line) => process.stderr.write(`${line}\n`),
   failed(what, error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -69,7 +75,7 @@ const course: Course = {
     course.say(`FAILED ${failures.at(-1)}`);
   },
   stage: () => {
-    staged ??= setStage();
+    staged ??= setStage(directory);
     return staged;
   },
 };
@@ -105,13 +111,17 @@ async function runSection(section: Section): Promise<void> {
   if (text === "") return;
   const failed = failures.length === 0 ? "" : `\n\nFailed: ${failures.join("; ")}.`;
   const whole = `${provenance(section)}\n\n${text}${failed}`;
-  process.stdout.write(`## ${section.heading}\n\n${whole}\n\n`);
+  const heading = section.heading + (values.varied ? ", no two requests alike" : "");
+  process.stdout.write(`## ${heading}\n\n${whole}\n\n`);
   // Written one by one: what comes later may be interrupted.
-  if (values.write) await writeSections({ [section.heading]: whole });
+  if (values.write) await writeSections({ [heading]: whole });
 }
 
+// What was started is killed with this process (machine.ts), however it ends.
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 try {
   for (const section of SECTIONS) if (chosen.includes(section.name)) await runSection(section);
 } finally {
-  await (await staged)?.close();
+  await (await staged?.catch(() => undefined))?.close();
 }

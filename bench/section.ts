@@ -7,6 +7,8 @@ export type Course = Pace & {
   readonly peers: string | undefined;
   /** Of the overload, for each engine. */
   readonly overloadSeconds: number;
+  /** For what only the run needs; it is gone afterwards. */
+  readonly directory: string;
   /** As long as the run takes; started when the first section needs it. */
   stage(): Promise<Stage>;
 };

@@ -1,7 +1,4 @@
 /** What most sections measure, started once: the upstream, nginx in front of it, and a gateway of each engine that this version has. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { ENGINES, type Gateway, knowsEngine, openSessions, register, startGateway } from "./gateway.ts";
 import { type Nginx, startNginx } from "./nginx.ts";
 import { call, legacyShot, type Shot } from "./requests.ts";
@@ -15,7 +12,6 @@ export type Staged = Gateway & {
 };
 
 export type Stage = {
-  readonly directory: string;
   readonly upstream: Upstream;
   readonly nginx: Nginx | undefined;
   readonly gateways: readonly Staged[];
@@ -26,12 +22,10 @@ export type Stage = {
 /** Callers share them; nothing is won by one session's being known. */
 const SESSIONS = 16;
 
-export async function setStage(): Promise<Stage> {
-  const directory = await mkdtemp(join(tmpdir(), "mcp-stack-bench-"));
+export async function setStage(directory: string): Promise<Stage> {
   const ends: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const end of ends.reverse()) await end();
-    await rm(directory, { recursive: true, force: true });
   };
   try {
     const upstream = await startUpstream(directory);
@@ -51,7 +45,7 @@ export async function setStage(): Promise<Stage> {
       ends.push(gateway.part.stop);
       gateways.push(await furnished(gateway, upstream));
     }
-    return { directory, upstream, nginx, gateways, missing, close };
+    return { upstream, nginx, gateways, missing, close };
   } catch (error) {
     await close();
     throw error;

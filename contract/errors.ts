@@ -139,11 +139,16 @@ export const errors = {
     rpc: -32603,
     message: "{host}:{port} is in use by another process (HOST, PORT; --port 0 takes a free one)",
   },
+  MCPS_WORKERS: { status: 500, rpc: -32603, message: "The workers cannot be kept running: {reason}" },
   MCPS_TLS_FILE: { status: 500, rpc: -32603, message: "{path} cannot be used ({setting}): {reason}" },
   MCPS_DATA_DIR: { status: 500, rpc: -32603, message: "The data directory {path} cannot be used: {reason} (DATA_DIR)" },
 } as const satisfies Record<string, { status: number; rpc: number; message: string }>;
 
 export type ErrorCode = keyof typeof errors;
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errors, text);
+}
 
 /** A failure with a registered code. `data` goes into the JSON-RPC error's `data`; `upstreamId` is for logs and metrics. */
 export class Fault extends Error {

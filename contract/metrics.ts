@@ -7,6 +7,8 @@ export type MetricDeclaration = {
   readonly help: string;
   /** Upper bounds of a histogram's buckets in `unit`, ascending; +Inf is added. */
   readonly buckets?: readonly number[];
+  /** Of gauges of several processes: their sum, which is the default, or the largest. Everything else is added. */
+  readonly merge?: "sum" | "max";
 };
 
 const LATENCY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -143,6 +145,7 @@ export const metrics = {
     type: "gauge",
     unit: "1",
     labels: ["limit"],
+    merge: "max",
     help: "What the plan says: in_flight_per_worker, streams_per_worker, replicas_max, pool_per_worker.",
   },
   mcp_plan_exceeded_total: {
@@ -156,22 +159,60 @@ export const metrics = {
     type: "gauge",
     unit: "1",
     labels: ["version", "node", "settings"],
+    merge: "max",
     help: "Always 1; the labels say what runs, and `settings` is the same in replicas with the same settings.",
   },
   process_cpu_seconds_total: {
     type: "counter",
     unit: "seconds",
     labels: [],
-    help: "CPU time of this process, user and system.",
+    help: "CPU time, user and system, of all processes that serve.",
   },
-  process_resident_memory_bytes: { type: "gauge", unit: "bytes", labels: [], help: "Resident memory." },
-  process_heap_bytes: { type: "gauge", unit: "bytes", labels: [], help: "Used heap of the JavaScript engine." },
-  process_start_time_seconds: { type: "gauge", unit: "seconds", labels: [], help: "Start as Unix time." },
+  process_resident_memory_bytes: {
+    type: "gauge",
+    unit: "bytes",
+    labels: [],
+    help: "Resident memory of all processes that serve.",
+  },
+  process_heap_bytes: { type: "gauge", unit: "bytes", labels: [], help: "Used heaps of the JavaScript engine." },
+  process_start_time_seconds: {
+    type: "gauge",
+    unit: "seconds",
+    labels: [],
+    merge: "max",
+    help: "Start as Unix time; of several processes, the last start.",
+  },
   nodejs_eventloop_delay_seconds: {
     type: "gauge",
     unit: "seconds",
-    labels: ["quantile"],
-    help: "Event loop delay since the last scrape (0.5, 0.99, max).",
+    labels: ["percentile"],
+    merge: "max",
+    help: "Event loop delay since the last scrape (p50, p99, max); of several event loops, the largest.",
+  },
+  // the processes that serve
+  mcp_workers: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Event loops that serve: processes, or threads of them. One that is being replaced counts until it is gone.",
+  },
+  mcp_worker_respawns_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["reason"],
+    help: "Workers that were started again, by what ended the one before (crash, memory, stuck, start).",
+  },
+  mcp_worker_recycles_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["reason"],
+    help: "Workers that were replaced by a successor in good order, by reason (requests, memory, reload).",
+  },
+  mcp_worker_scrapes_missed_total: {
+    type: "counter",
+    unit: "1",
+    labels: [],
+    help: "Answers of workers that a scrape did not wait for; their counts are those of the scrape before.",
   },
 } as const satisfies Record<string, MetricDeclaration>;
 

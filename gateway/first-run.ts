@@ -24,7 +24,12 @@ function shortPath(path: string): string {
 }
 
 /** The whole text; without `firstRun` only the address, because a service's log is no place for a token. */
-export function firstRunText(ready: Ready, federation: Federation, secrets: Secrets, firstRun: boolean): string {
+export function firstRunText(
+  ready: Omit<Ready, "pid">,
+  federation: Federation,
+  secrets: Secrets,
+  firstRun: boolean,
+): string {
   if (!firstRun) return `mcp-stack is ready at ${ready.mcpUrl}\n`;
   const client = {
     mcpServers: {

@@ -7,26 +7,40 @@ import { migrateDatabase, openStore, type Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import type { Log } from "./telemetry/index.ts";
 
-type Database = { readonly store: Store; readonly isEmbedded: boolean };
+export type Database = {
+  readonly url: string;
+  readonly isEmbedded: boolean;
+  /** Its schema is the one this program needs; otherwise whoever opens it sees to that. */
+  readonly isMigrated: boolean;
+};
 
-/** The configured PostgreSQL, or the embedded one; migrated before anything reads it. */
-export async function openDatabase(
+/** The configured PostgreSQL, or the embedded one, which is started here and always migrated. */
+export async function startDatabase(
   settings: Settings,
   dataDir: string,
-  secrets: Secrets,
+  migrates: boolean,
+  childEnvironment: Readonly<Record<string, string>>,
   log: Log,
   teardown: Teardown,
 ): Promise<Database> {
-  const isEmbedded = settings.DATABASE_URL === undefined;
-  let url = settings.DATABASE_URL ?? "";
-  if (isEmbedded) {
-    const embedded = await startEmbeddedDatabase({ dataDir, log });
-    teardown.add("embedded database", () => embedded.stop());
-    url = embedded.url;
+  if (settings.DATABASE_URL !== undefined) {
+    const database = { url: settings.DATABASE_URL, isEmbedded: false, isMigrated: false };
+    return migrates ? await migrated(database, settings, log) : database;
   }
-  const startTimeoutMs = settings.STARTUP_TIMEOUT * 1000;
-  if (settings.MIGRATE_ON_START || isEmbedded)
-    await migrateDatabase(isEmbedded ? url : (settings.DATABASE_DIRECT_URL ?? url), log, { startTimeoutMs });
+  const embedded = await startEmbeddedDatabase({ dataDir, env: childEnvironment, log });
+  teardown.add("embedded database", () => embedded.stop());
+  return await migrated({ url: embedded.url, isEmbedded: true, isMigrated: false }, settings, log);
+}
+
+/** The store of one worker, on a schema that is migrated by then. */
+export async function openDatabase(
+  database: Database,
+  settings: Settings,
+  secrets: Secrets,
+  log: Log,
+  teardown: Teardown,
+): Promise<Store> {
+  const { url } = await migrated(database, settings, log);
   const store = await openStore({
     url,
     poolSize: settings.DB_POOL_SIZE,
@@ -34,10 +48,18 @@ export async function openDatabase(
     idleTimeoutMs: settings.DB_POOL_IDLE_TIMEOUT * 1000,
     recycleMs: settings.DB_POOL_RECYCLE * 1000,
     queryTimeoutMs: settings.DB_QUERY_TIMEOUT * 1000,
-    startTimeoutMs,
+    startTimeoutMs: settings.STARTUP_TIMEOUT * 1000,
     log,
     sealing: sealerOf(secrets.encryptionSecret, "AUTH_ENCRYPTION_SECRET"),
   });
   teardown.add("store", () => store.close());
-  return { store, isEmbedded };
+  return store;
+}
+
+async function migrated(database: Database, settings: Settings, log: Log): Promise<Database> {
+  const { url, isEmbedded, isMigrated } = database;
+  if (isMigrated || !(settings.MIGRATE_ON_START || isEmbedded)) return database;
+  const direct = isEmbedded ? url : (settings.DATABASE_DIRECT_URL ?? url);
+  await migrateDatabase(direct, log, { startTimeoutMs: settings.STARTUP_TIMEOUT * 1000 });
+  return { ...database, isMigrated: true };
 }

@@ -1,5 +1,4 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import { fault } from "../contract/errors.ts";
 import type { Principal } from "../contract/principal.ts";
 import { IDENTITY_HEADER } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
@@ -7,7 +6,7 @@ import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
-import { type EngineFactory, engines, type ServerEngine } from "./engine/index.ts";
+import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
@@ -18,7 +17,7 @@ import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
-import { type Log, METRICS_CONTENT_TYPE, type Metrics } from "./telemetry/index.ts";
+import { type Log, METRICS_CONTENT_TYPE } from "./telemetry/index.ts";
 import {
   createEdge,
   createHttpSse,
@@ -39,17 +38,31 @@ type EngineInput = {
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
   readonly federation: Federation;
-  readonly metrics: Metrics;
   readonly observe: ReturnType<typeof measures>;
   readonly admission: Admission;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
   readonly identityOf: (principal: Principal) => string;
+  readonly workerId: string;
+  /** Other event loops listen on the same port. */
+  readonly reusePort: boolean;
+  /** The answer to a scrape. */
+  readonly metricsText: () => string | Promise<string>;
+};
+
+export type StartedEngine = {
+  readonly engine: ServerEngine;
+  /** Requests that were let in so far, probes apart. */
+  served(): number;
+  /** The gateway ends: new work is refused, streams end. */
+  drain(): void;
+  /** Another worker takes over: streams end, so that their clients go there; what still comes is served. */
+  handOver(): void;
 };
 
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
-export function startEngine(input: EngineInput): { engine: ServerEngine; drain(): void } {
+export function startEngine(input: EngineInput): StartedEngine {
   const { settings, log, teardown, sessions, observe, admission } = input;
   const keepalive = createKeepalive(settings.SSE_KEEPALIVE_INTERVAL * 1000);
   teardown.add("keepalive", () => keepalive.close());
@@ -95,29 +108,29 @@ export function startEngine(input: EngineInput): { engine: ServerEngine; drain()
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
   });
-  const engine = engineNamed(settings.HTTP_SERVER)(
-    engineOptions(settings, false, (event, fields) => log.warn(event, fields)),
+  const engine = engines[settings.HTTP_SERVER](
+    engineOptions(settings, input.reusePort, (event, fields) => log.warn(event, fields)),
     application,
   );
+  const handOver = () => {
+    sessions.conversations.drain();
+    sessions.takeover.letGoAll();
+    httpSse.drain();
+    webSockets.drain();
+  };
   return {
     engine,
+    served() {
+      const { call, list, control, stream } = admission.gauges().admitted;
+      return call + list + control + stream;
+    },
     drain() {
       admission.drain();
-      sessions.conversations.drain();
-      sessions.takeover.letGoAll();
-      httpSse.drain();
-      webSockets.drain();
+      handOver();
       input.store.releaseIdle();
     },
+    handOver,
   };
-}
-
-function engineNamed(name: Settings["HTTP_SERVER"]): EngineFactory {
-  const there: Partial<Record<typeof name, EngineFactory>> = engines;
-  const found = there[name];
-  if (found !== undefined) return found;
-  const problems = `  HTTP_SERVER is ${JSON.stringify(name)}, this gateway has ${Object.keys(engines).join(", ")}`;
-  throw fault("MCPS_SETTINGS", { count: 1, problems });
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
@@ -131,7 +144,7 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) {
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }: EngineInput) {
   const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
@@ -142,14 +155,15 @@ function ownRoutes({ settings, metrics, fingerprint, identityOf }: EngineInput) 
         version: VERSION,
         engine: settings.HTTP_SERVER,
         node: process.version,
+        worker: workerId,
         settingsFingerprint: fingerprint,
         protocolVersions: [...MODERN_VERSIONS, ...LEGACY_VERSIONS],
       },
     }),
-    metrics: () => ({
+    metrics: async () => ({
       status: 200,
       headers: { "content-type": METRICS_CONTENT_TYPE },
-      body: metrics.render(),
+      body: await metricsText(),
     }),
     openapi: () => ({ status: 200, body: openApi }),
   };

@@ -1,31 +1,29 @@
 /** How a running gateway ends: the first signal drains, the second cuts. Part of the composition root. */
-
-import type { Settings } from "../contract/settings.ts";
 import type { ServerEngine } from "./engine/index.ts";
 import type { Teardown } from "./teardown.ts";
 import type { Log } from "./telemetry/index.ts";
 
-const STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** A group is signalled as a whole and a wrapper forwards what it got: within this time it is the same signal, ms. */
-const SAME_SIGNAL_MS = 500;
+export const SAME_SIGNAL_MS = 500;
 
-/** The next signal to stop, not counting those of the first `deafMs`. */
-function nextSignal(deafMs: number): Promise<NodeJS.Signals> {
+/** The next of these signals, not counting those of the first `deafMs`. */
+export function nextSignal(deafMs: number, signals: readonly NodeJS.Signals[] = STOP_SIGNALS): Promise<NodeJS.Signals> {
   const since = performance.now();
   return new Promise((resolve) => {
     const listener = (signal: NodeJS.Signals) => {
       if (performance.now() - since < deafMs) return;
-      for (const name of STOP_SIGNALS) process.off(name, listener);
+      for (const name of signals) process.off(name, listener);
       resolve(signal);
     };
-    for (const name of STOP_SIGNALS) process.on(name, listener);
+    for (const name of signals) process.on(name, listener);
   });
 }
 
 /** Waits for the first signal, drains, and takes everything down; a second signal cuts at once, a third ends the process as it is. */
 export async function untilStopped(
   running: { readonly engine: ServerEngine; drain(): void },
-  settings: Settings,
+  graceMs: number,
   log: Log,
   teardown: Teardown,
 ): Promise<number> {
@@ -36,7 +34,7 @@ export async function untilStopped(
   });
   log.info("shutting down", { signal });
   running.drain();
-  const drained = running.engine.drain(settings.SHUTDOWN_GRACE * 1000).then((report) => {
+  const drained = running.engine.drain(graceMs).then((report) => {
     if (report.cut > 0) log.warn("requests were cut at the end of the grace", { requests: report.cut });
   });
   await Promise.race([drained, cut]);

@@ -11,17 +11,18 @@ const CONNECTIONS = 64;
 type Pair = { readonly own: Arrived; readonly direct: Arrived };
 
 /** Arrivals at half of what the lane serves at most, each round beside the same rate without anything between. */
-async function atHalfLoad(
-  directory: string,
-  lane: Lane,
-  direct: Lane,
-  course: Course,
-): Promise<{ rate: number; pairs: readonly Pair[] }> {
+async function atHalfLoad(lane: Lane, direct: Lane, course: Course): Promise<{ rate: number; pairs: readonly Pair[] }> {
   const { calls, seconds } = await fireAny({ ...lane, seconds: course.seconds }, lane.expect);
   const rate = calls / seconds / 2;
   const pairs: Pair[] = [];
   const ask = ({ url, shots }: Lane) =>
-    arrive(directory, { url, requests: posted(url, shots), connections: CONNECTIONS, rate, seconds: course.seconds });
+    arrive(course.directory, {
+      url,
+      requests: posted(url, shots),
+      connections: CONNECTIONS,
+      rate,
+      seconds: course.seconds,
+    });
   await ask(lane);
   for (let round = 0; round < course.rounds; round += 1) {
     const pair = { direct: await ask(direct), own: await ask(lane) };
@@ -38,12 +39,11 @@ export const latency: Section = {
   name: "latency",
   heading: "Latency at half load",
   async run(course) {
-    const stage = await course.stage();
-    const [direct, ...lanes] = callLanes(stage, { tool: "echo", connections: CONNECTIONS });
+    const [direct, ...lanes] = callLanes(await course.stage(), { tool: "echo", connections: CONNECTIONS });
     if (direct === undefined) return "";
     const lines = [["through", "calls/s", "p50 ms", "p99 ms", "p50 added", "p99 added"]];
     for (const lane of lanes) {
-      const { rate, pairs } = await atHalfLoad(stage.directory, lane, direct, course);
+      const { rate, pairs } = await atHalfLoad(lane, direct, course);
       const of = (pick: (pair: Pair) => number) => spread(pairs.map(pick), 2);
       lines.push([
         lane.name,

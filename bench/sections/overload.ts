@@ -1,14 +1,14 @@
 /** Ten times what a gateway can serve, from clients that do not wait for each other: what it still serves, and what it says to the others. */
 
 import { httpRequest } from "../../cli/load/messages.ts";
-import { residentMiB } from "../../cli/load/processes.ts";
+import { residentMiB, treeCpuSeconds } from "../../cli/load/processes.ts";
 import { type Arrived, arrive } from "../arrivals.ts";
 import { type Engine, type Gateway, knowsEngine, openSessions, register, startGateway } from "../gateway.ts";
 import { call, legacyShot, posted } from "../requests.ts";
 import { fireAny } from "../rounds.ts";
 import type { Course, Section } from "../section.ts";
 import { median, rows } from "../tables.ts";
-import { echoed, TEXT, type Upstream } from "../upstream.ts";
+import { echoed, startUpstream, TEXT, type Upstream } from "../upstream.ts";
 
 type Case = { readonly engine: Engine /** MAX_IN_FLIGHT; 0 is none. */; readonly cap: number };
 
@@ -27,24 +27,26 @@ type Overload = {
   readonly capacity: number;
   readonly arrived: Arrived;
   readonly health: Arrived;
+  /** Share of its core that the gateway used. */
+  readonly busy: number;
   /** Of the gateway's process, each second. */
   readonly mib: readonly number[];
 };
 
 async function overloaded(
-  directory: string,
   { origin, pid, userToken }: Gateway,
   upstream: Upstream,
-  seconds: number,
+  { directory, overloadSeconds: seconds }: Course,
 ): Promise<Overload> {
   const url = `${origin}/mcp`;
   const sessions = await openSessions(url, userToken, 16);
   const shots = sessions.map((session) => legacyShot(call("legacy__slow", TEXT), userToken, session));
   const calm = { url, shots, connections: AT_ONCE };
   await fireAny({ ...calm, seconds: 2 }, echoed(upstream));
-  const { calls, seconds: took } = await fireAny({ ...calm, seconds: 3 }, echoed(upstream));
-  const capacity = calls / took;
+  const { calls, failures, seconds: took } = await fireAny({ ...calm, seconds: 3 }, echoed(upstream));
+  const capacity = (calls - failures) / took;
   const mib: number[] = [];
+  const [cpu, began] = [treeCpuSeconds(pid) ?? Number.NaN, performance.now()];
   const timer = setInterval(() => mib.push(residentMiB(pid).own), 1000);
   const probe = httpRequest({ url: new URL(`${origin}/health`), token: undefined }, "GET", {});
   try {
@@ -58,7 +60,8 @@ async function overloaded(
       }),
       arrive(directory, { url: origin, requests: [probe], connections: 8, rate: HEALTH_PER_SECOND, seconds }),
     ]);
-    return { capacity, arrived, health, mib };
+    const busy = ((treeCpuSeconds(pid) ?? Number.NaN) - cpu) / ((performance.now() - began) / 1000);
+    return { capacity, arrived, health, busy, mib };
   } finally {
     clearInterval(timer);
   }
@@ -66,12 +69,18 @@ async function overloaded(
 
 const HEAD = [
   ...["engine, cap", "capacity/s", "arrivals/s", "served/s", "of capacity", "refused/s", "failed", "not sent"],
-  ...["served p50 / p99 ms", "refused p99 ms", "health p50 / p99 ms, failed", "MiB after 1/4, at most, at the end"],
+  ...[
+    "served p50 / p99 ms",
+    "refused p99 ms",
+    "health p50 / p99 ms, failed",
+    "of its core",
+    "MiB after 1/4, at most, at the end",
+  ],
 ];
 
 function lineOf(
   { engine, cap }: Case,
-  { capacity, arrived, health, mib }: Overload,
+  { capacity, arrived, health, busy, mib }: Overload,
   seconds: number,
 ): readonly string[] {
   const served = arrived.goodInTime / seconds;
@@ -88,16 +97,17 @@ function lineOf(
     `${arrived.p50Ms.toFixed(0)} / ${arrived.p99Ms.toFixed(0)}`,
     arrived.refused === 0 ? "–" : (arrived.refusedP99Ms?.toFixed(2) ?? "–"),
     `${health.p50Ms.toFixed(1)} / ${health.p99Ms.toFixed(1)}, ${health.failed + health.refused + health.unsent}`,
+    busy.toFixed(2),
     `${median(quarter).toFixed(0)}, ${Math.max(...mib).toFixed(0)}, ${mib.at(-1)?.toFixed(0)}`,
   ];
 }
 
-async function oneCase(one: Case, directory: string, upstream: Upstream, course: Course): Promise<readonly string[]> {
+async function oneCase(one: Case, upstream: Upstream, course: Course): Promise<readonly string[]> {
   const env = { MAX_IN_FLIGHT: String(one.cap), UPSTREAM_CONNECTIONS: String(Math.max(one.cap, AT_ONCE)) };
-  const gateway = await startGateway(directory, one.engine, env);
+  const gateway = await startGateway(course.directory, one.engine, env);
   try {
     await register(gateway, { name: "legacy", url: upstream.url("legacy") });
-    const seen = await overloaded(directory, gateway, upstream, course.overloadSeconds);
+    const seen = await overloaded(gateway, upstream, course);
     course.say(`${one.engine}, cap ${one.cap}: ${JSON.stringify(seen)}`);
     return lineOf(one, seen, course.overloadSeconds);
   } finally {
@@ -109,10 +119,14 @@ export const overload: Section = {
   name: "overload",
   heading: "Overload",
   async run(course) {
-    const { upstream, directory } = await course.stage();
-    if (upstream.language !== "C") return "";
+    const upstream = await startUpstream(course.directory);
     const lines: (readonly string[])[] = [HEAD];
-    for (const one of CASES) if (knowsEngine(one.engine)) lines.push(await oneCase(one, directory, upstream, course));
+    try {
+      if (upstream.language !== "C") return "";
+      for (const one of CASES) if (knowsEngine(one.engine)) lines.push(await oneCase(one, upstream, course));
+    } finally {
+      await upstream.stop();
+    }
     return `A tool that takes 50 ms, ${AT_ONCE} calls at once: by the cap, or without one by the connections to the upstream. The capacity is what ${AT_ONCE} clients get
 that wait for their answers; then ${TIMES} times as many calls arrive for ${course.overloadSeconds} s over ${CONNECTIONS} connections. "Served" are those answered before the end, "not
 sent" those that found no free connection. \`/health\` is asked ${HEALTH_PER_SECOND} times a second by a process of its own.

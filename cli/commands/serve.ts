@@ -36,11 +36,13 @@ export const command: Command = {
       PROCESSES_FILE: given.processes,
     };
     const planned = given["first-run"] === true ? await planMachine() : undefined;
-    const loaded = loadSettings({
-      cli,
-      ...(name === undefined ? {} : { process: await namedProcess(name) }),
-      ...(planned === undefined ? {} : { planned: planned.settings }),
-    });
+    const load = async () =>
+      loadSettings({
+        cli,
+        ...(name === undefined ? {} : { process: await namedProcess(name) }),
+        ...(planned === undefined ? {} : { planned: planned.settings }),
+      });
+    const loaded = await load();
     if (given["print-settings"] === true) {
       process.stdout.write(printSettings(loaded.settings, loaded.provenance));
       return 0;
@@ -48,7 +50,7 @@ export const command: Command = {
     sizeThreadPool(loaded.settings);
     if (given["first-run"] === true && given.json !== true) process.stdout.write(planned?.text ?? NO_PLAN);
     const { serve } = await import("../../gateway/main.ts");
-    return await serve({ loaded, json: given.json === true, firstRun: given["first-run"] === true });
+    return await serve({ loaded, reload: load, json: given.json === true, firstRun: given["first-run"] === true });
   },
 };
 

@@ -6,12 +6,14 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { fault } from "../../contract/errors.ts";
-import type { Address, ConnectionServer, EngineOptions, ServerEngine } from "./engine.ts";
+import type { Address, ConnectionServer, DrainReport, EngineOptions, ServerEngine } from "./engine.ts";
 import { lookForPreface } from "./preface.ts";
 import { refuseConnection } from "./refuse-connection.ts";
 import { openSecureDoor, type SecureDoor } from "./tls.ts";
 
 const SOMAXCONN = "/proc/sys/net/core/somaxconn";
+/** A connection that nothing comes on for so long is closed when its worker retires, ms: who means to use it would have. */
+const RETIRED_IDLE_MS = 2_000;
 
 export type Spoken = {
   readonly http1: ConnectionServer;
@@ -26,11 +28,16 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
   /** All of them, those that no protocol has yet included. */
   const sockets = new Set<Socket>();
   let secure: SecureDoor | undefined;
+  /** Resolved when the last connection closes; counts once nothing is accepted any more. */
+  let emptied = Promise.withResolvers<void>();
 
   function keep(socket: Socket): void {
     sockets.add(socket);
     socket.on("error", ignore);
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0) emptied.resolve();
+    });
   }
 
   function acceptPlain(socket: Socket): void {
@@ -94,6 +101,12 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
     return servers.splice(0).map((server) => new Promise((resolve) => server.close(() => resolve())));
   }
 
+  async function drained(deadlineMs: number, idleMs: number): Promise<DrainReport> {
+    const { http1, http2 } = spoken;
+    const [one, two] = await Promise.all([http1.drain(deadlineMs, idleMs), http2.drain(deadlineMs, idleMs)]);
+    return { cut: one.cut + two.cut };
+  }
+
   return {
     async listen() {
       await warnOfBacklog(options);
@@ -114,9 +127,16 @@ export function createDoor(options: EngineOptions, spoken: Spoken): ServerEngine
      * while it drains is told so instead of being turned away without a word.
      */
     async drain(deadlineMs) {
-      const [one, two] = await Promise.all([spoken.http1.drain(deadlineMs), spoken.http2.drain(deadlineMs)]);
+      const report = await drained(deadlineMs, 0);
       void shut();
-      return { cut: one.cut + two.cut };
+      return report;
+    },
+    async retire(deadlineMs) {
+      void shut();
+      emptied = Promise.withResolvers();
+      if (sockets.size === 0) return { cut: 0 };
+      const left = emptied.promise.then(() => ({ cut: 0 }));
+      return await Promise.race([left, drained(deadlineMs, RETIRED_IDLE_MS)]);
     },
     async close() {
       const closed = shut();

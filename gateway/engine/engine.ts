@@ -20,6 +20,11 @@ export interface ServerEngine {
    * new work by then; close() cuts what is left.
    */
   drain(deadlineMs: number): Promise<DrainReport>;
+  /**
+   * Another worker listens on the port from now on: accepts nothing more, serves what comes on the connections there are, and makes
+   * each answer the last one of its connection. Resolves when no connection is left, or at the deadline.
+   */
+  retire(deadlineMs: number): Promise<DrainReport>;
   /** Idempotent; cuts everything. */
   close(): Promise<void>;
 }
@@ -67,8 +72,11 @@ export type EngineFactory = (options: EngineOptions, application: Application) =
  */
 export interface ConnectionServer {
   accept(socket: Socket): void;
-  /** As of ServerEngine: answers from now on are the last ones of their connections. */
-  drain(deadlineMs: number): Promise<DrainReport>;
+  /**
+   * As of ServerEngine: answers from now on are the last ones of their connections. Connections on which nothing is in flight are closed
+   * at the end, but not before `idleMs` (default 0) have passed: a request may be on its way on them.
+   */
+  drain(deadlineMs: number, idleMs?: number): Promise<DrainReport>;
   /** Idempotent; cuts everything. */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** Requests that have no whole answer yet, and the wait for the last of them. */
+import { setTimeout as pause } from "node:timers/promises";
 
 export class InFlight {
   #count = 0;
@@ -28,5 +29,14 @@ export class InFlight {
       };
     });
     return this.#count;
+  }
+
+  /** As settle, but not before `idleMs` have passed: what comes meanwhile is waited for too. */
+  async drain(deadlineMs: number, idleMs: number): Promise<number> {
+    const end = performance.now() + deadlineMs;
+    const cut = await this.settle(deadlineMs);
+    if (idleMs === 0 || cut > 0) return cut;
+    await pause(Math.min(idleMs, deadlineMs), undefined, { ref: false });
+    return await this.settle(Math.max(0, end - performance.now()));
   }
 }

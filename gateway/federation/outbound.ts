@@ -1,14 +1,16 @@
 /** A caller's request as its upstream's era wants it. Same era: the caller's bytes with a few edits. Other era: translated. */
 import {
+  type Edit,
   type Envelope,
+  legacyEdits,
   memberAt,
+  modernEdits,
   requestEdits,
   requestMessage,
   setMember,
   splice,
   stringAt,
   withModernMeta,
-  withoutModernMeta,
 } from "../mcp/index.ts";
 import type { OutboundMessage, UpstreamProfile } from "../upstreams/index.ts";
 import { checkParamHeaders } from "./param-headers.ts";
@@ -28,17 +30,13 @@ export function outbound(
   id: string,
   timeoutMs: number,
 ): OutboundMessage {
-  const sameEra = caller.era === profile.era;
   const inHeaders = route.upstream.headerParams.get(route.target?.value ?? "");
   if (inHeaders !== undefined && caller.paramHeaders !== undefined && profile.era === "legacy")
     checkParamHeaders(inHeaders, body, envelope, caller.paramHeaders);
-  const named = sameEra
-    ? editedBytes(body, envelope, route, id)
-    : translatedBytes(body, envelope, caller, route, profile, id);
   // Mcp-Name repeats what the request names; the tasks extension names a task (MCP 2026-07-28 transports).
   const isModern = profile.era === "modern";
   return {
-    body: named,
+    body: editedBytes(body, envelope, caller, route, profile, id),
     id,
     method: envelope.method,
     era: profile.era,
@@ -59,26 +57,8 @@ function taskOf(body: Buffer, envelope: Envelope): string | undefined {
   return envelope.method.startsWith("tasks/") ? stringAt(body, memberAt(body, envelope.params, "taskId")) : undefined;
 }
 
-function editedBytes(body: Buffer, envelope: Envelope, route: Route, id: string): Buffer {
-  const edits = requestEdits(body, envelope, id, route.target?.changed === true ? route.target : undefined);
-  if (route.ref !== undefined && envelope.params !== undefined)
-    edits.push(setMember(body, envelope.params, "ref", route.ref));
-  return splice(body, edits);
-}
-
-/** The params of a request with name, ref and progress token as the upstream wants them; undefined when there are none. */
-function namedParams(body: Buffer, envelope: Envelope, route: Route, id: string): Buffer | undefined {
-  if (envelope.params === undefined) return undefined;
-  let params: Buffer = Buffer.from(body.subarray(envelope.params.start, envelope.params.end));
-  const whole = () => ({ start: 0, end: params.length });
-  if (route.target?.changed === true)
-    params = splice(params, [setMember(params, whole(), route.target.key, route.target.text)]);
-  if (route.ref !== undefined) params = splice(params, [setMember(params, whole(), "ref", route.ref)]);
-  const token = memberAt(params, memberAt(params, whole(), "_meta"), "progressToken");
-  return token === undefined ? params : splice(params, [{ ...token, text: id }]);
-}
-
-function translatedBytes(
+/** The caller's bytes with what has to change: id, name, reference, progress token, and what only one of the eras knows. */
+function editedBytes(
   body: Buffer,
   envelope: Envelope,
   caller: Caller,
@@ -86,13 +66,21 @@ function translatedBytes(
   profile: UpstreamProfile,
   id: string,
 ): Buffer {
-  const params = namedParams(body, envelope, route, id);
-  if (profile.era === "legacy")
-    return requestMessage(id, envelope.method, params === undefined ? undefined : withoutModernMeta(params));
-  return requestMessage(
-    id,
-    envelope.method,
-    withModernMeta(params, { ...caller.identity, protocolVersion: profile.protocolVersion }),
+  const edits = requestEdits(body, envelope, id, route.target?.changed === true ? route.target : undefined);
+  if (route.ref !== undefined && envelope.params !== undefined)
+    edits.push(setMember(body, envelope.params, "ref", route.ref));
+  if (caller.era !== profile.era) edits.push(...translation(body, envelope, caller, profile));
+  return splice(body, edits);
+}
+
+function translation(body: Buffer, envelope: Envelope, caller: Caller, profile: UpstreamProfile): Edit[] {
+  if (profile.era === "legacy") return legacyEdits(body, envelope);
+  const { protocolVersion } = profile;
+  const { identity } = caller;
+  return modernEdits(
+    body,
+    envelope,
+    identity.protocolVersion === protocolVersion ? identity : { ...identity, protocolVersion },
   );
 }
 

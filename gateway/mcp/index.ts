@@ -2,6 +2,7 @@ export * from "./cursors.ts";
 export * from "./envelope.ts";
 export * from "./json.ts";
 export * from "./messages.ts";
+export * from "./meta.ts";
 export * from "./names.ts";
 export * from "./rewrite.ts";
 export * from "./splice.ts";

@@ -45,6 +45,8 @@ export class Found {
   readonly #spans: Int32Array;
   /** The first key that stands twice, or -1: the first of both values is the one noted. */
   twice = -1;
+  /** Members of the object, whatever their keys. */
+  members = 0;
 
   constructor(keys: Keys) {
     this.#spans = new Int32Array(keys.list.length * 2).fill(-1);
@@ -53,6 +55,7 @@ export class Found {
   clear(): void {
     this.#spans.fill(-1);
     this.twice = -1;
+    this.members = 0;
   }
 
   note(place: number, start: number, end: number): void {
@@ -107,6 +110,7 @@ export function scanObject(bytes: Buffer, at: number, depth: number, keys: Keys,
     const end = isInner
       ? scanObject(bytes, start, depth + 1, inner.keys, inner.found)
       : skipValue(bytes, start, depth + 1);
+    found.members++;
     if (place >= 0) found.note(place, start, end);
     pos = skipSpace(bytes, end);
     if (bytes[pos] === CLOSE_BRACE) return pos + 1;

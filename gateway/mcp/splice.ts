@@ -1,5 +1,5 @@
 /** Edits of JSON in place: what is not edited is copied as it stands, byte for byte. */
-import { isObject, JsonError, memberAt, members, type Span, skipSpace } from "./json.ts";
+import { isObject, JsonError, MemberWalk, memberAt, type Span, skipSpace } from "./json.ts";
 
 const CLOSE_BRACE = 0x7d;
 
@@ -95,12 +95,24 @@ export function setMember(bytes: Buffer, object: Span, key: string, value: strin
   return insertMembers(bytes, object, [[key, value]]);
 }
 
-/** Edits that remove every member with one of these keys, with its comma. */
+/** Edits that remove every member with one of these keys, with its comma; what stays is not touched. */
 export function removeMembers(bytes: Buffer, object: Span, keys: readonly string[]): Edit[] {
-  const all = members(bytes, object);
-  const kept = all.filter((member) => !keys.includes(member.key));
-  if (kept.length === all.length) return [];
-  const text = kept.map((member) => bytes.subarray(member.keyStart, member.value.end));
-  const joined = Buffer.concat(text.flatMap((part, index) => (index === 0 ? [part] : [Buffer.from(","), part])));
-  return [{ start: object.start + 1, end: object.end - 1, text: joined }];
+  const edits: Edit[] = [];
+  const walk = new MemberWalk(bytes, object);
+  let keptEnd = -1;
+  // Members to go that stand next to each other go together.
+  let runStart = -1;
+  let lastEnd = -1;
+  while (walk.next()) {
+    lastEnd = walk.end;
+    if (keys.some((key) => walk.keyIs(key))) {
+      if (runStart < 0) runStart = walk.keyStart;
+      continue;
+    }
+    if (runStart >= 0) edits.push({ start: runStart, end: walk.keyStart, text: "" });
+    runStart = -1;
+    keptEnd = walk.end;
+  }
+  if (runStart >= 0) edits.push({ start: keptEnd < 0 ? runStart : keptEnd, end: lastEnd, text: "" });
+  return edits;
 }

@@ -3,7 +3,9 @@
  * happens between two messages is decided in federation.
  */
 import type { Envelope } from "./envelope.ts";
-import { isObject, memberAt, type Span, stringAt } from "./json.ts";
+import { isObject, JsonError, memberAt, type Span, stringAt } from "./json.ts";
+import { metaOf } from "./meta.ts";
+import { Found, Keys, scanObject } from "./scan.ts";
 import { type Edit, insertMembers, removeMembers, setMember, splice } from "./splice.ts";
 import { CACHEABLE_METHODS, META } from "./versions.ts";
 
@@ -18,52 +20,113 @@ export type ModernIdentity = {
 /** The params object with the modern `_meta` members set; `params` is raw JSON or undefined. */
 export function withModernMeta(params: Buffer | undefined, identity: ModernIdentity): Buffer {
   const bytes = params ?? Buffer.from("{}");
-  const root = { start: 0, end: bytes.length };
+  const root = whole(bytes);
+  const meta = memberAt(bytes, root, "_meta");
+  let metaBytes: Buffer =
+    meta === undefined || !isObject(bytes, meta) ? Buffer.from("{}") : bytes.subarray(meta.start, meta.end);
+  for (const [key, value] of fieldList(identity))
+    metaBytes = splice(metaBytes, [setMember(metaBytes, whole(metaBytes), key, value)]);
+  return splice(bytes, [setMember(bytes, root, "_meta", metaBytes)]);
+}
+
+const MODERN_KEYS = [META.protocolVersion, META.clientCapabilities, META.clientInfo, META.logLevel];
+
+/** Edits that take out of a request what only the modern era knows. An emptied `_meta` goes with it. */
+export function legacyEdits(bytes: Buffer, envelope: Envelope): Edit[] {
+  const { params, routing } = envelope;
+  if (params === undefined) return [];
+  const keys: string[] = [];
+  if (routing.inputResponses !== undefined) keys.push("inputResponses");
+  if (routing.requestState !== undefined) keys.push("requestState");
+  const isEmptied = metaOf(bytes, envelope).isModernOnly;
+  if (isEmptied) keys.push("_meta");
+  const edits = keys.length === 0 ? [] : removeMembers(bytes, params, keys);
+  if (routing._meta !== undefined && !isEmptied && isObject(bytes, routing._meta))
+    edits.push(...removeMembers(bytes, routing._meta, MODERN_KEYS));
+  return edits;
+}
+
+/** Edits that give a request the modern `_meta` members, in place of those it has. */
+export function modernEdits(bytes: Buffer, envelope: Envelope, identity: ModernIdentity): Edit[] {
+  const { params, routing, root } = envelope;
+  if (params === undefined) return [insertMembers(bytes, root, [["params", `{"_meta":{${fieldsOf(identity)}}}`]])];
+  const { _meta: meta } = routing;
+  if (meta === undefined) return [insertMembers(bytes, params, [["_meta", `{${fieldsOf(identity)}}`]])];
+  if (!isObject(bytes, meta)) return [{ start: meta.start, end: meta.end, text: `{${fieldsOf(identity)}}` }];
+  const found = metaOf(bytes, envelope);
+  const places = [found.protocolVersion, found.clientCapabilities, found.clientInfo, found.logLevel];
+  const missing: (readonly [string, string | Uint8Array])[] = [];
+  const edits: Edit[] = [];
+  for (const [index, [key, value]] of fieldList(identity).entries()) {
+    const place = places[index];
+    if (place === undefined) missing.push([key, value]);
+    else edits.push({ start: place.start, end: place.end, text: value });
+  }
+  if (missing.length > 0) edits.push(insertMembers(bytes, meta, missing));
+  return edits;
+}
+
+function fieldList(identity: ModernIdentity): [key: string, value: string | Buffer][] {
   const fields: [string, string | Buffer][] = [
     [META.protocolVersion, JSON.stringify(identity.protocolVersion)],
     [META.clientCapabilities, identity.clientCapabilities],
     [META.clientInfo, identity.clientInfo],
   ];
   if (identity.logLevel !== undefined) fields.push([META.logLevel, JSON.stringify(identity.logLevel)]);
-  const meta = memberAt(bytes, root, "_meta");
-  let metaBytes: Buffer =
-    meta === undefined || !isObject(bytes, meta) ? Buffer.from("{}") : bytes.subarray(meta.start, meta.end);
-  for (const [key, value] of fields)
-    metaBytes = splice(metaBytes, [setMember(metaBytes, whole(metaBytes), key, value)]);
-  return splice(bytes, [setMember(bytes, root, "_meta", metaBytes)]);
+  return fields;
 }
 
-/** The params object without what only the modern era knows. An emptied `_meta` goes with it. */
-export function withoutModernMeta(params: Buffer): Buffer {
-  const kept = splice(params, removeMembers(params, whole(params), ["inputResponses", "requestState"]));
-  const meta = memberAt(kept, whole(kept), "_meta");
-  if (meta === undefined || !isObject(kept, meta)) return kept;
-  const inner = kept.subarray(meta.start, meta.end);
-  const modernKeys = [META.protocolVersion, META.clientCapabilities, META.clientInfo, META.logLevel];
-  const reduced = splice(inner, removeMembers(inner, whole(inner), modernKeys));
-  if (/^\{\s*\}$/.test(reduced.toString("latin1"))) return splice(kept, removeMembers(kept, whole(kept), ["_meta"]));
-  return splice(kept, [{ start: meta.start, end: meta.end, text: reduced }]);
-}
+/** By identity: a session has the same one for all its requests. */
+const fieldTexts = new WeakMap<ModernIdentity, string>();
 
-/** A legacy result as a modern one: resultType, the caching fields (nothing known, so never cached), serverInfo in `_meta`. */
-export function modernResult(result: Buffer, method: string, serverInfo: Buffer): Buffer {
-  const missing: [string, string | Buffer][] = [];
-  const root = whole(result);
-  if (memberAt(result, root, "resultType") === undefined) missing.push(["resultType", '"complete"']);
-  if (CACHEABLE_METHODS.has(method)) {
-    if (memberAt(result, root, "ttlMs") === undefined) missing.push(["ttlMs", "0"]);
-    if (memberAt(result, root, "cacheScope") === undefined) missing.push(["cacheScope", '"private"']);
+function fieldsOf(identity: ModernIdentity): string {
+  let text = fieldTexts.get(identity);
+  if (text === undefined) {
+    text = fieldList(identity)
+      .map(([key, value]) => `${JSON.stringify(key)}:${value.toString()}`)
+      .join(",");
+    fieldTexts.set(identity, text);
   }
-  const meta = memberAt(result, root, "_meta");
-  if (meta === undefined)
-    missing.push(["_meta", Buffer.concat([Buffer.from(`{"${META.serverInfo}":`), serverInfo, Buffer.from("}")])]);
-  return splice(result, [insertMembers(result, root, missing)]);
+  return text;
 }
 
-/** A modern result as a legacy one: without the members that only the modern era knows. */
-export function legacyResult(result: Buffer, method: string): Buffer {
+const RESULT = new Keys(["resultType", "ttlMs", "cacheScope", "_meta"]);
+const inResult = new Found(RESULT);
+
+/**
+ * Edits that make a legacy result a modern one: resultType, the caching fields (nothing known, so never cached), serverInfo in `_meta`
+ * where it has none.
+ */
+export function modernResultEdits(bytes: Buffer, result: Span, method: string, serverInfo: Buffer): Edit[] {
+  if (!isObject(bytes, result)) throw new JsonError("a result has to be an object", result.start);
+  inResult.clear();
+  scanObject(bytes, result.start, 0, RESULT, inResult);
+  const isCacheable = CACHEABLE_METHODS.has(method);
+  let text = inResult.has(0) ? "" : '"resultType":"complete",';
+  if (isCacheable && !inResult.has(1)) text += '"ttlMs":0,';
+  if (isCacheable && !inResult.has(2)) text += '"cacheScope":"private",';
+  if (!inResult.has(3)) text += serverMeta(serverInfo);
+  if (text === "") return [];
+  const at = result.start + 1;
+  return [{ start: at, end: at, text: inResult.members === 0 ? text.slice(0, -1) : text }];
+}
+
+const serverMetas = new WeakMap<Buffer, string>();
+
+/** The member with its comma. By the bytes of a profile, which stay. */
+function serverMeta(serverInfo: Buffer): string {
+  let text = serverMetas.get(serverInfo);
+  if (text === undefined) {
+    text = `"_meta":{"${META.serverInfo}":${serverInfo.toString()}},`;
+    serverMetas.set(serverInfo, text);
+  }
+  return text;
+}
+
+/** Edits that take out of a modern result what only the modern era knows. */
+export function legacyResultEdits(bytes: Buffer, result: Span, method: string): Edit[] {
   const keys = CACHEABLE_METHODS.has(method) ? ["resultType", "ttlMs", "cacheScope"] : ["resultType"];
-  return splice(result, removeMembers(result, whole(result), keys));
+  return removeMembers(bytes, result, keys);
 }
 
 /** "complete", "input_required", an extension's word, or undefined when the result says nothing. */
@@ -87,10 +150,8 @@ export function requestEdits(
       span === undefined ? setMember(bytes, envelope.params, target.key, target.text) : replaced(span, target.text),
     );
   }
-  if (envelope.routing._meta !== undefined) {
-    const token = memberAt(bytes, envelope.routing._meta, "progressToken");
-    if (token !== undefined) edits.push(replaced(token, id));
-  }
+  const { progressToken } = metaOf(bytes, envelope);
+  if (progressToken !== undefined) edits.push(replaced(progressToken, id));
   return edits;
 }
 

@@ -71,7 +71,7 @@ export function describeExit(code: number | null, signal: NodeJS.Signals | null)
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }
 
-function isMessage(value: unknown): value is ChildMessage {
+export function isMessage(value: unknown): value is ChildMessage {
   return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
 }
 

@@ -37,6 +37,8 @@ function startFault(error: unknown, path: string): unknown {
 /** Resolves when it answers. Rejects with MCPS_DATA_DIR and the reason when it cannot start, for example because another process has the directory. */
 export async function startEmbeddedDatabase(options: {
   readonly dataDir: string;
+  /** The whole environment of the process; empty by default. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly log: Log;
 }): Promise<EmbeddedDatabase> {
   const directory = join(options.dataDir, "database");
@@ -45,7 +47,7 @@ export async function startEmbeddedDatabase(options: {
   const socketDirectory = fits ? wanted : await mkdtemp(join(tmpdir(), "mcp-stack-db-"));
   const child = superviseChild({
     entry: new URL("./database.ts", import.meta.url),
-    env: {},
+    env: options.env ?? {},
     name: "database",
     log: options.log,
     readyTimeoutMs: READY_TIMEOUT_MS,

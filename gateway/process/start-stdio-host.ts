@@ -17,6 +17,8 @@ export type StdioHostOptions = {
   readonly maxMessageBytes: number;
   /** What the settings room read; only what programs need to run at all is handed on (PATH, HOME, …), never the rest. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** For the host itself, and not for what it runs. */
+  readonly childEnvironment?: Readonly<Record<string, string>>;
   readonly log: Log;
   /** Between closing a child's stdin and SIGTERM, and again until SIGKILL, ms. */
   readonly graceMs?: number;
@@ -56,7 +58,7 @@ export async function startStdioHost(options: StdioHostOptions): Promise<Running
   let groups: readonly number[] = [];
   const child = superviseChild({
     entry: new URL("./stdio-host.ts", import.meta.url),
-    env: baseEnv,
+    env: { ...baseEnv, ...options.childEnvironment },
     name: "stdio-host",
     log,
     readyTimeoutMs: READY_TIMEOUT_MS,

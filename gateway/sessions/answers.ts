@@ -1,11 +1,5 @@
 /** What an upstream's answer says and how it is worded for its caller: outcomes, statuses, errors under another id. */
-import { type Edit, type Envelope, LOG_LEVELS, memberAt, splice } from "../mcp/index.ts";
-
-/** The bytes of a span with edits inside it applied. */
-export function bytesWithin(raw: Buffer, span: { start: number; end: number }, edits: readonly Edit[]): Buffer {
-  const moved = edits.map(({ start, end, text }) => ({ start: start - span.start, end: end - span.start, text }));
-  return splice(raw.subarray(span.start, span.end), moved);
-}
+import { type Edit, type Envelope, LOG_LEVELS, memberAt } from "../mcp/index.ts";
 
 export function errorWith(id: Buffer, error: Buffer): Buffer {
   return Buffer.concat([Buffer.from('{"jsonrpc":"2.0","id":'), id, Buffer.from(',"error":'), error, Buffer.from("}")]);

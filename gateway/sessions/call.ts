@@ -6,25 +6,28 @@ import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../contract/errors.ts";
 import { type Caller, errorOf, outbound, protocolFault, type Route, type View } from "../federation/index.ts";
 import {
+  type Edit,
   type Envelope,
   errorMessage,
   INPUT_METHODS,
-  legacyResult,
+  legacyResultEdits,
   memberAt,
-  modernResult,
+  metaOf,
+  modernResultEdits,
   notificationMessage,
   prefixUri,
   requestMessage,
   resultMessage,
   resultType,
   resultUriEdits,
+  type Span,
   scanMessage,
   splice,
   stringAt,
   updatedUriEdits,
 } from "../mcp/index.ts";
 import type { Exchange, ReplySink, UpstreamProfile } from "../upstreams/index.ts";
-import { bytesWithin, codeEdit, errorWith, isLoudEnough, modernStatus, outcomeOf, outcomeOfError } from "./answers.ts";
+import { codeEdit, errorWith, isLoudEnough, modernStatus, outcomeOf, outcomeOfError } from "./answers.ts";
 import type { Asks } from "./asks.ts";
 import type { Questions } from "./questions.ts";
 import { askedCapability } from "./questions.ts";
@@ -119,7 +122,7 @@ export class Call implements ReplySink {
   }
 
   adoptProgress(body: Buffer, envelope: Envelope): void {
-    const token = memberAt(body, envelope.routing._meta, "progressToken");
+    const token = metaOf(body, envelope).progressToken;
     this.progressToken = token === undefined ? undefined : body.subarray(token.start, token.end);
   }
 
@@ -273,17 +276,18 @@ export class Call implements ReplySink {
       return;
     }
     const rewrite = this.prefixing();
-    const uris = rewrite === undefined ? [] : resultUriEdits(raw, result, asked.method, rewrite);
-    if (caller.era === profile.era) {
-      this.finish(splice(raw, [{ ...envelope.id, text: this.clientId }, ...uris]), 200, outcomeOf(raw, envelope));
-      return;
-    }
-    const bytes = bytesWithin(raw, result, uris);
-    const translated =
-      caller.era === "modern"
-        ? modernResult(bytes, asked.method, profile.serverInfo)
-        : legacyResult(bytes, asked.method);
-    this.finish(resultMessage(this.clientId, translated), 200, outcomeOf(raw, envelope));
+    const edits = rewrite === undefined ? [] : resultUriEdits(raw, result, asked.method, rewrite);
+    const { start, end } = envelope.id;
+    edits.push({ start, end, text: this.clientId });
+    if (caller.era !== profile.era) edits.push(...this.translation(raw, result, profile));
+    this.finish(splice(raw, edits), 200, outcomeOf(raw, envelope));
+  }
+
+  private translation(raw: Buffer, result: Span, { serverInfo }: UpstreamProfile): Edit[] {
+    const { caller, envelope } = this.spec;
+    return caller.era === "modern"
+      ? modernResultEdits(raw, result, envelope.method, serverInfo)
+      : legacyResultEdits(raw, result, envelope.method);
   }
 
   private receiveError(raw: Buffer, envelope: Envelope, status: number): void {

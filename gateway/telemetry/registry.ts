@@ -1,8 +1,9 @@
 /**
  * The metric registry, typed by the declarations. A hot path asks once for a handle (`counter`, `histogram`) and then adds to a
- * number; no object is made per event. Rendered as Prometheus text 0.0.4.
+ * number; no object is made per event.
  */
 import { type LabelValues, type MetricName, type MetricNameOf, metricNames, metricOf } from "../../contract/metrics.ts";
+import { type Figures, renderFigures, type SeriesFigures } from "./exposition.ts";
 
 /** Label combinations of one metric; what comes after them is counted under `other`, so that memory stays bounded. */
 const MAX_SERIES = 2000;
@@ -30,11 +31,11 @@ export interface Metrics {
     name: Name,
     read: (set: (value: number, ...labels: LabelValues<Name>) => void) => void,
   ): void;
-  /** Content type `text/plain; version=0.0.4; charset=utf-8`. */
+  /** All figures as they are now, after the collectors have set theirs. */
+  figures(): Figures;
+  /** The same as text, of content type METRICS_CONTENT_TYPE. */
   render(): string;
 }
-
-export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 class Single implements Counter, Gauge {
   value = 0;
@@ -47,8 +48,8 @@ class Single implements Counter, Gauge {
   set(value: number): void {
     this.value = value;
   }
-  lines(name: string, labels: string): string {
-    return `${name}${labels === "" ? "" : `{${labels}}`} ${formatNumber(this.value)}\n`;
+  figures(labels: string): SeriesFigures {
+    return { labels, value: this.value };
   }
 }
 
@@ -69,21 +70,13 @@ class Distribution implements Histogram {
     this.#sum += value;
   }
 
-  lines(name: string, labels: string): string {
-    const head = labels === "" ? "" : `${labels},`;
-    let total = 0;
-    let text = "";
-    for (const [index, count] of this.#counts.entries()) {
-      total += count;
-      text += `${name}_bucket{${head}le="${formatNumber(this.#bounds[index] ?? Infinity)}"} ${total}\n`;
-    }
-    const tail = labels === "" ? "" : `{${labels}}`;
-    return `${text}${name}_sum${tail} ${formatNumber(this.#sum)}\n${name}_count${tail} ${total}\n`;
+  figures(labels: string): SeriesFigures {
+    return { labels, counts: [...this.#counts], sum: this.#sum };
   }
 }
 
 /** All series of one metric. */
-class Family<Series extends { lines(name: string, labels: string): string }> {
+class Family<Series extends { figures(labels: string): SeriesFigures }> {
   readonly #series = new Map<string, Series>();
   readonly #name: MetricName;
   readonly #make: () => Series;
@@ -110,12 +103,8 @@ class Family<Series extends { lines(name: string, labels: string): string }> {
     this.#series.clear();
   }
 
-  render(): string {
-    if (this.#series.size === 0) return "";
-    const { help, type } = metricOf(this.#name);
-    let text = `# HELP ${this.#name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n# TYPE ${this.#name} ${type}\n`;
-    for (const [labels, series] of this.#series) text += series.lines(this.#name, labels);
-    return text;
+  figures(): readonly SeriesFigures[] {
+    return Array.from(this.#series, ([labels, series]) => series.figures(labels));
   }
 }
 
@@ -130,6 +119,20 @@ export function createMetrics(): Metrics {
   }
   const single = (name: MetricName, labels: readonly string[]) => familyOf(singles, name).of(labels);
 
+  function figures(): Figures {
+    for (const collect of collectors.values()) {
+      try {
+        collect();
+      } catch {
+        // A source that fails must not cost the figures of the others.
+      }
+    }
+    return metricNames.flatMap((name) => {
+      const series = (singles.get(name) ?? distributions.get(name))?.figures() ?? [];
+      return series.length === 0 ? [] : [{ name, series }];
+    });
+  }
+
   return {
     counter: (name, ...labels) => single(name, labels),
     gauge: (name, ...labels) => single(name, labels),
@@ -140,16 +143,8 @@ export function createMetrics(): Metrics {
         read((value, ...labels) => single(name, labels).set(value));
       });
     },
-    render() {
-      for (const collect of collectors.values()) {
-        try {
-          collect();
-        } catch {
-          // A source that fails must not cost the figures of the others.
-        }
-      }
-      return metricNames.map((name) => (singles.get(name) ?? distributions.get(name))?.render() ?? "").join("");
-    },
+    figures,
+    render: () => renderFigures(figures()),
   };
 }
 
@@ -165,9 +160,4 @@ function labelText(names: readonly string[], values: readonly string[]): string 
 
 function escapeLabel(value: string): string {
   return value.slice(0, 200).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-}
-
-function formatNumber(value: number): string {
-  if (value === Infinity) return "+Inf";
-  return value === -Infinity ? "-Inf" : String(value);
 }

@@ -13,6 +13,7 @@ import {
   META,
   MODERN_VERSIONS,
   memberAt,
+  metaOf,
   stringAt,
   unsupportedModern,
 } from "../mcp/index.ts";
@@ -119,8 +120,8 @@ export function modernCaller(
   ttlMs: number,
   checkHeaders: boolean,
 ): Caller {
-  const meta = envelope.routing._meta;
-  const protocolVersion = stringAt(body, memberAt(body, meta, META.protocolVersion));
+  const meta = metaOf(body, envelope);
+  const protocolVersion = stringAt(body, meta.protocolVersion);
   const headerVersion = head.headers["mcp-protocol-version"]?.trim();
   if (protocolVersion === undefined) {
     throw fault("MCPS_PARAMS", {
@@ -132,17 +133,17 @@ export function modernCaller(
     throw mismatch("MCP-Protocol-Version", headerVersion, protocolVersion);
   if (!isModernVersion(protocolVersion)) throw unsupportedModern(protocolVersion, MODERN_VERSIONS);
   if (checkHeaders) checkRoutingHeaders(body, envelope, head);
-  const capabilities = memberAt(body, meta, META.clientCapabilities);
+  const capabilities = meta.clientCapabilities;
   if (capabilities === undefined || !isObject(body, capabilities)) {
     throw fault("MCPS_PARAMS", {
       method: envelope.method,
       reason: `params._meta["${META.clientCapabilities}"] is missing or no object`,
     });
   }
-  const info = memberAt(body, meta, META.clientInfo);
+  const info = meta.clientInfo;
   const clientCapabilities = body.subarray(capabilities.start, capabilities.end);
   const clientInfo = info !== undefined && isObject(body, info) ? body.subarray(info.start, info.end) : ANONYMOUS_INFO;
-  const logLevel = stringAt(body, memberAt(body, meta, META.logLevel));
+  const logLevel = stringAt(body, meta.logLevel);
   return {
     era: "modern",
     protocolVersion,
@@ -214,5 +215,5 @@ function paramHeaders(head: RequestHead): Record<string, string> {
 /** Modern when the header names a modern version or the body claims a version in `_meta` (protocol revisions, versioning). */
 export function isModernRequest(head: RequestHead, body: Buffer, envelope: Envelope): boolean {
   if (isModernVersion(head.headers["mcp-protocol-version"]?.trim())) return true;
-  return memberAt(body, envelope.routing._meta, META.protocolVersion) !== undefined;
+  return metaOf(body, envelope).protocolVersion !== undefined;
 }

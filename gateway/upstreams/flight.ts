@@ -3,11 +3,11 @@
  * needed, calls the flight, the flight calls the receiver. It retries once when a kept-alive socket was closed under the request
  * before anything came back.
  */
-import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { Connection, Transfer } from "./lean/connection.ts";
 import type { ConnectionPool } from "./lean/pool.ts";
 import { headOf } from "./lean/request-head.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 import { type PoolPair, wasKeptAlive } from "./origins.ts";
 
 export type HttpRequest = {
@@ -23,7 +23,7 @@ export type HttpRequest = {
 
 /** head, data*, then end or failed. `failed` may come at any time before end. Nothing comes after abort(). */
 export type HttpReceiver = {
-  head(status: number, headers: IncomingHttpHeaders): void;
+  head(status: number, headers: AnswerHeaders): void;
   data(chunk: Buffer): void;
   end(): void;
   /** `begun`: a part of the response had arrived. */
@@ -37,11 +37,12 @@ export type HttpReceiver = {
  * that dies later may have died in the middle of the work; sending again could do that work twice.
  */
 const RACE_WINDOW_MS = 1000;
+const NOTHING = Buffer.alloc(0);
 const ABORTED = new Error("the exchange was ended by the gateway");
 
 export class Flight implements Dispatcher.DispatchHandler, Transfer {
   /** The lean client's: the request and where it is. */
-  head = "";
+  head: Buffer = NOTHING;
   readonly body: Buffer | null;
   connection: Connection | undefined = undefined;
   readonly #request: HttpRequest;
@@ -66,6 +67,11 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     if (pair.isPlain) this.#send(pair.enterPlain(stream));
     else this.#dispatch(pair.enter(stream));
     return this;
+  }
+
+  /** False while it waits for one. */
+  get hasConnection(): boolean {
+    return this.connection !== undefined || this.#controller !== undefined || this.#over;
   }
 
   /** Destroys the connection when the response is not complete. Idempotent. */
@@ -111,7 +117,7 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     pool.send(this, performance.now());
   }
 
-  responseHead(status: number, headers: IncomingHttpHeaders): void {
+  responseHead(status: number, headers: AnswerHeaders): void {
     if (this.#paused) this.connection?.pause();
     this.#receiver.head(status, headers);
   }
@@ -157,9 +163,10 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     this.#begun = true;
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (this.#over || status < 200) return;
     this.#begun = true;
+    if (this.#paused) this.#controller?.pause();
     this.#receiver.head(status, headers);
   }
 

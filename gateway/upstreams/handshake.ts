@@ -1,9 +1,9 @@
 /** The legacy handshake: initialize, its result, notifications/initialized (MCP 2024-11-05 … 2025-11-25 lifecycle). */
 
-import type { IncomingHttpHeaders } from "node:http";
 import { errors, type Fault, fault } from "../../contract/errors.ts";
 import { type Envelope, isObject, memberAt, sliceAt, stringAt, valueAt } from "../mcp/index.ts";
 import { protocolFault } from "./failures.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 import { first, shortError } from "./messages.ts";
 import type { UpstreamTarget } from "./types.ts";
 
@@ -62,7 +62,7 @@ export function readGreeting(target: UpstreamTarget, raw: Buffer, envelope: Enve
 const SESSION_ID = /^[\x21-\x7e]{1,1024}$/;
 
 /** The session id of an answer to initialize, if it has one (MCP 2025-11-25 transports: visible ASCII; the length is our bound). */
-export function readSessionId(target: UpstreamTarget, headers: IncomingHttpHeaders): string | undefined {
+export function readSessionId(target: UpstreamTarget, headers: AnswerHeaders): string | undefined {
   const id = first(headers["mcp-session-id"]);
   if (id !== undefined && !SESSION_ID.test(id)) {
     throw protocolFault(target, "its session id is not 1 to 1024 characters of visible ASCII");

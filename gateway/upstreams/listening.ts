@@ -2,13 +2,14 @@
  * The GET stream of a legacy session: what an upstream says without having been asked. Re-opened with back-off and Last-Event-ID for as
  * long as somebody listens, and moved when the session is opened anew.
  */
-import type { IncomingHttpHeaders } from "node:http";
+
 import { Fault } from "../../contract/errors.ts";
 import { type Envelope, scanMessage } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
 import type { DispatchContext } from "./dispatch.ts";
 import { protocolFault, redirectFault, statusFault, tooLargeFault } from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 import { ACCEPT_STREAM, type Line } from "./lines.ts";
 import { first, mediaType } from "./messages.ts";
 import { SseParser } from "./sse-parser.ts";
@@ -29,6 +30,7 @@ export class Listening implements Exchange {
   readonly #sink: ReplySink;
   readonly #onOver: () => void;
   #flight: Flight | undefined;
+  #paused = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #parser: SseParser | undefined;
@@ -57,6 +59,16 @@ export class Listening implements Exchange {
   cancel(): void {
     if (this.#over) return;
     this.#settle();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#flight?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#flight?.resume();
   }
 
   /** The session has been opened anew: its old stream brings nothing any more. */
@@ -125,6 +137,7 @@ export class Listening implements Exchange {
       { pair, method: "GET", path: prepared.path, headers, body: null, stream: true },
       receiver,
     );
+    if (this.#paused) this.#flight.pause();
     try {
       this.#flight.start();
     } catch (error) {
@@ -132,7 +145,7 @@ export class Listening implements Exchange {
     }
   }
 
-  #head(prepared: Prepared, line: Line | undefined, status: number, headers: IncomingHttpHeaders): void {
+  #head(prepared: Prepared, line: Line | undefined, status: number, headers: AnswerHeaders): void {
     if (status === 200 && mediaType(headers) === "text/event-stream") {
       this.#parser = new SseParser(this.#context.wire.options.maxMessageBytes, (data) => this.#event(data));
       this.#parser.lastEventId = this.#lastEventId;

@@ -1,6 +1,7 @@
 /** Small questions about headers and JSON-RPC messages that several parts of the room ask. */
-import type { IncomingHttpHeaders } from "node:http";
+
 import { type Envelope, memberAt, scanDocument, scanMessage, stringAt } from "../mcp/index.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 
 /** A header's only or first value. */
 export function first(value: string | readonly string[] | undefined): string | undefined {
@@ -8,7 +9,7 @@ export function first(value: string | readonly string[] | undefined): string | u
 }
 
 /** The media type in lower case, without parameters; empty when absent. */
-export function mediaType(headers: IncomingHttpHeaders): string {
+export function mediaType(headers: AnswerHeaders): string {
   const value = first(headers["content-type"]) ?? "";
   if (value === "application/json" || value === "text/event-stream") return value;
   return (value.split(";", 1)[0] ?? "").trim().toLowerCase();

@@ -2,7 +2,7 @@
  * One connection of the HTTP+SSE transport (MCP 2024-11-05): an event stream that names an endpoint, messages posted there, answers
  * on the stream. The upstream's session lives exactly as long as the stream.
  */
-import type { IncomingHttpHeaders } from "node:http";
+
 import { Fault, fault } from "../../contract/errors.ts";
 import { type Envelope, memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
@@ -17,6 +17,7 @@ import {
   refusedFault,
   requestBody,
 } from "./handshake.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 import { ACCEPT_STREAM } from "./lines.ts";
 import { first, isMalformedNotification, mediaType } from "./messages.ts";
 import { SseParser } from "./sse-parser.ts";
@@ -109,7 +110,7 @@ export class SseConnection {
     return fault("MCPS_UPSTREAM_UNREACHABLE", { upstream: this.#options.prepared.target.slug, reason });
   }
 
-  #head(status: number, headers: IncomingHttpHeaders): void {
+  #head(status: number, headers: AnswerHeaders): void {
     const { wire, prepared } = this.#options;
     const { target } = prepared;
     if (status >= 400) this.close(statusFault(target, "GET", status));

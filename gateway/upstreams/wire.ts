@@ -2,7 +2,7 @@
  * Sends single messages and plain HTTP requests to a target, whatever its transport over HTTP is. For stdio it makes sure that the
  * stdio host knows the definition of the child before the message is given up.
  */
-import type { IncomingHttpHeaders } from "node:http";
+
 import { asFault, type Fault, fault } from "../../contract/errors.ts";
 import { type Envelope, scanMessage } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
@@ -11,6 +11,7 @@ import { Call, type CallParts, type Refusal, type Sending } from "./call.ts";
 import { Deadlines } from "./deadlines.ts";
 import { networkFault, statusFault, timeoutFault } from "./failures.ts";
 import { Flight } from "./flight.ts";
+import type { AnswerHeaders } from "./lean/response-head.ts";
 import { first } from "./messages.ts";
 import type { UpstreamMetrics } from "./options.ts";
 import { type OriginOptions, Origins } from "./origins.ts";
@@ -18,6 +19,7 @@ import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 
 export type WireOptions = OriginOptions & {
   readonly maxMessageBytes: number;
+  readonly connectionWaitMs?: number;
   readonly stdioSocket: () => string | undefined;
   readonly log: Log;
   readonly metrics: UpstreamMetrics | undefined;
@@ -26,10 +28,10 @@ export type WireOptions = OriginOptions & {
 export type Answer = {
   readonly raw: Buffer;
   readonly envelope: Envelope;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: AnswerHeaders;
 };
 
-export type PlainResponse = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer };
+export type PlainResponse = { readonly status: number; readonly headers: AnswerHeaders; readonly body: Buffer };
 
 const MAX_PLAIN_BODY = 65_536;
 const DEFINITION_HEADER = "x-mcp-stack-definition";
@@ -49,6 +51,7 @@ export class Wire {
     this.#calls = {
       maxMessageBytes: options.maxMessageBytes,
       deadlines: new Deadlines(),
+      connectionWaitMs: options.connectionWaitMs ?? 0,
       retried: ({ slug }) => options.metrics?.retried(slug),
     };
   }
@@ -87,8 +90,8 @@ export class Wire {
   ask(prepared: Prepared, sending: Sending): Promise<Answer | undefined> {
     return new Promise((resolve, reject) => {
       let answer: Answer | undefined;
-      let headers: IncomingHttpHeaders = {};
-      const onHead = (status: number, head: IncomingHttpHeaders) => {
+      let headers: AnswerHeaders = {};
+      const onHead = (status: number, head: AnswerHeaders) => {
         headers = head;
         sending.onHead?.(status, head);
       };
@@ -114,7 +117,7 @@ export class Wire {
     const target = prepared.target;
     return new Promise((resolve, reject) => {
       let status = 0;
-      let headers: IncomingHttpHeaders = {};
+      let headers: AnswerHeaders = {};
       const chunks: Buffer[] = [];
       let bytes = 0;
       const { method, path = prepared.path, body = null } = request;
@@ -221,6 +224,14 @@ class HostedCall implements Exchange {
   cancel(): void {
     this.#cancelled = true;
     this.#inner?.cancel();
+  }
+
+  pause(): void {
+    this.#inner?.pause?.();
+  }
+
+  resume(): void {
+    this.#inner?.resume?.();
   }
 
   #refused(refusal: Refusal, next: Sending["onRefused"]): boolean {

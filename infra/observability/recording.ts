@@ -7,7 +7,7 @@ import { type RecordingRule, record } from "./rule.ts";
 import { type Match, seriesOf } from "./series.ts";
 import type { Watch } from "./watch.ts";
 
-/** The classes that share the limit of requests in flight. */
+/** The classes whose slots are the plan's requests in flight. */
 export const LIMITED = { like: (["call", "list"] satisfies RouteClass[]).join("|") } as const;
 
 /** Names of what is recorded, `level:metric:operation`. */
@@ -16,6 +16,7 @@ export const records = {
   duration: "mcp:request_duration_seconds:quantile5m",
   inFlight: "mcp:requests_in_flight:by_replica",
   inFlightUse: "mcp:requests_in_flight:share_of_plan",
+  admissionUse: "mcp:admission:utilisation",
   upstreamFailures: "mcp:upstream_failures:ratio_rate5m",
 } as const;
 
@@ -27,6 +28,7 @@ const UNBROKEN: Match = { unlike: "ok|cancelled" };
 export function requestRecords(plan: Plan, watch: Watch): readonly RecordingRule[] {
   const { own, bucket, replica } = seriesOf(watch);
   const inFlight = `sum by (${replica}) (${own("mcp_requests_in_flight", { class: LIMITED })})`;
+  const slots = `sum by (${replica}) (${own("mcp_admission_limit", { class: LIMITED })})`;
   const upstream = (outcome?: Match) =>
     `sum by (upstream) (rate(${own("mcp_upstream_requests_total", outcome === undefined ? {} : { outcome })}[5m]))`;
   const buckets = `sum by (le) (rate(${bucket("mcp_request_duration_seconds")}[5m]))`;
@@ -41,6 +43,8 @@ export function requestRecords(plan: Plan, watch: Watch): readonly RecordingRule
     ),
     record(watch, records.inFlight, inFlight),
     record(watch, records.inFlightUse, `${inFlight} / ${figure(inFlightPerReplica(plan))}`),
+    // Of the slots that there are now: a replica that has taken some away because it is slow is fuller, not emptier.
+    record(watch, records.admissionUse, `${inFlight} / ${slots}`),
     // An upstream that has never failed has no series of failures: its share is 0 and not unknown.
     record(watch, records.upstreamFailures, `(${upstream(UNBROKEN)} or 0 * ${upstream()}) / ${upstream()}`),
   ];

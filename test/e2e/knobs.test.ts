@@ -3,13 +3,27 @@
  * turned, one beside it is as by default.
  */
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect as http2 } from "node:http2";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { connect as tls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { settingKnobs } from "../../contract/knobs.ts";
 import { engines } from "../../gateway/engine/index.ts";
-import { freePort, type Gateway, send, startGateway, temporaryDirectory } from "../harness/index.ts";
+import {
+  type Certificates,
+  freePort,
+  type Gateway,
+  type GatewayOptions,
+  makeCertificates,
+  send,
+  startGateway,
+  temporaryDirectory,
+} from "../harness/index.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const HOST = "127.0.0.2";
 const PREFIX = "/behind/proxy";
 const BACKENDS: Readonly<Record<string, string>> = {
@@ -114,43 +128,102 @@ const SIGHTS: Readonly<Record<string, Sight>> = {
   },
 };
 
+/** Shown by tests of their own: the file, and a word that stands in it. */
+const ELSEWHERE: Readonly<Record<string, { readonly file: string; readonly word: string }>> = {
+  PORT: { file: "test/e2e/knobs.test.ts", word: "listens where it says" },
+  HTTP_VERSIONS: { file: "test/e2e/knobs.test.ts", word: "agrees on nothing else" },
+  TLS_CERT_FILE: { file: "test/e2e/knobs.test.ts", word: "answers over HTTP/2 with its certificate" },
+  TLS_KEY_FILE: { file: "test/e2e/knobs.test.ts", word: "answers over HTTP/2 with its certificate" },
+  TLS_CLIENT_CA_FILE: { file: "test/gateway/engine/tls.test.ts", word: "clientCaFile" },
+  TLS_CLIENT_CERTIFICATE: { file: "test/gateway/engine/tls.test.ts", word: "required" },
+  HTTP1_PIPELINE_FLUSH: { file: "test/gateway/engine/bounded/connections.test.ts", word: "pipelineFlush" },
+  LOG_LEVEL: { file: "test/gateway/telemetry/telemetry.test.ts", word: "level" },
+  MAX_IN_FLIGHT: { file: "test/gateway/admission/admission.test.ts", word: "maxInFlight" },
+  SHUTDOWN_GRACE: { file: "test/e2e/signals.test.ts", word: "SHUTDOWN_GRACE" },
+};
+
 async function engineOf({ gateway, origin, prefix }: Seen): Promise<unknown> {
   const { engine } = (await send("GET", `${origin}${prefix}/version`, gateway.headers)).json();
   return prefix === "" ? engine : "as named";
 }
 
 const names = Object.keys(engines);
+const turned = new Map<string, Seen>();
+let plain: Seen;
+let secure: Gateway;
+let certificates: Certificates;
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  certificates = await makeCertificates();
+  const file = join(directory.path, "processes.json");
+  const ports = new Map(await Promise.all(names.map(async (engine) => [engine, await freePort()] as const)));
+  const web = names.map((engine) => [
+    engine,
+    { BACKEND: BACKENDS[engine], ARGS: { ...ARGS, port: `${ports.get(engine)}` } },
+  ]);
+  const { certificate, key } = certificates;
+  const ARGS_OF_TLS = { port: 0, "ssl-cert": certificate, "ssl-key": key, http: "2" };
+  const processes = { ...Object.fromEntries(web), secure: { BACKEND: BACKENDS.bounded, ARGS: ARGS_OF_TLS } };
+  writeFileSync(file, JSON.stringify({ PRODUCTION_PROCESSES: processes }));
+  // One after the other: each makes a database, and that is a second of a processor.
+  const start = (options: GatewayOptions) => startGateway({ deadlineMs: 120_000, ...options });
+  const startNamed = (process: string) => start({ process, env: { PROCESSES_FILE: file } });
+  for (const engine of names) {
+    const origin = `http://${HOST}:${ports.get(engine)}`;
+    turned.set(engine, { gateway: await startNamed(engine), origin, prefix: PREFIX });
+  }
+  const other = await start({});
+  plain = { gateway: other, origin: new URL(other.url).origin, prefix: "" };
+  secure = await startNamed("secure");
+}, 300_000);
+afterAll(async () => {
+  const all = [...turned.values(), plain].map((seen) => seen?.gateway);
+  await Promise.all([...all, secure].map((gateway) => gateway?.stop()));
+  await certificates?.remove();
+  await directory?.remove();
+});
 
 describe.each(names)("a named process on %s", (engine) => {
-  let turned: Seen;
-  let plain: Seen;
-  let port: number;
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-
-  beforeAll(async () => {
-    directory = await temporaryDirectory();
-    port = await freePort();
-    const file = join(directory.path, "processes.json");
-    const web = { BACKEND: BACKENDS[engine], ARGS: { ...ARGS, port: String(port) } };
-    writeFileSync(file, JSON.stringify({ PRODUCTION_PROCESSES: { web } }));
-    const [one, other] = await Promise.all([
-      startGateway({ process: "web", env: { PROCESSES_FILE: file } }),
-      startGateway(),
-    ]);
-    turned = { gateway: one, origin: `http://${HOST}:${port}`, prefix: PREFIX };
-    plain = { gateway: other, origin: new URL(other.url).origin, prefix: "" };
-  }, 120_000);
-  afterAll(async () => {
-    await Promise.all([turned?.gateway.stop(), plain?.gateway.stop()]);
-    await directory?.remove();
-  });
+  const there = (): Seen => {
+    const found = turned.get(engine);
+    if (found === undefined) throw new Error(`no gateway on ${engine}`);
+    return found;
+  };
 
   it("listens where it says", () => {
-    expect(new URL(turned.gateway.url).port).toBe(String(port));
+    expect(new URL(there().gateway.url).port).toBe(new URL(there().origin).port);
   });
 
   it.for(Object.entries(SIGHTS))("%s is seen", async ([name, sight], { skip }) => {
     if (name === "BACKLOG" && spawnSync("ss", ["-V"]).status !== 0) skip("no ss");
-    expect([await sight.see(turned), await sight.see(plain)]).toEqual([sight.turned, sight.plain]);
+    expect([await sight.see(there()), await sight.see(plain)]).toEqual([sight.turned, sight.plain]);
   });
+});
+
+describe("a named process with TLS and HTTP/2 alone", () => {
+  const options = () => ({ ca: readFileSync(certificates.authority) });
+
+  it("answers over HTTP/2 with its certificate", async () => {
+    const session = http2(secure.url, options());
+    const stream = session.request({ ":path": "/health" });
+    const [headers] = await once(stream, "response");
+    session.close();
+    expect([headers[":status"], new URL(secure.url).protocol]).toEqual([200, "https:"]);
+  });
+
+  it("agrees on nothing else", async () => {
+    const { hostname, port } = new URL(secure.url);
+    const socket = tls({ host: hostname, port: Number(port), ALPNProtocols: ["http/1.1"], ...options() });
+    await expect(once(socket, "secureConnect")).rejects.toThrow(/alert no application protocol|ECONNRESET|socket/i);
+    socket.destroy();
+  });
+});
+
+it("every knob is seen here or by the test that is named", () => {
+  const shown = [...Object.keys(SIGHTS), ...Object.keys(ELSEWHERE)];
+  expect(shown.toSorted()).toEqual(settingKnobs.map(({ setting }) => setting as string).toSorted());
+  for (const [setting, { file, word }] of Object.entries(ELSEWHERE))
+    expect([setting, readFileSync(join(ROOT, file), "utf8").includes(word)]).toEqual([setting, true]);
 });

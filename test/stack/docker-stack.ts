@@ -17,11 +17,21 @@ const given = z.looseObject({
   database: z.record(z.string(), z.unknown()).default({}),
 });
 
+/** Why tests of images are skipped; undefined where an engine answers. */
+export function missingEngine(): string | undefined {
+  if (process.env[GIVEN] === undefined) return `${GIVEN} names no images`;
+  return answers("docker", "info") ? undefined : "no Docker engine answers";
+}
+
 /** Why these tests are skipped; undefined where everything is there. */
 export function missingForDocker(): string | undefined {
-  if (process.env[GIVEN] === undefined) return `${GIVEN} names no images`;
-  if (!answers("docker", "info")) return "no Docker engine answers";
-  return missingForPulumi(["docker", "random"]);
+  return missingEngine() ?? missingForPulumi(["docker", "random"]);
+}
+
+/** What the gateway's image is built on. */
+export function givenNodeImage(): string {
+  const { images } = given.parse(JSON.parse(process.env[GIVEN] ?? "{}"));
+  return z.string().parse(images.node);
 }
 
 export type DockerStack = {
@@ -86,6 +96,6 @@ function partOf(value: Readonly<Record<string, unknown>>, key: string): Readonly
 
 /** What the engine's command says. */
 export async function docker(...argv: readonly string[]): Promise<string> {
-  const { stdout } = await execute("docker", argv, { timeout: 120_000, maxBuffer: 64 * 1024 * 1024 });
+  const { stdout } = await execute("docker", argv, { timeout: 600_000, maxBuffer: 64 * 1024 * 1024 });
   return stdout.trim();
 }

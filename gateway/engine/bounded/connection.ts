@@ -3,7 +3,7 @@
  * comes next. What the strict reader does not know goes, with the connection, to another server before anybody was asked.
  */
 import type { Socket } from "node:net";
-import type { Admitted, Refused, RequestHead } from "../../../contract/http.ts";
+import type { Admitted, BodyRefusal, Refused, RequestHead } from "../../../contract/http.ts";
 import type { Timed } from "./deadlines.ts";
 import { Body, Intake } from "./intake.ts";
 import { Reads } from "./reads.ts";
@@ -92,6 +92,7 @@ export class Connection implements Timed {
     const { current, phase } = this;
     if (phase === "linger" || this.toSkip > 0) this.destroy();
     else if (this.isIdle) this.end();
+    else if (phase === "body" && current?.admitted.bodyWithinMs !== undefined) this.refuseBody(current, "late");
     else {
       this.current = undefined;
       this.toSkip = this.body?.missing ?? 0;
@@ -178,10 +179,16 @@ export class Connection implements Timed {
     this.missing = contentLength;
     this.phase = "body";
     if (contentLength <= Math.min(application.maxBodyBytes, options.maxBufferBytes - size)) return;
+    this.refuseBody(this.current, "too-large");
+  }
+
+  private refuseBody({ head, sink }: Current, reason: BodyRefusal): void {
     this.phase = "answer";
+    this.deadline = Number.POSITIVE_INFINITY;
     this.wire.isLast = true;
-    this.toSkip = contentLength;
-    application.refuseBody(head, sink, "too-large");
+    this.toSkip = this.body?.missing ?? this.missing;
+    this.body = undefined;
+    this.around.application.refuseBody(head, sink, reason);
   }
 
   /** In one write. Its body is skipped when it is short or here already. */
@@ -200,7 +207,7 @@ export class Connection implements Timed {
         return true;
       }
       this.body = new Body(size);
-      this.deadline = around.deadlines.after(around.options.bodyTimeoutMs);
+      this.deadline = around.deadlines.after(this.current?.admitted.bodyWithinMs ?? around.options.bodyTimeoutMs);
     }
     const { body } = this;
     body.append(intake.take(Math.min(body.missing, intake.length)));
@@ -273,7 +280,7 @@ export class Connection implements Timed {
 
   private giveAway(): void {
     const { intake, socket } = this;
-    this.wire.uncork();
+    this.wire.giveBack();
     this.leave();
     for (const [event, listener] of this.listeners()) socket.off(event, listener);
     this.reads.giveBack(intake.take(intake.length));

@@ -30,9 +30,9 @@ export function createBoundedConnections(
     accept(socket) {
       new Connection(socket, around);
     },
-    async drain(deadlineMs) {
+    async drain(deadlineMs, idleMs = 0) {
       around.isDraining = true;
-      const cut = await inFlight.settle(deadlineMs);
+      const cut = await inFlight.drain(deadlineMs, idleMs);
       for (const connection of connections) if (connection.isIdle) connection.end();
       return { cut };
     },

@@ -35,8 +35,8 @@ function isFresh(socket: Socket): boolean {
 function bothOf(first: ConnectionServer, second: ConnectionServer): ConnectionServer {
   return {
     accept: (socket) => first.accept(socket),
-    async drain(deadlineMs) {
-      const reports = await Promise.all([first.drain(deadlineMs), second.drain(deadlineMs)]);
+    async drain(deadlineMs, idleMs) {
+      const reports = await Promise.all([first.drain(deadlineMs, idleMs), second.drain(deadlineMs, idleMs)]);
       return { cut: reports.reduce((sum, { cut }) => sum + cut, 0) };
     },
     async close() {

@@ -23,6 +23,7 @@ export class Wire {
   private hasBody = true;
   private isStuck = false;
   private isCorked = false;
+  private isInTurn = false;
 
   constructor(socket: Socket, options: WireOptions) {
     this.socket = socket;
@@ -51,15 +52,22 @@ export class Wire {
   open(status: number, headers: Readonly<Record<string, string>>): void {
     if (status === 204 || status === 304) this.hasBody = false;
     const head = this.headOf(status, headers, this.hasBody ? "chunked" : "none");
-    if (head !== undefined) this.sent(this.socket.write(head, "latin1"));
+    if (head === undefined) return;
+    this.beginTurn();
+    this.sent(this.socket.write(head, "latin1"));
   }
 
   write(chunk: Uint8Array | string): boolean {
-    return this.hasBody ? this.sent(writeChunk(this.socket, chunk)) : true;
+    if (!this.hasBody) return true;
+    this.beginTurn();
+    return this.sent(writeChunk(this.socket, chunk));
   }
 
   end(): void {
-    if (this.hasBody) this.sent(this.socket.write(LAST_CHUNK, "latin1"));
+    if (this.hasBody) {
+      this.beginTurn();
+      this.sent(this.socket.write(LAST_CHUNK, "latin1"));
+    }
     this.options.answered();
   }
 
@@ -76,12 +84,32 @@ export class Wire {
     this.socket.uncork();
   }
 
+  /** Somebody else goes on writing: nothing is held back. */
+  giveBack(): void {
+    this.uncork();
+    this.endTurn();
+  }
+
   /** The peer has taken what waited for it. */
   drained(): void {
     if (!this.isStuck) return;
     this.isStuck = false;
     this.socket.setTimeout(0);
   }
+
+  /** What a stream gets within one turn of the event loop leaves in one write: often its head, its only event and its end. */
+  private beginTurn(): void {
+    if (this.isInTurn) return;
+    this.isInTurn = true;
+    this.socket.cork();
+    process.nextTick(this.endTurn);
+  }
+
+  private readonly endTurn = (): void => {
+    if (!this.isInTurn) return;
+    this.isInTurn = false;
+    this.socket.uncork();
+  };
 
   /** What cannot be written as HTTP ends this connection, never the process. */
   private headOf(status: number, headers: Readonly<Record<string, string>>, framing: Framing): string | undefined {

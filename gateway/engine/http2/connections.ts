@@ -39,10 +39,10 @@ export function createHttp2Connections(options: EngineOptions, application: Appl
         }),
       );
     },
-    async drain(deadlineMs) {
+    async drain(deadlineMs, idleMs = 0) {
       isDraining = true;
       for (const connection of connections) connection.notice();
-      const cut = await inFlight.settle(deadlineMs);
+      const cut = await inFlight.drain(deadlineMs, idleMs);
       for (const connection of connections) connection.closeIdle();
       return { cut };
     },

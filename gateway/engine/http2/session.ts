@@ -64,7 +64,9 @@ export class Http2Connection implements Surroundings {
       if (now >= this.#idleUntil) this.#session.close();
       return;
     }
-    for (const exchange of this.#exchanges) if (now >= exchange.bodyDueAt) exchange.refuseBody("aborted");
+    for (const exchange of this.#exchanges)
+      if (now >= exchange.bodyDueAt)
+        exchange.refuseBody(exchange.admitted.bodyWithinMs === undefined ? "aborted" : "late");
   }
 
   /** Asks the client to open no more streams here. */
@@ -127,7 +129,7 @@ export class Http2Connection implements Surroundings {
     }
     const exchange = this.#enter(stream, head, decision);
     if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) exchange.serveHead();
-    else exchange.readBody(now() + options.bodyTimeoutMs);
+    else exchange.readBody(now() + (decision.bodyWithinMs ?? options.bodyTimeoutMs));
   }
 
   #enter(stream: ServerHttp2Stream, head: RequestHead, admitted: Admitted): Exchange {

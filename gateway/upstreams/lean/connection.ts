@@ -4,12 +4,13 @@
  */
 import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { ConnectionError } from "./errors.ts";
+import { joined } from "./request-head.ts";
 import { type ResponseEvents, ResponseReader } from "./response-reader.ts";
 
 /** A request and who waits for its response. Exactly one of responseEnd and responseFailed is called, unless it is given up. */
 export type Transfer = ResponseEvents & {
-  /** The request's head as latin1 text, up to the length of the body. */
-  readonly head: string;
+  /** The request's head, up to the length of the body. */
+  readonly head: Buffer;
   readonly body: Buffer | null;
   /** Set while a connection is opened for it or carries it. */
   connection: Connection | undefined;
@@ -137,22 +138,14 @@ export class Connection {
     const socket = this.#socket;
     this.#begun = false;
     this.#reader.reset();
-    if (body === null) {
-      socket.write(head, "latin1");
-      return;
-    }
-    const start = `${head}${body.length}\r\n\r\n`;
-    if (body.length > MAX_COPIED_BODY) {
+    if (body === null) socket.write(head);
+    else if (body.length <= MAX_COPIED_BODY) socket.write(joined(head, body, true));
+    else {
       socket.cork();
-      socket.write(start, "latin1");
+      socket.write(joined(head, body, false));
       socket.write(body);
       socket.uncork();
-      return;
     }
-    const request = Buffer.allocUnsafe(start.length + body.length);
-    request.write(start, "latin1");
-    body.copy(request, start.length);
-    socket.write(request);
   }
 
   #read(length: number): boolean {

@@ -1,25 +1,27 @@
 /**
- * The head of a request as text. Arrays of headers that are sent again and again are checked and written once; the names and values
+ * The head of a request as bytes. Arrays of headers that are sent again and again are checked and written once; the names and values
  * of others are checked each time (RFC 9110 §5.5), for a line break in one of them would be a request of its own.
  */
 import { ConnectionError } from "./errors.ts";
 
-type Template = { method: string; path: string; host: string; text: string };
+type Template = { method: string; path: string; host: string; bytes: Buffer };
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const PATH = /^[\x21-\x7e\x80-\xff]+$/;
 
+const EMPTY_LINE = Buffer.from("\r\n\r\n");
+const NOTHING = Buffer.alloc(0);
 const templates = new WeakMap<readonly string[], Template>();
 
 /** Says that these headers, names and values in turn, will be sent many times and never change. */
 export function repeated(headers: readonly string[]): readonly string[] {
-  templates.set(headers, { method: "", path: "", host: "", text: "" });
+  templates.set(headers, { method: "", path: "", host: "", bytes: NOTHING });
   return headers;
 }
 
 /**
- * Everything of a head that does not depend on the body, as latin1 text: what follows is the length and an empty line, or only the
+ * Everything of a head that does not depend on the body, as bytes: what follows is the length and an empty line, or only the
  * empty line where `hasBody` is false. Throws ConnectionError UND_ERR_INVALID_ARG for what cannot be sent.
  */
 export function headOf(
@@ -28,19 +30,19 @@ export function headOf(
   host: string,
   headers: readonly string[],
   hasBody: boolean,
-): string {
+): Buffer {
   const template = templates.get(headers);
   if (template === undefined) return written(method, path, host, headers, hasBody);
   if (template.path !== path || template.method !== method || template.host !== host) {
-    template.text = written(method, path, host, headers, hasBody);
+    template.bytes = written(method, path, host, headers, hasBody);
     template.method = method;
     template.path = path;
     template.host = host;
   }
-  return template.text;
+  return template.bytes;
 }
 
-function written(method: string, path: string, host: string, headers: readonly string[], hasBody: boolean): string {
+function written(method: string, path: string, host: string, headers: readonly string[], hasBody: boolean): Buffer {
   if (!PATH.test(path)) throw new ConnectionError("the path of a request cannot be sent", "UND_ERR_INVALID_ARG");
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
   for (let at = 0; at < headers.length; at += 2) {
@@ -52,6 +54,22 @@ function written(method: string, path: string, host: string, headers: readonly s
     text += `${name}: ${value}\r\n`;
   }
   // Only requests that have a body by their nature say that there is none (RFC 9110 §8.6).
-  if (hasBody) return `${text}content-length: `;
-  return method === "POST" || method === "PUT" ? `${text}content-length: 0\r\n\r\n` : `${text}\r\n`;
+  if (hasBody) text += "content-length: ";
+  else text += method === "POST" || method === "PUT" ? "content-length: 0\r\n\r\n" : "\r\n";
+  return Buffer.from(text, "latin1");
+}
+
+/** Head, length and body in one piece of memory; without the body's bytes where `withBody` is false. */
+export function joined(head: Buffer, body: Buffer, withBody: boolean): Buffer {
+  let digits = 1;
+  for (let rest = body.length; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+  const end = head.length + digits;
+  const request = Buffer.allocUnsafe(end + EMPTY_LINE.length + (withBody ? body.length : 0));
+  request.set(head);
+  for (let at = end - 1, rest = body.length; at >= head.length; at--, rest = Math.floor(rest / 10)) {
+    request[at] = 0x30 + (rest % 10);
+  }
+  request.set(EMPTY_LINE, end);
+  if (withBody) request.set(body, end + EMPTY_LINE.length);
+  return request;
 }

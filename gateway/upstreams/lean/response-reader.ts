@@ -2,12 +2,18 @@
  * Reads one HTTP/1.1 response at a time from bytes that may be split anywhere, and hands on each part of a body as it comes. It never
  * reads past the end of a response: what follows is the connection's to judge.
  */
-import type { IncomingHttpHeaders } from "node:http";
 import { InvalidResponse } from "./errors.ts";
-import { type ResponseHead, readField, readHead } from "./response-head.ts";
+import {
+  type AnswerHeaders,
+  beginsLikeHttp,
+  notHttp,
+  type ResponseHead,
+  readHead,
+  readTrailer,
+} from "./response-head.ts";
 
 export type ResponseEvents = {
-  responseHead(status: number, headers: IncomingHttpHeaders): void;
+  responseHead(status: number, headers: AnswerHeaders): void;
   /** The chunk is the receiver's own memory. */
   responseData(chunk: Buffer): void;
 };
@@ -29,12 +35,14 @@ const MAX_HEAD = 65_536;
 const MAX_SIZE_LINE = 4096;
 /** 13 hexadecimal digits are the most that can be counted exactly. */
 const MAX_SIZE_DIGITS = 13;
+/** `HTTP/1.` */
+const MAX_BEGINNING = 7;
 const CRLF = Buffer.from("\r\n");
 const EMPTY_LINE = Buffer.from("\r\n\r\n");
-const BEGINNING = Buffer.from("HTTP/1.");
 const NOTHING = Buffer.alloc(0);
-/** An extension of a chunk (RFC 9112 §7.1.1) is not understood, but has to be text. */
-const SIZE_LINE = /^([0-9a-fA-F]+)(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n$/;
+/** A size and extensions (RFC 9112 §7.1.1), which nobody has asked for and nobody reads. */
+const SIZE_LINE =
+  /^([0-9a-fA-F]+)(?:;[\w!#$%&'*+\-.^`|~]+(?:=(?:[\w!#$%&'*+\-.^`|~]+|"[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]*"))?)*\r\n$/;
 
 const HEX = new Int8Array(256).fill(-1);
 for (const [value, char] of [..."0123456789abcdef"].entries()) {
@@ -150,20 +158,20 @@ export class ResponseReader {
   /** What is no HTTP is refused before it has ended: it may never do so. */
   #checkBeginning(before: number): void {
     const carry = this.#carry;
-    const length = Math.min(this.#carried, BEGINNING.length);
-    if (carry.compare(BEGINNING, 0, length, 0, length) !== 0) {
-      throw new InvalidResponse("a response begins with HTTP/1.1 or HTTP/1.0");
-    }
+    if (!beginsLikeHttp(carry, 0, Math.min(this.#carried, MAX_BEGINNING))) throw notHttp();
     for (let pos = before; pos < this.#carried; pos++) {
       if (carry[pos] === LF && carry[pos - 1] !== CR) throw new InvalidResponse("LF without CR", "HPE_CR_EXPECTED");
     }
   }
 
   #newHead(bytes: Buffer, start: number, end: number, to: ResponseEvents): void {
-    const head = readHead(bytes.toString("latin1", start, end));
+    const head = readHead(bytes, start, end);
     if (head.status === 101) throw new InvalidResponse("nobody asked for another protocol", "HPE_INVALID_UPGRADE");
-    // Interim responses (RFC 9110 §15.2) say nothing that is needed here.
-    if (head.status < 200) return;
+    if (head.status < 200) {
+      // Interim responses (RFC 9110 §15.2) say nothing that is needed here, but another one has to be able to follow.
+      if (!head.keepAlive) throw new InvalidResponse("an interim response was the last", "HPE_CLOSED_CONNECTION");
+      return;
+    }
     this.#head = head;
     this.#headBytes = copyOf(bytes, start, end);
     this.#enter(head, to);
@@ -232,7 +240,8 @@ export class ResponseReader {
       }
       return next;
     }
-    const digits = SIZE_LINE.exec(this.#gathered())?.[1];
+    const digits = SIZE_LINE.exec(this.#carry.toString("latin1", 0, this.#carried))?.[1];
+    this.#carried = 0;
     if (digits === undefined || digits.length > MAX_SIZE_DIGITS) {
       throw new InvalidResponse("the size of a chunk is no hexadecimal number", "HPE_INVALID_CHUNK_SIZE");
     }
@@ -258,10 +267,11 @@ export class ResponseReader {
       }
       return next;
     }
-    const line = this.#gathered();
+    const line = this.#carry.subarray(0, this.#carried);
+    this.#carried = 0;
     this.#trailerBytes += line.length;
     if (line.length === CRLF.length) this.#state = DONE;
-    else readField(line, 0, {});
+    else readTrailer(line);
     return -next;
   }
 
@@ -288,17 +298,11 @@ export class ResponseReader {
     this.#carried = after;
     return pos + taken;
   }
-
-  #gathered(): string {
-    const text = this.#carry.toString("latin1", 0, this.#carried);
-    this.#carried = 0;
-    return text;
-  }
 }
 
 /** The bytes in memory of their own: the ones read into are used again at once. */
 function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start);
-  bytes.copy(copy, 0, start, end);
+  copy.set(bytes.subarray(start, end));
   return copy;
 }

@@ -124,7 +124,7 @@ function stores(plan: Plan, { stack }: Watch, { own, replica }: Series): readonl
 function process(plan: Plan, { stack }: Watch, { own, replica }: Series): readonly AlertText[] {
   const { memoryMiB } = plan.gateway;
   const timeout = shortestTimeout(plan);
-  const p99 = own("nodejs_eventloop_delay_seconds", { quantile: "0.99" });
+  const p99 = own("nodejs_eventloop_delay_seconds", { percentile: "p99" });
   return [
     {
       name: "GatewayMemoryNearLimit",

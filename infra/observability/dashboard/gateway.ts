@@ -1,5 +1,6 @@
 /** The row about the gateway's replicas, each against its share of the plan. */
 import type { Plan } from "../../../contract/plan.ts";
+import { TARGET_USE } from "../../sizing/index.ts";
 import { inFlightPerReplica, mebibytes, poolPerReplica, shortestTimeout, streamsPerReplica } from "../limits.ts";
 import { records } from "../recording.ts";
 import { recorded, type Series, seriesOf } from "../series.ts";
@@ -26,9 +27,24 @@ function admissionPanels(plan: Plan, watch: Watch, { own, replica }: Series): re
     },
     {
       title: "Refused by admission",
-      description: "Answered with 503 before anything was done, by class.",
+      description:
+        "Answered with 503 before anything was done, by class and reason; and calls whose upstream had its share of the slots.",
       unit: "reqps",
-      queries: [{ expr: `sum by (class) (rate(${own("mcp_requests_refused_total")}[5m]))`, legend: "{{class}}" }],
+      queries: [
+        {
+          expr: `sum by (class, reason) (rate(${own("mcp_requests_refused_total")}[5m])) > 0`,
+          legend: "{{class}}: {{reason}}",
+        },
+        { expr: `sum by (upstream) (rate(${own("mcp_upstream_refused_total")}[5m])) > 0`, legend: "to {{upstream}}" },
+      ],
+    },
+    {
+      title: "Use of the slots",
+      description:
+        "Calls and lists being served over the slots there are at the moment; under pressure these become fewer.",
+      unit: "percentunit",
+      queries: [{ expr: recorded(watch, records.admissionUse), legend }],
+      limit: { value: TARGET_USE, name: "the peak that was planned for" },
     },
     {
       title: "Streams",
@@ -54,7 +70,7 @@ function processPanels(plan: Plan, { own, replica, gatewayUp }: Series): readonl
       description: "Of the worst worker of a replica; half the shortest timeout that it keeps is too much.",
       unit: "s",
       queries: [
-        { expr: `max by (${replica}) (${own("nodejs_eventloop_delay_seconds", { quantile: "0.99" })})`, legend },
+        { expr: `max by (${replica}) (${own("nodejs_eventloop_delay_seconds", { percentile: "p99" })})`, legend },
       ],
       limit: { value: shortestTimeout(plan) / 2, name: "half the shortest timeout" },
     },

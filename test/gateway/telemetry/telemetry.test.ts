@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { metricNames, metricOf } from "../../../contract/metrics.ts";
-import { collectProcessMetrics, createLog, createMetrics } from "../../../gateway/telemetry/index.ts";
+import {
+  collectBuild,
+  collectLoopMetrics,
+  collectProcessMetrics,
+  createLog,
+  createMetrics,
+} from "../../../gateway/telemetry/index.ts";
 
 function linesOf(text: string, name: string): string[] {
   return text.split("\n").filter((line) => line.startsWith(name));
@@ -72,7 +78,9 @@ describe("createMetrics", () => {
 
   it("says what the process is", () => {
     const metrics = createMetrics();
-    const stop = collectProcessMetrics(metrics, "1.2.3", "0123456789abcdef");
+    collectBuild(metrics, "1.2.3", "0123456789abcdef");
+    collectProcessMetrics(metrics);
+    const stop = collectLoopMetrics(metrics);
     const text = metrics.render();
     stop();
     expect(text).toContain(`mcp_build_info{version="1.2.3",node="${process.version}",settings="0123456789abcdef"} 1\n`);

@@ -1,17 +1,23 @@
 /** Pages of allowed origins: what a browser has to be told, and that nobody else is told it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MCP_HEADERS, send } from "../../harness/index.ts";
-import { gateway, type Served, served, snapshot } from "./harness.ts";
+import { engineNames, gateway, type Served, served, snapshot } from "./harness.ts";
 
 const ORIGIN = "https://app.example.com";
-let running: Served;
-beforeAll(async () => {
-  const scripts = { one: { era: "legacy" as const, answer: () => undefined } };
-  running = await served({ catalogue: snapshot({ gateways: [gateway("one")] }), scripts, allowedOrigins: [ORIGIN] });
-});
-afterAll(() => running.close());
 
-describe("CORS", () => {
+describe.each(engineNames)("CORS (%s)", (engine) => {
+  let running: Served;
+  beforeAll(async () => {
+    const scripts = { one: { era: "legacy" as const, answer: () => undefined } };
+    running = await served({
+      engine,
+      catalogue: snapshot({ gateways: [gateway("one")] }),
+      scripts,
+      allowedOrigins: [ORIGIN],
+    });
+  });
+  afterAll(() => running.close());
+
   it("answers a preflight of an allowed origin with what the path allows", async () => {
     const asked = {
       origin: ORIGIN,

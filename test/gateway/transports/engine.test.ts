@@ -1,8 +1,8 @@
-/** The HTTP edge over real sockets: what happens to odd methods, cut uploads, upgrades and a gateway that drains. */
+/** The HTTP edge of both engines over real sockets: what happens to odd methods, cut uploads, upgrades and a gateway that drains. */
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { MCP_HEADERS, openStream, send, waitFor } from "../../harness/index.ts";
-import { type Exchanged, gateway, type Served, served, snapshot } from "./harness.ts";
+import { type Exchanged, engineNames, gateway, type Served, served, snapshot } from "./harness.ts";
 
 const catalogue = snapshot({ gateways: [gateway("one")] });
 const scripts = { one: { era: "legacy" as const, answer: () => undefined } };
@@ -11,11 +11,6 @@ afterEach(async () => {
   await running?.close();
   running = undefined;
 });
-
-async function start(more: object = {}): Promise<Served> {
-  running = await served({ catalogue, scripts, ...more });
-  return running;
-}
 
 const INITIALIZE = JSON.stringify({
   jsonrpc: "2.0",
@@ -43,7 +38,12 @@ function raw(port: number, text: string, enough?: RegExp): Promise<string> {
   });
 }
 
-describe("the HTTP edge", () => {
+describe.each(engineNames)("the HTTP edge (%s)", (engine) => {
+  async function start(more: object = {}): Promise<Served> {
+    running = await served({ engine, catalogue, scripts, ...more });
+    return running;
+  }
+
   it("does not take HEAD on an MCP endpoint for DELETE", async () => {
     const { url } = await start();
     const headers = await session(url);

@@ -3,33 +3,13 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errors } from "../../../contract/errors.ts";
 import { eventData, MCP_HEADERS, send } from "../../harness/index.ts";
-import { gateway, item, type Served, served, snapshot, type UpstreamScript } from "./harness.ts";
+import { engineNames, gateway, item, type Served, served, snapshot, type UpstreamScript } from "./harness.ts";
 
 const codes = new Set(Object.keys(errors));
 const rpcCodes = new Set<number>(Object.values(errors).map(({ rpc }) => rpc));
 /** Answers with whatever it was asked with, so that hostile params come back as a hostile result too. */
 const echo: UpstreamScript["answer"] = ({ json, result, error }) =>
   json.method.length % 3 === 0 ? error(-32001, "no", json.params) : result(json.params?.arguments ?? json.params ?? 5);
-
-let running: Served;
-const crashes: unknown[] = [];
-const onCrash = (error: unknown) => void crashes.push(error);
-let session = "";
-
-beforeAll(async () => {
-  process.on("unhandledRejection", onCrash).on("uncaughtException", onCrash);
-  running = await served({
-    catalogue: snapshot({ gateways: [gateway("old"), gateway("new")], items: [item("old", "tool", "t")] }),
-    scripts: { old: { era: "legacy", answer: echo }, new: { era: "modern", answer: echo } },
-  });
-  const body =
-    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{"elicitation":{}}}}';
-  session = String((await send("POST", `${running.url}/mcp`, MCP_HEADERS, body)).headers["mcp-session-id"]);
-});
-afterAll(async () => {
-  await running.close();
-  process.off("unhandledRejection", onCrash).off("uncaughtException", onCrash);
-});
 
 const META = "io.modelcontextprotocol/";
 const methods = [
@@ -130,7 +110,28 @@ function problemsOf(status: number, type: string, text: string): string | undefi
   return text.includes("MCPS_INTERNAL") ? "an internal error" : undefined;
 }
 
-describe("any request", () => {
+describe.each(engineNames)("any request (%s)", (engine) => {
+  let running: Served;
+  const crashes: unknown[] = [];
+  const onCrash = (error: unknown) => void crashes.push(error);
+  let session = "";
+
+  beforeAll(async () => {
+    process.on("unhandledRejection", onCrash).on("uncaughtException", onCrash);
+    running = await served({
+      engine,
+      catalogue: snapshot({ gateways: [gateway("old"), gateway("new")], items: [item("old", "tool", "t")] }),
+      scripts: { old: { era: "legacy", answer: echo }, new: { era: "modern", answer: echo } },
+    });
+    const body =
+      '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{"elicitation":{}}}}';
+    session = String((await send("POST", `${running.url}/mcp`, MCP_HEADERS, body)).headers["mcp-session-id"]);
+  });
+  afterAll(async () => {
+    await running.close();
+    process.off("unhandledRejection", onCrash).off("uncaughtException", onCrash);
+  });
+
   it("gets one answer with a registered code", { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(path, headers, body, async (where, chosen, text) => {

@@ -5,7 +5,7 @@ import { Bulkheads, createAdmission } from "../../../gateway/admission/index.ts"
 import { createApplication } from "../../../gateway/application.ts";
 import { createAuth } from "../../../gateway/auth/index.ts";
 import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
-import { engines } from "../../../gateway/engine/index.ts";
+import { type EngineName, engines } from "../../../gateway/engine/index.ts";
 import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
 import { type Envelope, scanMessage } from "../../../gateway/mcp/index.ts";
 import {
@@ -405,8 +405,15 @@ export type Served = Rooms & {
   readonly inFlight: () => number;
 };
 
-/** The whole gateway over made-up upstreams, on a free port; everybody is an anonymous administrator. */
-export async function served(options: RoomsOptions & { readonly allowedOrigins?: readonly string[] }): Promise<Served> {
+export const engineNames = Object.keys(engines) as EngineName[];
+
+export type ServedOptions = RoomsOptions & {
+  readonly engine: EngineName;
+  readonly allowedOrigins?: readonly string[];
+};
+
+/** The whole gateway over made-up upstreams, behind one of the engines on a free port; everybody is an anonymous administrator. */
+export async function served(options: ServedOptions): Promise<Served> {
   const inner = await rooms(options);
   const { admission, ...transports } = inner.transports as Rooms["transports"] & {
     admission: ReturnType<typeof createAdmission>;
@@ -440,7 +447,7 @@ export async function served(options: RoomsOptions & { readonly allowedOrigins?:
     counters: { http: () => undefined, error: () => undefined },
     accessLog: false,
   });
-  const engine = engines.fastify(
+  const engine = engines[options.engine](
     {
       host: "127.0.0.1",
       port: 0,

@@ -4,26 +4,18 @@ import { autoscalingOf, podMetricOf } from "../../../infra/observability/index.t
 import { plans } from "../topology/plans.ts";
 import { bare, complete } from "./watches.ts";
 
-describe("requests in flight as a metric of pods", () => {
-  it("is asked for by pod, without streams, against the plan's share of the admission limit", () => {
-    const { gateway } = plans.prod;
+describe("the use of the slots as a metric of pods", () => {
+  it("is asked for by pod, without streams, over the slots of the moment, against the plan's share", () => {
     expect(autoscalingOf(plans.prod, complete)).toEqual({
       rule: {
         seriesQuery: 'mcp_requests_in_flight{namespace="mcp",job="gateway",class=~"call|list"}',
         resources: { overrides: { namespace: { resource: "namespace" }, pod: { resource: "pod" } } },
-        name: { matches: "^mcp_requests_in_flight$", as: "mcp_requests_in_flight" },
-        metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>,class=~"call|list"}) by (<<.GroupBy>>)',
+        name: { matches: "^mcp_requests_in_flight$", as: "mcp_admission_utilisation" },
+        metricsQuery:
+          'sum(<<.Series>>{<<.LabelMatchers>>,class=~"call|list"}) by (<<.GroupBy>>) / sum(mcp_admission_limit{<<.LabelMatchers>>,class=~"call|list"}) by (<<.GroupBy>>)',
       },
-      metric: {
-        name: "mcp_requests_in_flight",
-        averageValue: String(Math.floor(0.7 * gateway.inFlightPerWorker * gateway.workers)),
-      },
+      metric: { name: "mcp_admission_utilisation", averageValue: "700m" },
     });
-  });
-
-  it("is never 0, which no autoscaler could reach", () => {
-    const gateway = { ...plans.prod.gateway, inFlightPerWorker: 1, workers: 1 };
-    expect(autoscalingOf({ ...plans.prod, gateway }, complete)?.metric.averageValue).toBe("1");
   });
 
   it("is not there where nothing is scaled", () => {

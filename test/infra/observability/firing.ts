@@ -123,9 +123,9 @@ export function gatewayCases(plan: Plan): Readonly<Record<string, Case>> {
       quiet: [own("process_resident_memory_bytes", {}, mebibytes(plan.gateway.memoryMiB / 2))],
     },
     GatewayEventLoopDelayed: {
-      fires: [own("nodejs_eventloop_delay_seconds", { quantile: "0.99" }, 0.6)],
+      fires: [own("nodejs_eventloop_delay_seconds", { percentile: "p99" }, 0.6)],
       quiet: [
-        own("nodejs_eventloop_delay_seconds", { quantile: "0.99" }, 0.4),
+        own("nodejs_eventloop_delay_seconds", { percentile: "p99" }, 0.4),
         own("nodejs_eventloop_delay_seconds", { quantile: "max" }, 3),
       ],
     },

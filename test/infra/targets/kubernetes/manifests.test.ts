@@ -183,7 +183,7 @@ describe("a replicated workload", () => {
     });
   });
 
-  it("is scaled by requests in flight too where somebody serves that metric", () => {
+  it("is scaled by how full admission is too where somebody serves that metric", () => {
     const scaler = named(
       "HorizontalPodAutoscaler",
       "gateway",
@@ -192,8 +192,8 @@ describe("a replicated workload", () => {
     expect(at(scaler, "spec", "metrics", 1)).toEqual({
       type: "Pods",
       pods: {
-        metric: { name: "mcp_requests_in_flight" },
-        target: { type: "AverageValue", averageValue: expect.stringMatching(/^[1-9]\d*$/) },
+        metric: { name: "mcp_admission_utilisation" },
+        target: { type: "AverageValue", averageValue: "700m" },
       },
     });
   });

@@ -1,0 +1,124 @@
+/**
+ * The primary of a supervised gateway: lays the foundation, keeps the workers, merges their figures, and turns signals into what they are to
+ * do. It serves nothing itself. Part of the composition root.
+ */
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { Fault, isErrorCode } from "../contract/errors.ts";
+import { encodeSettings, settingsFingerprint } from "../contract/setting-values.ts";
+import { BYTES_PER_MIB, RESTART, startTimeoutMs } from "./crew-options.ts";
+import { type Foundation, layFoundation } from "./foundation.ts";
+import type { Serving } from "./main.ts";
+import { Crew, forking, StartFailure } from "./process/index.ts";
+import { type Announcement, printReady } from "./ready.ts";
+import { createReloading } from "./reload.ts";
+import type { LoadedSettings } from "./settings/index.ts";
+import { untilEnded } from "./stop-crew.ts";
+import { collectProcessMetrics, createMetrics, type Metrics, mergeFigures, renderFigures } from "./telemetry/index.ts";
+import type { WorkerConfig } from "./worker-config.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+/** Prometheus gives up after ten seconds unless it is told otherwise. */
+const FIGURES_DEADLINE_MS = 2_000;
+
+export async function servePrimary(serving: Serving): Promise<number> {
+  const { loaded, json, log, teardown, workers, childEnvironment } = serving;
+  const { settings } = loaded;
+  const metrics = createMetrics();
+  collectProcessMetrics(metrics);
+  // What the newest workers are started with.
+  const current = { loaded, foundation: await layFoundation(loaded, workers.preload, childEnvironment, log, teardown) };
+  const led = Promise.withResolvers<Announcement>();
+  const crew = crewOf(serving, metrics, () => current, led.resolve);
+  teardown.add("workers", async () => crew.kill());
+  try {
+    await crew.start();
+    crew.lead();
+    printReady(await Promise.race([led.promise, crew.failed.then((reason) => Promise.reject(reason))]), json);
+  } catch (error) {
+    throw error instanceof StartFailure ? faultOf(error) : error;
+  }
+  log.info("ready", { workers: workers.workers, threads: workers.mode === "mt" ? workers.threads : undefined });
+  const reloading = createReloading({ serving, crew, current, log });
+  teardown.add("reload", () => reloading.close());
+  return await untilEnded({ crew, graceMs: settings.SHUTDOWN_GRACE * 1000, reload: reloading.reload, log, teardown });
+}
+
+function crewOf(
+  { log, workers, firstRun, loaded, childEnvironment }: Serving,
+  metrics: Metrics,
+  current: () => { readonly loaded: LoadedSettings; readonly foundation: Foundation },
+  announced: (announcement: Announcement) => void,
+): Crew {
+  const { settings } = loaded;
+  const { memoryBytes } = workers;
+  const isThreaded = workers.mode === "mt";
+  let port = settings.PORT;
+  let found: number | undefined;
+  const crew = new Crew({
+    size: workers.workers,
+    hire: forking(() => ({
+      entry: fileURLToPath(new URL("./worker.ts", import.meta.url)),
+      // The heaps of threads have limits of their own.
+      heapMiB: memoryBytes === undefined || isThreaded ? undefined : Math.floor(memoryBytes / BYTES_PER_MIB),
+      env: childEnvironment,
+    })),
+    next: () => {
+      // Workers share what the first got for port 0 as long as one of them listens; afterwards it has to be asked for by number.
+      if (found !== undefined && (isThreaded || crew.size === 0)) port = found;
+      const id = `w${randomBytes(6).toString("hex")}`;
+      return { id, config: configOf(id, workers, firstRun, port, current()) };
+    },
+    startTimeoutMs: startTimeoutMs(settings),
+    beatTimeoutMs: workers.timeoutMs,
+    graceMs: settings.SHUTDOWN_GRACE * 1000,
+    respawns: workers.respawn,
+    restart: RESTART,
+    firstAlone: isThreaded && port === 0,
+    log,
+    count: {
+      respawn: (reason) => metrics.counter("mcp_worker_respawns_total", reason).inc(),
+      recycle: (reason) => metrics.counter("mcp_worker_recycles_total", reason).inc(),
+      missed: () => metrics.counter("mcp_worker_scrapes_missed_total").inc(),
+    },
+    onReady: (message) => {
+      if (typeof message.port === "number") found = message.port;
+    },
+    onLed: (fields) => {
+      if (isAnnouncement(fields)) announced(fields);
+    },
+    scrape: async () => renderFigures(mergeFigures([metrics.figures(), await crew.figures(FIGURES_DEADLINE_MS)])),
+  });
+  return crew;
+}
+
+function configOf(
+  workerId: string,
+  { mode, threads, maxRequests, maxRequestsJitter, memoryBytes }: WorkerOptions,
+  firstRun: boolean,
+  port: number,
+  { loaded, foundation }: { readonly loaded: LoadedSettings; readonly foundation: Foundation },
+): WorkerConfig {
+  const jitter = Math.round((Math.random() * 2 - 1) * maxRequestsJitter);
+  return {
+    kind: "worker",
+    workerId,
+    settings: { ...loaded.settings, PORT: port },
+    environment: { ...loaded.environment },
+    foundation,
+    fingerprint: settingsFingerprint(encodeSettings(loaded.settings)),
+    firstRun,
+    threads: mode === "mt" ? threads : 0,
+    maxRequests: maxRequests === 0 ? 0 : Math.max(1, maxRequests + jitter),
+    memoryBytes,
+  };
+}
+
+function isAnnouncement(value: unknown): value is Announcement {
+  return typeof value === "object" && value !== null && "ready" in value && "text" in value;
+}
+
+/** What a worker said of its start, as if it had been said here. */
+function faultOf(failure: StartFailure): Error {
+  return failure.code !== undefined && isErrorCode(failure.code) ? new Fault(failure.code, failure.reason) : failure;
+}

@@ -1,0 +1,212 @@
+/**
+ * One worker's rooms: built in the order of the house, what flows upwards joined through sinks, the application in the hands of an
+ * engine that listens. Part of the composition root.
+ */
+import { randomBytes } from "node:crypto";
+import type { Settings } from "../contract/settings.ts";
+import { createAuth } from "./auth/index.ts";
+import { cacheIdentities } from "./cache-identity.ts";
+import { watchCatalogue } from "./catalogue.ts";
+import { observedState, openSharedState, stateAnswers } from "./coordination/index.ts";
+import { declare } from "./declare-upstreams.ts";
+import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
+import { createFederation, type Federation, targetOf } from "./federation/index.ts";
+import type { Foundation } from "./foundation.ts";
+import { startHealthChecks } from "./health.ts";
+import { measures } from "./measures.ts";
+import { openDatabase } from "./open-database.ts";
+import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
+import type { LoadedSettings } from "./settings/index.ts";
+import { startAdmission } from "./start-admission.ts";
+import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { startSessions } from "./start-sessions.ts";
+import { Teardown } from "./teardown.ts";
+import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
+import { createUpstreams } from "./upstreams/index.ts";
+import { NAME, VERSION } from "./version.ts";
+
+export type RoomsInput = {
+  readonly settings: Settings;
+  readonly environment: LoadedSettings["environment"];
+  readonly foundation: Foundation;
+  readonly log: Log;
+  readonly teardown: Teardown;
+  readonly metrics: Metrics;
+  readonly workerId: string;
+  /** Of the settings in force. */
+  readonly fingerprint: string;
+  /** No other worker and no other replica serves the same clients. */
+  readonly isAlone: boolean;
+  /** Other event loops listen on the same port. */
+  readonly reusePort: boolean;
+  /** Whether the example server is among the upstreams that are declared. */
+  readonly withExample: boolean;
+  /** The answer to a scrape. */
+  readonly metricsText: () => string | Promise<string>;
+};
+
+export type Rooms = StartedEngine & {
+  readonly federation: Federation;
+  readonly port: number;
+  /** Registers the declared upstreams and watches their file: one worker's work. */
+  declare(): Promise<void>;
+  undeclare(): Promise<void>;
+  /** A token for platform administration. */
+  mint(): Promise<string>;
+};
+
+export async function openRooms(input: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+  const { secrets } = foundation;
+  metrics.gauge("mcp_workers").set(1);
+  collectBuild(metrics, VERSION, fingerprint);
+  teardown.add("event loop metrics", collectLoopMetrics(metrics));
+  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const observe = measures(metrics);
+  observe.store(store);
+  const opened = openSharedState({
+    redisUrl: settings.REDIS_URL,
+    redisCaFile: settings.REDIS_CA_FILE,
+    redisPrefix: settings.CACHE_PREFIX,
+    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+    repository: store.sharedState,
+    singleProcess: input.isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
+    log,
+  });
+  const state = observedState(opened, observe.stateFailure);
+  teardown.add("shared state", () => state.close());
+  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
+
+  const nextId = idSource();
+  const upstreams = createUpstreams({
+    state,
+    log,
+    metrics: observe.upstreams,
+    now: () => performance.now(),
+    connectTimeoutMs: settings.UPSTREAM_CONNECT_TIMEOUT * 1000,
+    maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
+    connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
+    connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
+    keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
+    stdioSocket: () => foundation.stdioSocket,
+    clientName: NAME,
+    clientVersion: VERSION,
+    idSource: nextId,
+    builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+  });
+  teardown.add("upstreams", () => upstreams.close());
+  const federation = createFederation(
+    {
+      upstreams,
+      log,
+      identity: { name: NAME, title: "MCP gateway", version: VERSION },
+      separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+      listTimeoutMs: settings.LIST_TIMEOUT * 1000,
+      callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+      nextId,
+      countPartial: observe.partial,
+    },
+    await store.loadSnapshot(),
+  );
+
+  const plan = await readDeployedPlan(settings.PLAN_FILE, log);
+  const { admission, places } = startAdmission({
+    settings,
+    planned: plan === undefined ? undefined : showPlan(plan, metrics),
+    observe,
+    teardown,
+    upstreamsWaiting: () => upstreams.waiting,
+  });
+  const sessions = await startSessions({
+    settings,
+    log,
+    teardown,
+    state,
+    workerId,
+    secrets,
+    federation,
+    observe,
+    places,
+  });
+  const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
+  teardown.add("catalogue", () => catalogue.close());
+  const inspect = (record: Parameters<typeof targetOf>[0]) =>
+    upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
+  const changed = () => catalogue.changed();
+  const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  const health = startHealthChecks(
+    state,
+    federation,
+    settings.HEALTH_CHECK_INTERVAL * 1000,
+    (record) => refreshGateway({ store, inspect, changed, log }, record),
+    log,
+  );
+  teardown.add("health checks", () => health.close());
+
+  const auth = createAuth({
+    secret: secrets.jwtSecret,
+    algorithm: settings.JWT_ALGORITHM,
+    audience: settings.JWT_AUDIENCE,
+    issuer: settings.JWT_ISSUER,
+    required: settings.AUTH_REQUIRED,
+    metricsToken: settings.METRICS_TOKEN,
+    cacheMs: settings.AUTH_CACHE_TTL * 1000,
+    adminEmail: settings.PLATFORM_ADMIN_EMAIL,
+    anonymousIsAdmin: isLoopback(settings.HOST),
+    now: Date.now,
+    count: observe.auth,
+  });
+  const started = startEngine({
+    settings,
+    reusePort: input.reusePort,
+    workerId,
+    metricsText: input.metricsText,
+    log,
+    teardown,
+    auth,
+    registry,
+    store,
+    state,
+    sessions,
+    federation,
+    observe,
+    admission,
+    fingerprint,
+    identityOf: cacheIdentities({
+      secret: secrets.jwtSecret,
+      build: `${VERSION}-${fingerprint}`,
+      catalogueVersion: () => catalogue.version,
+    }),
+  });
+  teardown.add("engine", () => started.engine.close());
+  const [address] = await started.engine.listen();
+  log.info("listening", { host: settings.HOST, port: address?.port, state: state.kind });
+  let declaring: Teardown | undefined;
+  return {
+    ...started,
+    federation,
+    port: address?.port ?? settings.PORT,
+    async declare() {
+      declaring = new Teardown(log);
+      teardown.add("declarations", () => declaring?.run());
+      const { environment, withExample } = input;
+      await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
+    },
+    undeclare: async () => declaring?.run(),
+    mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
+  };
+}
+
+/** Ids that no other process of this deployment makes: 21 random bits above a counter, exact in a double. */
+function idSource(): () => string {
+  const base = randomBytes(3).readUIntBE(0, 3) % 2 ** 21;
+  let count = 0;
+  return () => {
+    count = (count + 1) % 2 ** 32;
+    return String(base * 2 ** 32 + count);
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}

@@ -1,0 +1,214 @@
+/** A gateway of several workers: what happens to one of them costs no caller an answer, and nothing is left behind. */
+import { Agent, request } from "node:http";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  descendants,
+  type Gateway,
+  isRunning,
+  openStream,
+  send,
+  startGateway,
+  temporaryDirectory,
+  waitFor,
+} from "../harness/index.ts";
+
+type Line = { readonly event?: string; readonly worker?: string; readonly pid?: number; readonly reason?: string };
+
+const KINDS = [
+  ["fastify", {}],
+  ["bounded", { RUNTIME_MODE: "st" }],
+] as const;
+
+describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  let gateway: Gateway;
+  beforeAll(async () => {
+    directory = await temporaryDirectory();
+  });
+  afterEach(async () => {
+    await gateway?.stop();
+  });
+  afterAll(async () => {
+    await directory.remove();
+  });
+
+  async function start(env: Readonly<Record<string, string>>): Promise<void> {
+    gateway = await startGateway({
+      dataDir: directory.path,
+      env: { HTTP_SERVER: engine, LOG_FORMAT: "json", ...kind, ...env },
+    });
+  }
+
+  const events = (): Line[] =>
+    gateway
+      .stderr()
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line));
+  const happened = (event: string) => events().filter((line) => line.event === event);
+  const workers = () => happened("worker.ready").flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  const soon = (event: string, count = 1) =>
+    waitFor(() => happened(event).length >= count && happened(event), 60_000, event);
+  const get = (path: string) => send("GET", gateway.url + path, gateway.headers);
+
+  it("share the port that the first one got, and both answer", async () => {
+    await start({ WORKERS: "2" });
+    expect(workers()).toHaveLength(2);
+    const answering = new Set<unknown>();
+    await waitFor(async () => {
+      const answer = await get("/version");
+      answering.add(Object(answer.json()).worker);
+      return answering.size === 2;
+    });
+    expect(answering).toEqual(new Set(happened("worker.ready").map(({ worker }) => worker)));
+  });
+
+  it("are replaced when one is killed, and the service goes on", async () => {
+    await start({ WORKERS: "2" });
+    const [killed = -1] = workers();
+    process.kill(killed, "SIGKILL");
+    const [end] = await soon("worker.ended");
+    expect(end).toMatchObject({ pid: killed, reason: "signal SIGKILL", failures: 1 });
+    expect((await get("/health")).status).toBe(200);
+    await soon("worker.ready", 3);
+    expect(workers().filter(isRunning)).toHaveLength(2);
+    const metrics = (await get("/metrics")).text;
+    expect(metrics).toContain('mcp_worker_respawns_total{reason="crash"} 1\n');
+    expect(metrics).toContain("\nmcp_workers 2\n");
+  });
+
+  it("are replaced when one stands still, and what was handed to it is answered by another", async () => {
+    await start({ WORKERS: "2", WORKER_TIMEOUT: "1" });
+    const [stopped = -1] = workers();
+    process.kill(stopped, "SIGSTOP");
+    // Round robin hands every other connection to the stopped one.
+    const answers = await Promise.all(Array.from({ length: 4 }, () => get("/health")));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const [stuck] = await soon("worker.stuck");
+    expect(stuck).toMatchObject({ pid: stopped, reason: "its event loop has not turned for 1000 ms" });
+    await soon("worker.ready", 3);
+    expect(isRunning(stopped)).toBe(false);
+    expect((await get("/metrics")).text).toContain('mcp_worker_respawns_total{reason="stuck"} 1\n');
+  });
+
+  it("are given up when one ends again and again, with the reason and an exit code", async () => {
+    await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000" });
+    for (let failures = 1; failures <= 5; failures++) {
+      await soon("worker.ready", failures);
+      const newest = workers().at(-1) ?? -1;
+      process.kill(newest, "SIGKILL");
+      await soon("worker.ended", failures);
+    }
+    expect(await gateway.exited).toBe(1);
+    expect(gateway.stderr()).toContain("MCPS_WORKERS: The workers cannot be kept running: signal SIGKILL\n");
+  });
+
+  it("end together when one does, without WORKER_RESPAWN", async () => {
+    await start({ WORKERS: "2", WORKER_RESPAWN: "false" });
+    const started = descendants(gateway.pid);
+    process.kill(workers()[0] ?? -1, "SIGKILL");
+    expect(await gateway.exited).toBe(1);
+    expect(gateway.stderr()).toContain("MCPS_WORKERS: The workers cannot be kept running: signal SIGKILL\n");
+    expect(started.filter(isRunning)).toEqual([]);
+  });
+
+  it("are replaced after so many requests without losing one, and counters never go back", async () => {
+    await start({ WORKERS: "2", WORKER_MAX_REQUESTS: "200" });
+    const load = startLoad(gateway);
+    const totals: number[] = [];
+    const total = async () => {
+      const line = /^mcp_http_requests_total\{route="control",status="200"\} (\d+)$/m.exec(
+        (await get("/metrics")).text,
+      );
+      totals.push(Number(line?.[1] ?? 0));
+    };
+    await waitFor(
+      async () => {
+        await total();
+        return happened("worker.replaced").length >= 3;
+      },
+      60_000,
+      "three workers replaced",
+    );
+    const { sent, failures } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(sent).toBeGreaterThan(600);
+    await total();
+    expect(totals).toEqual(totals.toSorted((a, b) => a - b));
+    // Every answer of a worker that left in good order is still counted.
+    expect(totals.at(-1)).toBe(sent);
+    expect(happened("worker.ended")).toEqual([]);
+  });
+
+  it("are all replaced by SIGHUP, without losing a request", async () => {
+    await start({ WORKERS: "2" });
+    const before = workers();
+    const load = startLoad(gateway);
+    process.kill(gateway.pid, "SIGHUP");
+    await soon("reload.done");
+    const { sent, failures } = await load.stop();
+    expect([sent > 0, failures]).toEqual([true, []]);
+    expect(workers().filter(isRunning)).toHaveLength(2);
+    expect(before.filter(isRunning)).toEqual([]);
+    expect((await get("/metrics")).text).toContain('mcp_worker_recycles_total{reason="reload"} 2\n');
+  });
+
+  it("end their streams with a hint to come back, and go to the new workers", async () => {
+    await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000" });
+    const stream = await openStream("GET", `${gateway.url}/sse`, gateway.headers);
+    process.kill(gateway.pid, "SIGHUP");
+    await stream.ended;
+    expect(stream.isComplete()).toBe(true);
+    await soon("reload.done");
+    expect((await get("/version")).status).toBe(200);
+  });
+
+  it("drain on SIGTERM and leave nothing behind", async () => {
+    await start({ WORKERS: "2" });
+    const started = descendants(gateway.pid);
+    expect(started.length).toBeGreaterThanOrEqual(4);
+    process.kill(gateway.pid, "SIGTERM");
+    expect(await gateway.exited).toBe(0);
+    expect(started.filter(isRunning)).toEqual([]);
+    expect(gateway.stderr()).not.toMatch(/worker\.ended|worker\.end_failed|could not be closed/);
+  });
+
+  it("are gone when the primary is killed", async () => {
+    await start({ WORKERS: "2" });
+    const started = descendants(gateway.pid);
+    process.kill(gateway.pid, "SIGKILL");
+    await waitFor(() => !started.some(isRunning), 10_000, "the end of what it started");
+  });
+});
+
+/** Eight connections that are kept, each with one request after the other; what is no 200 is a failure. */
+function startLoad(gateway: Gateway): { stop(): Promise<{ sent: number; failures: string[] }> } {
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  const failures: string[] = [];
+  let sent = 0;
+  let isOver = false;
+  const one = () =>
+    new Promise<void>((resolve) => {
+      const asked = request(`${gateway.url}/version`, { agent, headers: gateway.headers }, (response) => {
+        if (response.statusCode !== 200) failures.push(`status ${response.statusCode}`);
+        response.resume().on("end", resolve);
+      });
+      asked.on("error", (error) => {
+        failures.push(error.message);
+        resolve();
+      });
+      sent++;
+      asked.end();
+    });
+  const lanes = Array.from({ length: 8 }, async () => {
+    while (!isOver) await one();
+  });
+  return {
+    async stop() {
+      isOver = true;
+      await Promise.all(lanes);
+      agent.destroy();
+      return { sent, failures };
+    },
+  };
+}

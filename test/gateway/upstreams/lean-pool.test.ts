@@ -1,0 +1,512 @@
+/** The lean client over real sockets, through Flight: which connections are used again, what is sent twice, and what is left behind. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { Flight, type HttpReceiver, type HttpRequest } from "../../../gateway/upstreams/flight.ts";
+import { type OriginOptions, Origins, type PoolPair } from "../../../gateway/upstreams/origins.ts";
+import { waitFor } from "../../harness/index.ts";
+
+const closers: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+type Visit = {
+  /** From 1, in the order in which connections came. */
+  readonly connection: number;
+  /** From 1, within the connection. */
+  readonly turn: number;
+  readonly head: string;
+  readonly body: Buffer;
+  readonly socket: Socket;
+};
+
+type Script = (visit: Visit) => void;
+
+type Upstream = {
+  readonly origin: string;
+  readonly sockets: Socket[];
+  readonly visits: Visit[];
+  readonly server: Server;
+};
+
+/** A server that reads requests to their end and leaves the answer's bytes to the script. */
+async function upstream(
+  script: Script,
+  where: { path?: string; host?: string; early?: boolean } = {},
+): Promise<Upstream> {
+  const sockets: Socket[] = [];
+  const visits: Visit[] = [];
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.push(socket);
+    const connection = sockets.length;
+    let turn = 0;
+    let head = "";
+    let missing = 0;
+    let parts: Buffer[] = [];
+    const visit = (): void => {
+      turn++;
+      const one = { connection, turn, head, body: Buffer.concat(parts), socket };
+      head = "";
+      visits.push(one);
+      script(one);
+    };
+    socket.on("error", () => socket.destroy());
+    socket.on("end", () => socket.end());
+    socket.on("data", (data: Buffer) => {
+      let rest = data;
+      if (head === "") {
+        // A head comes in one piece, for it is written in one.
+        const end = data.indexOf("\r\n\r\n") + 4;
+        head = data.toString("latin1", 0, end);
+        missing = Number(/content-length: (\d+)/.exec(head)?.[1] ?? 0);
+        rest = data.subarray(end);
+        parts = [];
+        if (where.early === true) return visit();
+      }
+      parts.push(rest);
+      missing -= rest.length;
+      if (missing === 0) visit();
+    });
+  });
+  if (where.path !== undefined) server.listen(where.path);
+  else server.listen(0, where.host ?? "127.0.0.1");
+  await once(server, "listening");
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const port = where.path === undefined ? (server.address() as AddressInfo).port : 0;
+  return { origin: `http://127.0.0.1:${port}`, sockets, visits, server };
+}
+
+const ok = (body: string, ...lines: string[]): string =>
+  `${["HTTP/1.1 200 OK", `Content-Length: ${body.length}`, ...lines].join("\r\n")}\r\n\r\n${body}`;
+
+function pairOf(origin: string, options: Partial<OriginOptions> = {}, socketPath?: string): PoolPair {
+  const origins = new Origins({ connectTimeoutMs: 2000, connectionsPerOrigin: 8, ...options });
+  closers.push(() => origins.close());
+  return origins.pair({ origin, ...(socketPath === undefined ? {} : { socketPath }) }, "upstream");
+}
+
+type Outcome = { status: number; body: string; error?: unknown; begun?: boolean; retries: number };
+
+/** A call and what comes of it, told when it is over. */
+class Caller implements HttpReceiver {
+  readonly outcome: Outcome = { status: 0, body: "", retries: 0 };
+  readonly over = Promise.withResolvers<Outcome>();
+  readonly flight: Flight;
+  bytes = 0;
+  onData: (() => void) | undefined;
+
+  constructor(pair: PoolPair, changes: Partial<HttpRequest> = {}) {
+    const request: HttpRequest = {
+      pair,
+      method: "POST",
+      path: "/mcp",
+      headers: [],
+      body: Buffer.from("{}"),
+      stream: false,
+    };
+    this.flight = new Flight({ ...request, ...changes }, this).start();
+  }
+
+  head(status: number): void {
+    this.outcome.status = status;
+  }
+
+  data(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (this.bytes < 1000) this.outcome.body += chunk.toString();
+    this.onData?.();
+  }
+
+  retried(): void {
+    this.outcome.retries++;
+  }
+
+  end(): void {
+    this.over.resolve(this.outcome);
+  }
+
+  failed(error: Error, begun: boolean): void {
+    const code = "code" in error ? error.code : undefined;
+    this.over.resolve({ ...this.outcome, error: code ?? error.name, begun });
+  }
+}
+
+const call = (pair: PoolPair, changes: Partial<HttpRequest> = {}): Promise<Outcome> =>
+  new Caller(pair, changes).over.promise;
+const fine = (body: string): Outcome => ({ status: 200, body, retries: 0 });
+
+describe("connections", () => {
+  it("are used again, the one that became free last first", async () => {
+    const held: Visit[] = [];
+    const { origin, visits } = await upstream((visit) => {
+      if (visit.turn === 1 && visit.connection <= 2) held.push(visit);
+      else visit.socket.write(ok(`${visit.connection}`));
+    });
+    const pair = pairOf(origin);
+    const both = [call(pair), call(pair)];
+    await waitFor(async () => held.length === 2);
+    for (const [at, { socket }] of held.entries()) {
+      socket.write(ok("first"));
+      await both[held[at]?.connection === 1 ? 0 : 1];
+    }
+    const last = held[1]?.connection;
+    expect([await call(pair), await call(pair)]).toEqual([fine(`${last}`), fine(`${last}`)]);
+    expect(visits.map(({ connection }) => connection).toSorted()).toEqual([1, 2, last, last].toSorted());
+    expect(pair.calls).toBe(0);
+  });
+
+  it.each<[string, string]>([
+    ["says close", ok("x", "Connection: close")],
+    ["is of HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx"],
+    ["keeps them for too short a time", ok("x", "Keep-Alive: timeout=2")],
+    ["sends more than the response", `${ok("x")}HTTP/1.1 200 OK\r\n`],
+    ["sends a whole further response", `${ok("x")}${ok("y")}`],
+  ])("are not used again when the server %s", async (_, answer) => {
+    const { origin, sockets } = await upstream(({ socket }) => void socket.write(answer, "latin1"));
+    const pair = pairOf(origin);
+    expect([await call(pair), await call(pair)]).toEqual([fine("x"), fine("x")]);
+    expect(sockets.length).toBe(2);
+    await waitFor(async () => sockets.every((socket) => socket.readableEnded || socket.destroyed));
+  });
+
+  it("are not used again after bytes that nobody asked for", async () => {
+    const { origin, sockets } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    expect(await call(pair)).toEqual(fine("x"));
+    sockets[0]?.write(ok("poison"));
+    await waitFor(async () => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true);
+    expect(await call(pair)).toEqual(fine("x"));
+    expect(sockets.length).toBe(2);
+  });
+
+  it("are never more than allowed; what waits goes in order", async () => {
+    const { origin, visits, sockets } = await upstream(({ socket, body }) => void socket.write(ok(body.toString())));
+    const pair = pairOf(origin, { connectionsPerOrigin: 2 });
+    const bodies = Array.from({ length: 50 }, (_, at) => `${at}`);
+    const answers = await Promise.all(bodies.map((body) => call(pair, { body: Buffer.from(body) })));
+    expect(answers).toEqual(bodies.map(fine));
+    expect(sockets.length).toBe(2);
+    const order = [1, 2].map((one) =>
+      visits.filter(({ connection }) => connection === one).map(({ body }) => Number(body)),
+    );
+    expect(order).toEqual(order.map((list) => list.toSorted((a, b) => a - b)));
+  });
+
+  it("of streams are others than those of calls", async () => {
+    const { origin, sockets } = await upstream(({ socket, turn, connection }) => {
+      if (connection > 1 || turn > 1) socket.write(ok("call"));
+      else socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n:\r\n");
+    });
+    const pair = pairOf(origin, { connectionsPerOrigin: 1 });
+    const stream = new Caller(pair, { stream: true });
+    await waitFor(async () => stream.bytes === 1);
+    expect(await call(pair)).toEqual(fine("call"));
+    expect([pair.streams, sockets.length]).toEqual([1, 2]);
+    stream.flight.abort();
+    expect(pair.streams).toBe(0);
+  });
+
+  it("are closed when they have been idle for the keep-alive time, and not before", async () => {
+    const { origin, sockets } = await upstream(({ socket }) => void socket.write(ok("x")));
+    for (const keepAliveMs of [3_600_000, 20]) await call(pairOf(origin, { keepAliveMs }));
+    await waitFor(async () => sockets[1]?.readableEnded === true);
+    expect(sockets[0]?.readableEnded).toBe(false);
+  });
+
+  it("are kept for as long as the server says", async () => {
+    const { origin, sockets } = await upstream(({ socket, connection }) => {
+      socket.write(ok("x", ...(connection === 1 ? ["Keep-Alive: timeout=60, max=100"] : [])));
+    });
+    const [one, other] = [pairOf(origin, { keepAliveMs: 20 }), pairOf(origin, { keepAliveMs: 20 })];
+    await call(one);
+    await call(other);
+    await waitFor(async () => sockets[1]?.readableEnded === true);
+    expect(await call(one)).toEqual(fine("x"));
+    expect(sockets.length).toBe(2);
+  });
+
+  it("over a Unix socket and by a name that has several addresses", async () => {
+    const path = join(tmpdir(), `lean-${process.pid}-${Date.now()}.sock`);
+    await upstream(({ socket, head }) => void socket.write(ok(/host: .*/.exec(head)?.[0] ?? "")), { path });
+    expect(await call(pairOf("http://stdio-host", {}, path))).toEqual(fine("host: stdio-host"));
+    // localhost is ::1 first on many machines; nobody listens there.
+    const { origin } = await upstream(({ socket, head }) => void socket.write(ok(/host: .*/.exec(head)?.[0] ?? "")));
+    const named = origin.replace("127.0.0.1", "localhost");
+    expect(await call(pairOf(named))).toEqual(fine(`host: ${named.slice("http://".length)}`));
+  });
+});
+
+describe("requests", () => {
+  it("have one head, written in one piece", async () => {
+    const { origin, visits } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    const headers = ["content-type", "application/json", "X-Own", "caf\xe9"];
+    await call(pair, { path: "/a?b=c", headers, body: Buffer.from("é") });
+    await call(pair, { method: "GET", headers: [], body: null });
+    await call(pair, { method: "PUT", headers: [], body: null });
+    const host = origin.slice("http://".length);
+    const common = `HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+    expect(visits.map(({ head, body }) => `${head}${body}`)).toEqual([
+      `POST /a?b=c ${common}content-type: application/json\r\nX-Own: caf\xe9\r\ncontent-length: 2\r\n\r\né`,
+      `GET /mcp ${common}\r\n`,
+      `PUT /mcp ${common}content-length: 0\r\n\r\n`,
+    ]);
+  });
+
+  it.each<[string, Partial<HttpRequest>]>([
+    ["a line break in a value", { headers: ["x-key", "a\r\nb: c"] }],
+    ["a NUL in a value", { headers: ["x-key", "a\0"] }],
+    ["a character beyond latin1", { headers: ["x-key", "\u{1f600}"] }],
+    ["a space in a name", { headers: ["x key", "a"] }],
+    ["an empty name", { headers: ["", "a"] }],
+    ["a space in the path", { path: "/a b" }],
+    ["a line break in the path", { path: "/a\r\nx: y" }],
+  ])("with %s are not sent", async (_, changes) => {
+    const { origin, sockets } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    expect(await call(pair, changes)).toEqual({
+      status: 0,
+      body: "",
+      retries: 0,
+      error: "UND_ERR_INVALID_ARG",
+      begun: false,
+    });
+    expect([sockets.length, pair.calls]).toEqual([0, 0]);
+  });
+
+  it.each([16_384, 16_385, 65_536, 64 * 1024 * 1024])(
+    "of %d bytes arrive whole, and so do such answers",
+    async (size) => {
+      const { origin, visits } = await upstream(({ socket, body }) => {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+        socket.write(body);
+      });
+      const pair = pairOf(origin);
+      const body = Buffer.alloc(size, "0123456789");
+      const caller = new Caller(pair, { body });
+      expect((await caller.over.promise).error).toBeUndefined();
+      expect([caller.bytes, visits[0]?.body.equals(body)]).toEqual([size, true]);
+      expect((await new Caller(pair, { body: Buffer.from("{}") }).over.promise).body).toBe("{}");
+      expect(visits.map(({ connection }) => connection)).toEqual([1, 1]);
+    },
+  );
+
+  it("that are answered before they have been read cost their connection", async () => {
+    const { origin, sockets } = await upstream(
+      ({ socket, connection }) => {
+        if (connection === 1) socket.pause();
+        socket.write(ok("early"));
+      },
+      { early: true },
+    );
+    const pair = pairOf(origin);
+    expect(await call(pair, { body: Buffer.alloc(64 * 1024 * 1024) })).toEqual(fine("early"));
+    sockets[0]?.resume();
+    expect(await call(pair)).toEqual(fine("early"));
+    expect(sockets.length).toBe(2);
+  });
+});
+
+describe("a connection that closes", () => {
+  const closed = { error: "UND_ERR_SOCKET", begun: false };
+
+  it("under a request on a used one has it sent once more, on a fresh one", async () => {
+    const { origin, visits } = await upstream(({ socket, turn }) => {
+      if (turn === 1) socket.write(ok("x"));
+      else socket.destroy();
+    });
+    const pair = pairOf(origin);
+    await Promise.all([call(pair), call(pair)]);
+    expect(await call(pair)).toEqual({ ...fine("x"), retries: 1 });
+    expect(visits.map(({ connection }) => connection).at(-1)).toBe(3);
+  });
+
+  it("is not given a third chance", async () => {
+    const { origin, visits } = await upstream(({ socket, connection, turn }) => {
+      if (connection === 1 && turn === 1) socket.write(ok("x"));
+      else socket.destroy();
+    });
+    const pair = pairOf(origin);
+    await call(pair);
+    expect(await call(pair)).toEqual({ status: 0, body: "", retries: 1, ...closed });
+    expect(visits.length).toBe(3);
+  });
+
+  it.each<[string, (socket: Socket) => void, string]>([
+    ["ends", (socket) => void socket.end(), "UND_ERR_SOCKET"],
+    ["is reset", (socket) => void socket.resetAndDestroy(), "ECONNRESET"],
+  ])("and is fresh has nothing sent again (%s)", async (_, close, error) => {
+    const { origin, visits } = await upstream(({ socket }) => close(socket));
+    expect(await call(pairOf(origin))).toEqual({ status: 0, body: "", retries: 0, error, begun: false });
+    expect(visits.length).toBe(1);
+  });
+
+  it.each<[string, string, Partial<Outcome>]>([
+    ["within the head", "HTTP/1.1 2", { status: 0, body: "" }],
+    ["within a body", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", { status: 200, body: "ab" }],
+    ["within a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", { status: 200, body: "ab" }],
+    [
+      "before the last chunk",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+      { status: 200, body: "a" },
+    ],
+  ])("%s fails the call, and nothing is sent again", async (_, part, expected) => {
+    const { origin, visits } = await upstream(({ socket, turn }) => {
+      if (turn === 1) socket.write(ok("x"));
+      else socket.end(part);
+    });
+    const pair = pairOf(origin);
+    await call(pair);
+    expect(await call(pair)).toEqual({ ...expected, retries: 0, error: "UND_ERR_SOCKET", begun: true });
+    expect([visits.length, pair.calls]).toEqual([2, 0]);
+  });
+
+  it("at the end of a body without a length ends it", async () => {
+    const { origin } = await upstream(({ socket }) => void socket.end("HTTP/1.1 200 OK\r\n\r\nall of it"));
+    expect(await call(pairOf(origin))).toEqual(fine("all of it"));
+  });
+
+  it("with what is no HTTP names it", async () => {
+    const { origin, sockets } = await upstream(
+      ({ socket }) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n"),
+    );
+    const outcome = await call(pairOf(origin));
+    expect(outcome).toEqual({ status: 0, body: "", retries: 0, error: "HPE_INVALID_CONTENT_LENGTH", begun: true });
+    await waitFor(async () => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true);
+  });
+
+  it.runIf(process.platform === "linux")("names a place that does not take the connection in time", async () => {
+    // A stopped process accepts nothing; with its queue full, Linux lets further attempts wait.
+    const script =
+      "const s = require('node:net').createServer(); s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))";
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    closers.push(() => child.kill("SIGKILL"));
+    const [line] = await once(child.stdout, "data");
+    child.kill("SIGSTOP");
+    const port = Number(String(line));
+    const fillers = Array.from({ length: 8 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+    closers.push(() => fillers.forEach((filler) => void filler.destroy()));
+    await waitFor(async () => fillers.some(({ connecting }) => !connecting));
+    const outcome = await call(pairOf(`http://127.0.0.1:${port}`, { connectTimeoutMs: 100 }));
+    expect(outcome).toEqual({ status: 0, body: "", retries: 0, error: "UND_ERR_CONNECT_TIMEOUT", begun: false });
+  });
+
+  it("names a place where nobody listens", async () => {
+    const { origin, server } = await upstream(() => undefined);
+    server.close();
+    await once(server, "close");
+    const expected = { status: 0, body: "", retries: 0, error: "ECONNREFUSED", begun: false };
+    expect(await call(pairOf(origin))).toEqual(expected);
+    expect(await call(pairOf(origin.replace("127.0.0.1", "localhost")))).toEqual(expected);
+    expect(await call(pairOf("http://nobody.invalid"))).toMatchObject({
+      error: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/),
+    });
+  });
+});
+
+describe("giving up", () => {
+  it("leaves no connection and nothing waiting behind", async () => {
+    const { origin, sockets, visits } = await upstream(({ socket, body }) => {
+      if (body.toString() === "now") socket.write(ok("now"));
+      else if (body.toString() === "half") socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1");
+    });
+    const pair = pairOf(origin, { connectionsPerOrigin: 16 });
+    for (let round = 0; round < 20; round++) {
+      const callers = Array.from(
+        { length: 60 },
+        (_, at) => new Caller(pair, { body: Buffer.from(at % 2 === 0 ? "never" : "half") }),
+      );
+      // Some while they are connecting, some on their way, some while their answers come, many while they wait.
+      const before = visits.length;
+      if (round % 2 === 1) await waitFor(async () => visits.length >= before + 16);
+      for (const { flight } of round % 3 === 0 ? callers.toReversed() : callers) flight.abort();
+      expect(pair.calls).toBe(0);
+    }
+    expect(await call(pair, { body: Buffer.from("now") })).toEqual(fine("now"));
+    await waitFor(async () => sockets.filter((socket) => !socket.readableEnded && !socket.destroyed).length === 1);
+  });
+
+  it("hands a connection that is being opened to what waits", async () => {
+    const { origin, visits } = await upstream(({ socket, body }) => void socket.write(ok(body.toString())));
+    const pair = pairOf(origin, { connectionsPerOrigin: 1 });
+    const [first, second] = ["1", "2"].map((body) => new Caller(pair, { body: Buffer.from(body) }));
+    first?.flight.abort();
+    expect(await second?.over.promise).toEqual(fine("2"));
+    expect(visits.map(({ connection, body }) => `${connection} ${body}`)).toEqual(["1 2"]);
+  });
+
+  it("is final: nothing comes afterwards, also from within head and data", async () => {
+    const { origin } = await upstream(({ socket }) => void socket.write(ok("data")));
+    const pair = pairOf(origin);
+    const caller = new Caller(pair);
+    caller.onData = () => caller.flight.abort();
+    await waitFor(async () => caller.bytes > 0);
+    expect(await call(pair)).toEqual(fine("data"));
+    caller.flight.abort();
+    expect(pair.calls).toBe(0);
+    expect(await Promise.race([caller.over.promise, "nothing"])).toBe("nothing");
+  });
+});
+
+describe("closing", () => {
+  it("lets calls under way and waiting finish when the pools are retired", async () => {
+    const held: Visit[] = [];
+    const { origin, sockets } = await upstream((visit) => void held.push(visit));
+    const pair = pairOf(origin, { connectionsPerOrigin: 1 });
+    const both = [call(pair), call(pair)];
+    await waitFor(async () => held.length === 1);
+    pair.retire();
+    held[0]?.socket.write(ok("one"));
+    await waitFor(async () => held.length === 2);
+    held[1]?.socket.write(ok("two"));
+    expect(await Promise.all(both)).toEqual([fine("one"), fine("two")]);
+    await waitFor(async () => sockets[0]?.readableEnded === true);
+    expect(sockets.length).toBe(1);
+  });
+
+  it("fails everything when the pools are destroyed, and takes nothing more", async () => {
+    const { origin, sockets } = await upstream(() => undefined);
+    const pair = pairOf(origin, { connectionsPerOrigin: 1 });
+    const both = [call(pair), call(pair)];
+    await waitFor(async () => sockets.length === 1);
+    await pair.destroy();
+    const expected = { status: 0, body: "", retries: 0, error: "UND_ERR_DESTROYED", begun: false };
+    expect(await Promise.all(both)).toEqual([expected, expected]);
+    expect(() => new Caller(pair)).toThrow(expect.objectContaining({ code: "MCPS_DRAINING" }));
+    expect(pair.calls).toBe(0);
+    await waitFor(async () => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true);
+  });
+});
+
+describe("a receiver that cannot keep up", () => {
+  it("stops the server until it goes on", async () => {
+    const size = 64 * 1024 * 1024;
+    const { origin, sockets } = await upstream(({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+      socket.write(Buffer.alloc(size));
+    });
+    const pair = pairOf(origin);
+    const caller = new Caller(pair);
+    caller.onData = () => {
+      caller.flight.pause();
+      caller.onData = undefined;
+    };
+    await waitFor(async () => caller.bytes > 0);
+    // The other connection works meanwhile, and when it has answered, nothing more has come on the paused one.
+    const seen = caller.bytes;
+    const other = new Caller(pair);
+    expect((await other.over.promise).error).toBeUndefined();
+    expect([other.bytes, caller.bytes]).toEqual([size, seen]);
+    expect(sockets[0]?.writableNeedDrain).toBe(true);
+    caller.flight.resume();
+    expect((await caller.over.promise).error).toBeUndefined();
+    expect(caller.bytes).toBe(size);
+  });
+});
