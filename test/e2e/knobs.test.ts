@@ -136,7 +136,7 @@ const ELSEWHERE: Readonly<Record<string, { readonly file: string; readonly word:
   TLS_KEY_FILE: { file: "test/e2e/knobs.test.ts", word: "answers over HTTP/2 with its certificate" },
   TLS_CLIENT_CA_FILE: { file: "test/gateway/engine/tls.test.ts", word: "clientCaFile" },
   TLS_CLIENT_CERTIFICATE: { file: "test/gateway/engine/tls.test.ts", word: "required" },
-  HTTP1_PIPELINE_FLUSH: { file: "test/gateway/engine/bounded/connections.test.ts", word: "pipelineFlush" },
+  HTTP1_PIPELINE_FLUSH: { file: "test/gateway/engine/bounded/pipeline-flush.test.ts", word: "pipelineFlush" },
   WORKERS: { file: "test/e2e/worker-knobs.test.ts", word: "GRANIAN_WORKERS" },
   RUNTIME_MODE: { file: "test/e2e/worker-knobs.test.ts", word: "GRANIAN_RUNTIME_MODE" },
   RUNTIME_THREADS: { file: "test/e2e/worker-knobs.test.ts", word: "GRANIAN_RUNTIME_THREADS" },
