@@ -7,7 +7,15 @@ import { Fault } from "../../contract/errors.ts";
 import { type Envelope, elements, scanJson, scanMessage, skipSpace, sliceAt, valueAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { networkFault, protocolFault, redirectFault, statusFault, timeoutFault, tooLargeFault } from "./failures.ts";
+import {
+  busyFault,
+  networkFault,
+  protocolFault,
+  redirectFault,
+  statusFault,
+  timeoutFault,
+  tooLargeFault,
+} from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
 import type { AnswerHeaders } from "./lean/response-head.ts";
 import { first, isMalformedNotification, mediaType, sameId, scanned, shortError } from "./messages.ts";
@@ -19,6 +27,8 @@ import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 export type CallParts = {
   readonly maxMessageBytes: number;
   readonly deadlines: Deadlines;
+  /** How long a call may wait for a connection; 0 = as long as for its answer. */
+  readonly connectionWaitMs: number;
   /** A request of this target was sent once more. */
   readonly retried: (target: UpstreamTarget) => void;
 };
@@ -69,6 +79,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   readonly #plan: Sending;
   readonly #sink: ReplySink;
   #flight: Flight | undefined;
+  /** Where the call had to wait for a connection. */
+  #turn: Expiring | undefined;
   #linger: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #mode: Mode = "head";
@@ -78,6 +90,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   #bytes = 0;
   #parser: SseParser | undefined;
   #resumptions = 0;
+  #paused = false;
   /** Nothing is told to the sink any more. */
   #over = false;
 
@@ -95,6 +108,11 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     const stream = this.#isStream();
     const waitMs = timeoutMs === 0 && stream ? target.requestTimeoutMs : timeoutMs;
     if (waitMs > 0) this.#parts.deadlines.add(this, waitMs);
+    const { connectionWaitMs, deadlines } = this.#parts;
+    if (this.#pair.isBusy && !stream && connectionWaitMs > 0) {
+      this.#turn = { expiresAt: 0, expired: () => this.#waited(connectionWaitMs) };
+      deadlines.add(this.#turn, connectionWaitMs);
+    }
     this.#launch(new Flight({ pair: this.#pair, method: "POST", path, headers, body, stream }, this));
     return this;
   }
@@ -110,6 +128,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
 
   #launch(flight: Flight): void {
     this.#flight = flight;
+    if (this.#paused) flight.pause();
     try {
       flight.start();
     } catch (error) {
@@ -117,10 +136,27 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     }
   }
 
+  /** What cannot start in time is dropped, not sent late. */
+  #waited(ms: number): void {
+    if (this.#flight?.hasConnection === false) this.#fail(busyFault(this.#prepared.target, ms));
+  }
+
   cancel(): void {
     if (this.#over) return;
     this.#settle();
     this.#flight?.abort();
+  }
+
+  pause(): void {
+    if (this.#over) return;
+    this.#paused = true;
+    this.#flight?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#flight?.resume();
   }
 
   expired(): void {
@@ -294,7 +330,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
       const slowest = Math.min(this.#resumptions * RETRY_STEP_MS, DEFAULT_RETRY_MS);
       const delay = Math.min(Math.max(this.#parser?.retryMs ?? DEFAULT_RETRY_MS, slowest), MAX_RETRY_MS);
       if (fault === undefined) this.#sink.interrupted?.(delay);
-      this.#retryTimer = setTimeout(resume, delay, this);
+      this.#retryTimer = setTimeout(reconnect, delay, this);
       return;
     }
     if (fault !== undefined) {
@@ -309,7 +345,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     this.#sink.end();
   }
 
-  resume(): void {
+  reconnect(): void {
     const { resumeHeaders = [] } = this.#plan;
     this.#resumptions++;
     this.#mode = "head";
@@ -334,6 +370,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   /** Good end. The connection may finish its response by itself and be used again. */
   #complete(): void {
     this.#settle();
+    // What is left of the stream is dropped; its end sets the connection free.
+    this.resume();
     if (this.#flight !== undefined && (this.#mode === "sse" || this.#mode === "ignore")) {
       this.#linger = setTimeout(abandon, LINGER_MS, this.#flight);
     }
@@ -349,6 +387,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
 
   #settle(): void {
     this.#over = true;
+    if (this.#turn !== undefined) this.#parts.deadlines.delete(this.#turn);
     this.#landed();
     if (this.#retryTimer !== undefined) clearTimeout(this.#retryTimer);
     this.#parser?.stop();
@@ -363,8 +402,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   }
 }
 
-function resume(call: Call): void {
-  call.resume();
+function reconnect(call: Call): void {
+  call.reconnect();
 }
 function abandon(flight: Flight): void {
   flight.abort();
