@@ -370,6 +370,17 @@ export const settings = {
     room: "upstreams",
     description: "Concurrent calls per upstream origin; open streams have connections of their own.",
   },
+  UPSTREAM_POOL_TIMEOUT: {
+    type: "duration",
+    default: 10,
+    unit: "s",
+    min: 0,
+    max: 600,
+    aliases: ["HTTPX_POOL_TIMEOUT"],
+    room: "upstreams",
+    description:
+      "How long a call may wait for one of UPSTREAM_CONNECTIONS; what finds none is refused, not sent late. 0 = as long as TOOL_TIMEOUT.",
+  },
   HEALTH_CHECK_INTERVAL: {
     type: "duration",
     default: 60,

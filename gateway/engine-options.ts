@@ -3,9 +3,6 @@ import { MAX_HEAD_BYTES } from "../contract/engine-settings.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { EngineOptions } from "./engine/index.ts";
 
-/** Calls and lists at once of a worker whose limit nobody set: the bounded engine has one in any case, the sources' own. */
-const BOUNDED_IN_FLIGHT = 512;
-
 /** `reusePort`: other listeners share the port. */
 export function engineOptions(settings: Settings, reusePort: boolean, warn: EngineOptions["warn"]): EngineOptions {
   return {
@@ -25,11 +22,6 @@ export function engineOptions(settings: Settings, reusePort: boolean, warn: Engi
     pipelineFlush: settings.HTTP1_PIPELINE_FLUSH,
     warn,
   };
-}
-
-/** 0 is no limit. */
-export function inFlightLimit(settings: Settings): number {
-  return settings.MAX_IN_FLIGHT ?? (settings.HTTP_SERVER === "bounded" ? BOUNDED_IN_FLIGHT : 0);
 }
 
 /** That both files are named together is checked where settings are read. */

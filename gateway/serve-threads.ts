@@ -1,7 +1,7 @@
 /** One process of mode `mt`: a crew of threads, each an event loop with its own listener on the common port. Part of the composition root. */
 import { BYTES_PER_MIB, RESTART, startTimeoutMs } from "./crew-options.ts";
-import { inFlightLimit } from "./engine-options.ts";
 import { Crew, type CrewLine, spawning, type Worker } from "./process/index.ts";
+import { inFlightLimit } from "./settings/index.ts";
 import { watchMemory } from "./spent.ts";
 import { collectProcessMetrics, createMetrics, type Log, mergeFigures } from "./telemetry/index.ts";
 import type { WorkerConfig } from "./worker-config.ts";
@@ -69,7 +69,7 @@ function shareOf({ settings, threads }: WorkerConfig, port: number): WorkerConfi
   return {
     ...settings,
     PORT: port,
-    MAX_IN_FLIGHT: share(inFlightLimit(settings)),
+    MAX_IN_FLIGHT: share(inFlightLimit(settings.MAX_IN_FLIGHT, settings.HTTP_SERVER)),
     MAX_STREAMS: share(settings.MAX_STREAMS),
     DB_POOL_SIZE: share(settings.DB_POOL_SIZE),
   };

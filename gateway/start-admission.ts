@@ -11,8 +11,8 @@ import {
   type Signal,
   upstreamWait,
 } from "./admission/index.ts";
-import { inFlightLimit } from "./engine-options.ts";
 import type { measures } from "./measures.ts";
+import { fairShareWeights, inFlightLimit, listLimit } from "./settings/index.ts";
 import type { Teardown } from "./teardown.ts";
 import type { TransportParts } from "./transports/index.ts";
 
@@ -31,9 +31,9 @@ type AdmissionInput = {
 
 export function startAdmission(input: AdmissionInput): { admission: Admission; places: Bulkheads } {
   const { settings, planned, observe, teardown, upstreamsWaiting } = input;
-  const maxInFlight = inFlightLimit(settings);
-  const maxLists = settings.MAX_LISTS_IN_FLIGHT ?? Math.ceil(maxInFlight / 4);
-  const weights = weightsOf(settings.FAIR_SHARE_WEIGHTS);
+  const maxInFlight = inFlightLimit(settings.MAX_IN_FLIGHT, settings.HTTP_SERVER);
+  const maxLists = listLimit(settings.MAX_LISTS_IN_FLIGHT, maxInFlight);
+  const weights = fairShareWeights(settings.FAIR_SHARE_WEIGHTS);
   const signals: Signal[] = [upstreamWait(MOST, upstreamsWaiting, () => admission.running)];
   const now = () => performance.now();
   if (settings.MAX_LOOP_DELAY > 0) signals.push(loopDelay(settings.MAX_LOOP_DELAY, BEAT_MS, now));
@@ -78,21 +78,4 @@ export function placesOf(admission: Admission): Pick<TransportParts, "enterStrea
       return entered.ok ? entered : entered.fault;
     },
   };
-}
-
-const MOST_WEIGHT = 1000;
-
-/** Throws RangeError naming the entry that is no `principal=weight`. */
-function weightsOf(entries: readonly string[]): ReadonlyMap<string, number> {
-  return new Map(
-    entries.map((entry) => {
-      const at = entry.lastIndexOf("=");
-      const weight = Number(entry.slice(at + 1));
-      if (at < 1 || !Number.isInteger(weight) || weight < 1 || weight > MOST_WEIGHT)
-        throw new RangeError(
-          `FAIR_SHARE_WEIGHTS has ${JSON.stringify(entry)}, allowed is principal=weight with a weight of 1…${MOST_WEIGHT}`,
-        );
-      return [entry.slice(0, at), weight];
-    }),
-  );
 }

@@ -2,6 +2,7 @@
 import { MAX_HEAD_BYTES } from "../../contract/engine-settings.ts";
 import { settingKnobs } from "../../contract/knobs.ts";
 import type { SettingName, Settings } from "../../contract/settings.ts";
+import { weightProblems, withoutLimit } from "./admission.ts";
 
 type Places = Readonly<Record<SettingName, string>>;
 export type Together = { readonly problems: readonly string[]; readonly warnings: readonly string[] };
@@ -9,7 +10,7 @@ export type Together = { readonly problems: readonly string[]; readonly warnings
 /** `places`: where each value came from, `default` for what nobody set. */
 export function judgeTogether(settings: Settings, places: Places): Together {
   return {
-    problems: tlsProblems(settings, places),
+    problems: [...tlsProblems(settings, places), ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS)],
     warnings: [...otherEngine(settings, places), ...withoutEffect(settings, places)],
   };
 }
@@ -50,6 +51,7 @@ function withoutEffect(settings: Settings, places: Places): readonly string[] {
   if (settings.WORKER_MAX_REQUESTS === 0) idle("WORKER_MAX_REQUESTS_JITTER", "WORKER_MAX_REQUESTS is 0");
   if (settings.HTTP_SERVER === "bounded" && settings.RUNTIME_MODE === "st")
     idle("RUNTIME_THREADS", "RUNTIME_MODE is st");
+  for (const name of withoutLimit(settings)) idle(name, "nothing limits what is served at once (MAX_IN_FLIGHT)");
   const buffer = settings.HTTP1_BUFFER_SIZE;
   if (buffer !== undefined && buffer < settings.MAX_BODY_BYTES + MAX_HEAD_BYTES)
     warnings.push(

@@ -7,7 +7,15 @@ import { Fault } from "../../contract/errors.ts";
 import { type Envelope, elements, scanJson, scanMessage, skipSpace, sliceAt, valueAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { networkFault, protocolFault, redirectFault, statusFault, timeoutFault, tooLargeFault } from "./failures.ts";
+import {
+  busyFault,
+  networkFault,
+  protocolFault,
+  redirectFault,
+  statusFault,
+  timeoutFault,
+  tooLargeFault,
+} from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
 import type { AnswerHeaders } from "./lean/response-head.ts";
 import { first, isMalformedNotification, mediaType, sameId, scanned, shortError } from "./messages.ts";
@@ -19,6 +27,8 @@ import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 export type CallParts = {
   readonly maxMessageBytes: number;
   readonly deadlines: Deadlines;
+  /** How long a call may wait for a connection; 0 = as long as for its answer. */
+  readonly connectionWaitMs: number;
   /** A request of this target was sent once more. */
   readonly retried: (target: UpstreamTarget) => void;
 };
@@ -69,6 +79,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   readonly #plan: Sending;
   readonly #sink: ReplySink;
   #flight: Flight | undefined;
+  /** Where the call had to wait for a connection. */
+  #turn: Expiring | undefined;
   #linger: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #mode: Mode = "head";
@@ -96,6 +108,11 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     const stream = this.#isStream();
     const waitMs = timeoutMs === 0 && stream ? target.requestTimeoutMs : timeoutMs;
     if (waitMs > 0) this.#parts.deadlines.add(this, waitMs);
+    const { connectionWaitMs, deadlines } = this.#parts;
+    if (this.#pair.isBusy && !stream && connectionWaitMs > 0) {
+      this.#turn = { expiresAt: 0, expired: () => this.#waited(connectionWaitMs) };
+      deadlines.add(this.#turn, connectionWaitMs);
+    }
     this.#launch(new Flight({ pair: this.#pair, method: "POST", path, headers, body, stream }, this));
     return this;
   }
@@ -117,6 +134,11 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     } catch (error) {
       this.#fail(error instanceof Fault ? error : networkFault(this.#prepared.target, asError(error), false));
     }
+  }
+
+  /** What cannot start in time is dropped, not sent late. */
+  #waited(ms: number): void {
+    if (this.#flight?.hasConnection === false) this.#fail(busyFault(this.#prepared.target, ms));
   }
 
   cancel(): void {
@@ -365,6 +387,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
 
   #settle(): void {
     this.#over = true;
+    if (this.#turn !== undefined) this.#parts.deadlines.delete(this.#turn);
     this.#landed();
     if (this.#retryTimer !== undefined) clearTimeout(this.#retryTimer);
     this.#parser?.stop();

@@ -47,6 +47,17 @@ export function timeoutFault(target: UpstreamTarget, method: string, ms: number)
   return fault("MCPS_UPSTREAM_TIMEOUT", { upstream: target.slug, method, ms });
 }
 
+/** Every connection to it is taken, and none became free within `ms`. */
+export function busyFault(target: UpstreamTarget, ms: number): Fault {
+  const reason = `no connection to it was free within ${ms} ms (UPSTREAM_POOL_TIMEOUT)`;
+  return fault(
+    "MCPS_UPSTREAM_BUSY",
+    { upstream: target.slug, reason },
+    { retryAfterSeconds: 1 },
+    { "retry-after": "1" },
+  );
+}
+
 /** `location`: only its origin and path are shown, a query may carry secrets. */
 export function redirectFault(target: UpstreamTarget, status: number, location: string | undefined): Fault {
   let to = "an unnamed place";

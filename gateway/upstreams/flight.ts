@@ -69,6 +69,11 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     return this;
   }
 
+  /** False while it waits for one. */
+  get hasConnection(): boolean {
+    return this.connection !== undefined || this.#controller !== undefined || this.#over;
+  }
+
   /** Destroys the connection when the response is not complete. Idempotent. */
   abort(): void {
     if (this.#over) return;

@@ -28,6 +28,8 @@ export type UpstreamsOptions = {
   readonly maxMessageBytes: number;
   /** Concurrent calls per origin; streams that stay open have connections of their own. */
   readonly connectionsPerOrigin: number;
+  /** How long a call may wait for one of them, ms; 0, the default, = as long as for its answer. */
+  readonly connectionWaitMs?: number;
   /** How long an idle connection is kept, ms; default 4000. */
   readonly keepAliveMs?: number;
   /** Unix socket of the stdio host; undefined while there is none. */

@@ -11,7 +11,7 @@ export type Connector = buildConnector.connector;
 
 export type OriginOptions = {
   readonly connectTimeoutMs: number;
-  /** Concurrent calls per origin; further ones wait in order. */
+  /** Concurrent calls per origin; further ones wait in order, no longer than `connectionWaitMs`. */
   readonly connectionsPerOrigin: number;
   /** How long an idle connection is kept, ms; default 4000, for Node's servers close theirs after 5000. */
   readonly keepAliveMs?: number;
@@ -104,6 +104,11 @@ export class PoolPair {
           })
         : options.connect,
     );
+  }
+
+  /** One more call waits for a connection. */
+  get isBusy(): boolean {
+    return this.calls >= this.#options.connectionsPerOrigin;
   }
 
   /** undici's pool to send with; throws as enterPlain. */

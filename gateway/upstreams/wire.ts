@@ -19,6 +19,7 @@ import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 
 export type WireOptions = OriginOptions & {
   readonly maxMessageBytes: number;
+  readonly connectionWaitMs?: number;
   readonly stdioSocket: () => string | undefined;
   readonly log: Log;
   readonly metrics: UpstreamMetrics | undefined;
@@ -50,6 +51,7 @@ export class Wire {
     this.#calls = {
       maxMessageBytes: options.maxMessageBytes,
       deadlines: new Deadlines(),
+      connectionWaitMs: options.connectionWaitMs ?? 0,
       retried: ({ slug }) => options.metrics?.retried(slug),
     };
   }

@@ -60,7 +60,7 @@ export const processFamilies = {
     verdict: "meaningless",
     because: "calls have one deadline, TOOL_TIMEOUT, and connections to an upstream are HTTP/1.1",
     instead: "TOOL_TIMEOUT",
-    names: `HTTPX_MAX_KEEPALIVE_CONNECTIONS HTTPX_WRITE_TIMEOUT HTTPX_POOL_TIMEOUT HTTPX_HTTP2_ENABLED HTTPX_ADMIN_READ_TIMEOUT
+    names: `HTTPX_MAX_KEEPALIVE_CONNECTIONS HTTPX_WRITE_TIMEOUT HTTPX_HTTP2_ENABLED HTTPX_ADMIN_READ_TIMEOUT
       RETRY_JITTER_MAX MAX_TOOL_RETRIES`,
   },
   streamGuards: {

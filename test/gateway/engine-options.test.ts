@@ -1,7 +1,7 @@
 /** Each setting of an engine becomes exactly one of its options. */
 import { describe, expect, it } from "vitest";
-import { engineOptions, inFlightLimit } from "../../gateway/engine-options.ts";
-import { loadSettings } from "../../gateway/settings/index.ts";
+import { engineOptions } from "../../gateway/engine-options.ts";
+import { inFlightLimit, loadSettings } from "../../gateway/settings/index.ts";
 
 const warn = () => undefined;
 const settingsOf = (env: Readonly<Record<string, string>>) =>
@@ -66,6 +66,7 @@ describe("inFlightLimit", () => {
     [{ HTTP_SERVER: "granian", GRANIAN_BACKPRESSURE: "64" }, 64],
     [{ GRANIAN_BACKPRESSURE: "64" }, 64],
   ])("of %o is %i", (env, limit) => {
-    expect(inFlightLimit(settingsOf(env))).toBe(limit);
+    const { MAX_IN_FLIGHT, HTTP_SERVER } = settingsOf(env);
+    expect(inFlightLimit(MAX_IN_FLIGHT, HTTP_SERVER)).toBe(limit);
   });
 });

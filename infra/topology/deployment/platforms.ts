@@ -64,7 +64,7 @@ export const kubernetes = z
     inFlightMetric: z
       .boolean()
       .default(false)
-      .describe("Scale by requests in flight too; needs an adapter that serves custom metrics"),
+      .describe("Scale by how full admission is too; needs an adapter that serves custom metrics"),
     nodeTuning: z
       .boolean()
       .default(false)
