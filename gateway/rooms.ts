@@ -86,6 +86,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     connectTimeoutMs: settings.UPSTREAM_CONNECT_TIMEOUT * 1000,
     maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
+    connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
