@@ -1,6 +1,7 @@
 /**
- * Answers of pipelined requests wait for those before them. Where one of those was destroyed before its turn, node:http tells nothing
- * to those behind it, not even that their connection is gone: what they hold would never be given back.
+ * Answers of pipelined requests wait for those before them, and node:http does not tell every one of them that their connection is gone:
+ * among thousands of connections that were reset and answers that were destroyed, some of those behind never closed (Node 26.9). What
+ * they hold would never be given back.
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
