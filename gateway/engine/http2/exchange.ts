@@ -1,18 +1,10 @@
 /** One request and its answer on an HTTP/2 stream: collects the body, is the sink of the answer, and ends with the stream. */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Admitted, Application, BodyRefusal, RequestHead, ResponseSink } from "../../../contract/http.ts";
+import { fieldsOf } from "./fields.ts";
 import { MAX_UNREAD_BYTES } from "./limits.ts";
 
 const EMPTY = Buffer.alloc(0);
-/** Of HTTP/1.1 and forbidden here (RFC 9113 §8.2.2). */
-const OF_CONNECTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
-
 /** The connection, as one of its exchanges sees it. */
 export interface Surroundings {
   /** An answer begins. */
@@ -221,14 +213,4 @@ export class Exchange implements ResponseSink {
     this.held = 0;
     this.chunks = undefined;
   }
-}
-
-/** Names and values in turn, the form that Node copies least. */
-function fieldsOf(status: number, headers: Readonly<Record<string, string>>): string[] {
-  const fields = [":status", String(status)];
-  for (const name in headers) {
-    const value = headers[name];
-    if (value !== undefined && !OF_CONNECTIONS.has(name)) fields.push(name, value);
-  }
-  return fields;
 }

@@ -11,6 +11,7 @@ import type { Admitted, Application, Refused, RequestHead } from "../../../contr
 import type { EngineOptions } from "../engine.ts";
 import type { InFlight } from "../in-flight.ts";
 import { Exchange, type Surroundings } from "./exchange.ts";
+import { fieldsOf } from "./fields.ts";
 import { headOf, type Peer } from "./head.ts";
 import { MAX_HELD_BODIES, MAX_UNREAD_SESSION_BYTES, Strikes, sessionOptions } from "./limits.ts";
 
@@ -150,7 +151,7 @@ export class Http2Connection implements Surroundings {
 /** Before the body: what is coming of it is not read (RFC 9113 §8.1). */
 function refuse(stream: ServerHttp2Stream, { status, headers, body }: Refused): void {
   stream.on("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
-  stream.respond({ ...headers, ":status": status, "content-length": Buffer.byteLength(body) });
+  stream.respond([...fieldsOf(status, headers), "content-length", String(Buffer.byteLength(body))]);
   stream.end(body);
 }
 
