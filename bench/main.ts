@@ -3,7 +3,8 @@
  * measures one thing; `--only NAME` runs one of them, `--write` puts the tables into docs/performance.md. All of them together take about
  * twelve minutes on a machine that does nothing else.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -110,14 +111,17 @@ async function runSection(section: Section): Promise<void> {
   if (text === "") return;
   const failed = failures.length === 0 ? "" : `\n\nFailed: ${failures.join("; ")}.`;
   const whole = `${provenance(section)}\n\n${text}${failed}`;
-  process.stdout.write(`## ${section.heading}\n\n${whole}\n\n`);
+  const heading = section.heading + (values.varied ? ", no two requests alike" : "");
+  process.stdout.write(`## ${heading}\n\n${whole}\n\n`);
   // Written one by one: what comes later may be interrupted.
-  if (values.write) await writeSections({ [section.heading]: whole });
+  if (values.write) await writeSections({ [heading]: whole });
 }
 
+// What was started is killed with this process (machine.ts), however it ends.
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 try {
   for (const section of SECTIONS) if (chosen.includes(section.name)) await runSection(section);
 } finally {
   await (await staged?.catch(() => undefined))?.close();
-  await rm(directory, { recursive: true, force: true });
 }

@@ -135,7 +135,11 @@ export class Crew {
   /** Ends all in good order, because the gateway ends or because others serve; resolves when they are gone. */
   async leave(how: "drain" | "retire"): Promise<void> {
     this.#end();
-    for (const hand of this.#hands) this.#letGo(hand, how);
+    for (const hand of this.#hands) {
+      // It has nothing to finish yet.
+      if (hand.state === "starting") hand.member.kill();
+      else this.#letGo(hand, how);
+    }
     await Promise.all(Array.from(this.#hands, (hand) => hand.gone.promise));
   }
 
@@ -283,7 +287,8 @@ export class Crew {
       await successor.ready.promise;
     } catch (error) {
       place.successor = undefined;
-      if (place.current === undefined && !this.#isEnding) this.#fill(place);
+      if (this.#isEnding) return true;
+      if (place.current === undefined) this.#fill(place);
       this.#log.error("worker.successor_failed", { worker: old.member.id, reason: String(error) });
       return false;
     }

@@ -90,6 +90,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   #bytes = 0;
   #parser: SseParser | undefined;
   #resumptions = 0;
+  #paused = false;
   /** Nothing is told to the sink any more. */
   #over = false;
 
@@ -127,6 +128,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
 
   #launch(flight: Flight): void {
     this.#flight = flight;
+    if (this.#paused) flight.pause();
     try {
       flight.start();
     } catch (error) {
@@ -143,6 +145,18 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     if (this.#over) return;
     this.#settle();
     this.#flight?.abort();
+  }
+
+  pause(): void {
+    if (this.#over) return;
+    this.#paused = true;
+    this.#flight?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#flight?.resume();
   }
 
   expired(): void {
@@ -316,7 +330,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
       const slowest = Math.min(this.#resumptions * RETRY_STEP_MS, DEFAULT_RETRY_MS);
       const delay = Math.min(Math.max(this.#parser?.retryMs ?? DEFAULT_RETRY_MS, slowest), MAX_RETRY_MS);
       if (fault === undefined) this.#sink.interrupted?.(delay);
-      this.#retryTimer = setTimeout(resume, delay, this);
+      this.#retryTimer = setTimeout(reconnect, delay, this);
       return;
     }
     if (fault !== undefined) {
@@ -331,7 +345,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     this.#sink.end();
   }
 
-  resume(): void {
+  reconnect(): void {
     const { resumeHeaders = [] } = this.#plan;
     this.#resumptions++;
     this.#mode = "head";
@@ -356,6 +370,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   /** Good end. The connection may finish its response by itself and be used again. */
   #complete(): void {
     this.#settle();
+    // What is left of the stream is dropped; its end sets the connection free.
+    this.resume();
     if (this.#flight !== undefined && (this.#mode === "sse" || this.#mode === "ignore")) {
       this.#linger = setTimeout(abandon, LINGER_MS, this.#flight);
     }
@@ -386,8 +402,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   }
 }
 
-function resume(call: Call): void {
-  call.resume();
+function reconnect(call: Call): void {
+  call.reconnect();
 }
 function abandon(flight: Flight): void {
   flight.abort();

@@ -75,6 +75,14 @@ export class Dispatch implements Exchange, ReplySink {
     this.#count("cancelled");
   }
 
+  pause(): void {
+    this.#call?.pause?.();
+  }
+
+  resume(): void {
+    this.#call?.resume?.();
+  }
+
   streaming(): void {
     if (!this.#over) this.#sink.streaming?.();
   }

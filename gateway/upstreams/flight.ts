@@ -166,6 +166,7 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: AnswerHeaders): void {
     if (this.#over || status < 200) return;
     this.#begun = true;
+    if (this.#paused) this.#controller?.pause();
     this.#receiver.head(status, headers);
   }
 

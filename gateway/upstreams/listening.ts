@@ -30,6 +30,7 @@ export class Listening implements Exchange {
   readonly #sink: ReplySink;
   readonly #onOver: () => void;
   #flight: Flight | undefined;
+  #paused = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #parser: SseParser | undefined;
@@ -58,6 +59,16 @@ export class Listening implements Exchange {
   cancel(): void {
     if (this.#over) return;
     this.#settle();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#flight?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#flight?.resume();
   }
 
   /** The session has been opened anew: its old stream brings nothing any more. */
@@ -126,6 +137,7 @@ export class Listening implements Exchange {
       { pair, method: "GET", path: prepared.path, headers, body: null, stream: true },
       receiver,
     );
+    if (this.#paused) this.#flight.pause();
     try {
       this.#flight.start();
     } catch (error) {

@@ -107,6 +107,12 @@ export type ReplySink = {
 export type Exchange = {
   /** Idempotent. Destroys the response stream: in the modern era that cancels the call; in the legacy era send the notification too. */
   cancel(): void;
+  /**
+   * Nothing more is read from the upstream until resume(), so that it stops sending; messages that have been read already still
+   * come. Time limits go on. Absent where the answer shares its connection with others (HTTP+SSE) or comes from no connection.
+   */
+  pause?(): void;
+  resume?(): void;
 };
 
 export type InspectedItem = { readonly name: string; readonly raw: Buffer };

@@ -226,6 +226,14 @@ class HostedCall implements Exchange {
     this.#inner?.cancel();
   }
 
+  pause(): void {
+    this.#inner?.pause?.();
+  }
+
+  resume(): void {
+    this.#inner?.resume?.();
+  }
+
   #refused(refusal: Refusal, next: Sending["onRefused"]): boolean {
     const prepared = this.#prepared;
     const sink = this.#sink;

@@ -1,7 +1,7 @@
 /** From rounds to tables, and from what h2load prints to figures. */
 import { describe, expect, it } from "vitest";
 import { withSections } from "../../bench/page.ts";
-import type { Round } from "../../bench/rounds.ts";
+import { isAlike, type Round } from "../../bench/rounds.ts";
 import { median, missingNote, ratios, ratioTable, spread } from "../../bench/tables.ts";
 import { readH2load } from "../../bench/wrk.ts";
 
@@ -84,6 +84,19 @@ describe("h2load", () => {
 
   it("is shown with what it said when that is something else", () => {
     expect(() => readH2load("unable to connect")).toThrow("h2load said:\nunable to connect");
+  });
+});
+
+describe("answers that nobody reads", () => {
+  const counted = (calls: number, bytes: number | undefined) => ({ ...round(calls, undefined), bytes });
+
+  it("are the same by their length, what is in flight at the end left aside", () => {
+    const right = counted(1000, 500_000);
+    expect(isAlike(right, counted(2000, 1_008_000), 10)).toBe(true);
+    expect(isAlike(right, counted(2000, 920_000), 10)).toBe(false);
+    expect(isAlike(right, counted(2000, 1_060_000), 10)).toBe(false);
+    expect(isAlike(counted(4, 100_000), counted(2, 90_000), 4)).toBe(true);
+    expect(isAlike(right, counted(2000, undefined), 10)).toBe(true);
   });
 });
 

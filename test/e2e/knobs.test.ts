@@ -16,6 +16,7 @@ import {
   type Certificates,
   freePort,
   type Gateway,
+  type GatewayOptions,
   makeCertificates,
   send,
   startGateway,
@@ -166,16 +167,17 @@ beforeAll(async () => {
   const ARGS_OF_TLS = { port: 0, "ssl-cert": certificate, "ssl-key": key, http: "2" };
   const processes = { ...Object.fromEntries(web), secure: { BACKEND: BACKENDS.bounded, ARGS: ARGS_OF_TLS } };
   writeFileSync(file, JSON.stringify({ PRODUCTION_PROCESSES: processes }));
-  const start = (process: string) => startGateway({ process, env: { PROCESSES_FILE: file } });
-  const starting = names.map(async (engine) => {
+  // One after the other: each makes a database, and that is a second of a processor.
+  const start = (options: GatewayOptions) => startGateway({ deadlineMs: 120_000, ...options });
+  const startNamed = (process: string) => start({ process, env: { PROCESSES_FILE: file } });
+  for (const engine of names) {
     const origin = `http://${HOST}:${ports.get(engine)}`;
-    turned.set(engine, { gateway: await start(engine), origin, prefix: PREFIX });
-  });
-  const other = await startGateway();
+    turned.set(engine, { gateway: await startNamed(engine), origin, prefix: PREFIX });
+  }
+  const other = await start({});
   plain = { gateway: other, origin: new URL(other.url).origin, prefix: "" };
-  secure = await start("secure");
-  await Promise.all(starting);
-}, 180_000);
+  secure = await startNamed("secure");
+}, 300_000);
 afterAll(async () => {
   const all = [...turned.values(), plain].map((seen) => seen?.gateway);
   await Promise.all([...all, secure].map((gateway) => gateway?.stop()));

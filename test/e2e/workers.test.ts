@@ -14,7 +14,12 @@ import {
 
 type Line = { readonly event?: string; readonly worker?: string; readonly pid?: number; readonly reason?: string };
 
-describe.each(["fastify"] as const)("workers of the %s engine", (engine) => {
+const KINDS = [
+  ["fastify", {}],
+  ["bounded", { RUNTIME_MODE: "st" }],
+] as const;
+
+describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
   let gateway: Gateway;
   beforeAll(async () => {
@@ -30,7 +35,7 @@ describe.each(["fastify"] as const)("workers of the %s engine", (engine) => {
   async function start(env: Readonly<Record<string, string>>): Promise<void> {
     gateway = await startGateway({
       dataDir: directory.path,
-      env: { HTTP_SERVER: engine, LOG_FORMAT: "json", ...env },
+      env: { HTTP_SERVER: engine, LOG_FORMAT: "json", ...kind, ...env },
     });
   }
 

@@ -5,18 +5,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
-import type { Admitted, Application } from "../../../contract/http.ts";
+import type { Admitted, Application, Refused } from "../../../contract/http.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
 import { bodyLimit, readBody } from "./body.ts";
+import { answerClientError } from "./client-errors.ts";
 import { refuse } from "./refuse.ts";
 import { headReader, NodeSink } from "./sink.ts";
+import { hasSeveralHosts } from "./targets.ts";
 import { createUpgrades } from "./websocket.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 /** node:http looks for connections past their deadline this often; a deadline is kept to a quarter of its length. */
 const CHECKS_PER_DEADLINE = 4;
 const MAX_CHECK_MS = 5000;
+const SEVERAL_HOSTS: Refused = { ok: false, status: 400, headers: { connection: "close" }, body: "" };
 
 export function createFastifyConnections(options: EngineOptions, application: Application): ConnectionServer {
   const shortestMs = Math.min(options.headTimeoutMs, options.bodyTimeoutMs);
@@ -34,6 +37,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
       // Other offers are ignored (RFC 9110 §7.8): many clients send `Upgrade: h2c` with every first request.
       shouldUpgradeCallback: (request) => options.webSockets && request.headers.upgrade?.toLowerCase() === "websocket",
     },
+    clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => take(request, reply),
     logger: false,
   });
@@ -57,7 +61,11 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
     });
   }
 
-  function receive(raw: IncomingMessage, response: ServerResponse): void {
+  function receive(raw: IncomingMessage, response: ServerResponse, isBodyAwaited = false): void {
+    if (hasSeveralHosts(raw)) {
+      refuse(response, raw, SEVERAL_HOSTS, true);
+      return;
+    }
     const head = headOf(raw);
     const decision = application.admit(head);
     if (!decision.ok) {
@@ -65,7 +73,9 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
       return;
     }
     const sink = enter(response, decision);
-    readBody(raw, limitOf(raw), decision.bodyWithinMs, {
+    const limit = limitOf(raw);
+    if (isBodyAwaited && Number(raw.headers["content-length"] ?? 0) <= limit) response.writeContinue();
+    readBody(raw, limit, decision.bodyWithinMs, {
       body: (body) => {
         try {
           application.serve({ ...head, body }, sink, decision);
@@ -87,7 +97,13 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   const unreachable = (): void => undefined;
   for (const method of METHODS) fastify.route({ method, url: "/*", handler: unreachable });
   fastify.setNotFoundHandler(unreachable);
-  server.on("upgrade", (request, socket, bytes) => upgrades.take(headOf(request), request, socket, bytes));
+  // Not by node:http before anybody has looked at the head: a refused request need not send its body (RFC 9110 §10.1.1).
+  server.on("checkContinue", (request, response) => receive(request, response, true));
+  server.on("upgrade", (request, socket, bytes) => {
+    if (hasSeveralHosts(request))
+      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    else upgrades.take(headOf(request), request, socket, bytes);
+  });
   // It listens nowhere. This event is what starts the list of its connections, on which the deadlines and their end depend.
   server.emit("listening");
 

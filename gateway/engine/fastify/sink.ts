@@ -4,6 +4,7 @@ import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
 import { clientOf } from "../client-certificate.ts";
 import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
+import { targetOf } from "./targets.ts";
 
 /** Bytes queued for a peer beyond which it is taken for dead. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
@@ -95,13 +96,14 @@ export class NodeSink implements ResponseSink {
 export function headReader({ pathPrefix, tls }: EngineOptions): (request: IncomingMessage) => RequestHead {
   const mayKnowClient = tls !== undefined && tls.clientCertificate !== "none";
   return (request) => {
-    const url = request.url ?? "/";
+    const { url, host } = targetOf(request);
+    const headers = request.headers as Readonly<Record<string, string | undefined>>;
     const question = url.indexOf("?");
     return {
       method: request.method ?? "GET",
       path: cutPrefix(question < 0 ? url : url.slice(0, question), pathPrefix),
       query: question < 0 ? "" : url.slice(question + 1),
-      headers: request.headers as Readonly<Record<string, string | undefined>>,
+      headers: host === undefined ? headers : { ...headers, host },
       remoteAddress: request.socket.remoteAddress ?? "",
       client: mayKnowClient ? clientOf(request.socket) : undefined,
     };

@@ -167,8 +167,11 @@ export class ResponseReader {
   #newHead(bytes: Buffer, start: number, end: number, to: ResponseEvents): void {
     const head = readHead(bytes, start, end);
     if (head.status === 101) throw new InvalidResponse("nobody asked for another protocol", "HPE_INVALID_UPGRADE");
-    // Interim responses (RFC 9110 §15.2) say nothing that is needed here.
-    if (head.status < 200) return;
+    if (head.status < 200) {
+      // Interim responses (RFC 9110 §15.2) say nothing that is needed here, but another one has to be able to follow.
+      if (!head.keepAlive) throw new InvalidResponse("an interim response was the last", "HPE_CLOSED_CONNECTION");
+      return;
+    }
     this.#head = head;
     this.#headBytes = copyOf(bytes, start, end);
     this.#enter(head, to);

@@ -1,6 +1,7 @@
 /** The lean client over real sockets, through Flight: which connections are used again, what is sent twice, and what is left behind. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -379,6 +380,22 @@ describe("a connection that closes", () => {
     const outcome = await call(pairOf(origin));
     expect(outcome).toEqual({ status: 0, body: "", retries: 0, error: "HPE_INVALID_CONTENT_LENGTH", begun: true });
     await waitFor(async () => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true);
+  });
+
+  it.runIf(process.platform === "linux")("names a place that does not take the connection in time", async () => {
+    // A stopped process accepts nothing; with its queue full, Linux lets further attempts wait.
+    const script =
+      "const s = require('node:net').createServer(); s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))";
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    closers.push(() => child.kill("SIGKILL"));
+    const [line] = await once(child.stdout, "data");
+    child.kill("SIGSTOP");
+    const port = Number(String(line));
+    const fillers = Array.from({ length: 8 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+    closers.push(() => fillers.forEach((filler) => void filler.destroy()));
+    await waitFor(async () => fillers.some(({ connecting }) => !connecting));
+    const outcome = await call(pairOf(`http://127.0.0.1:${port}`, { connectTimeoutMs: 100 }));
+    expect(outcome).toEqual({ status: 0, body: "", retries: 0, error: "UND_ERR_CONNECT_TIMEOUT", begun: false });
   });
 
   it("names a place where nobody listens", async () => {

@@ -189,6 +189,16 @@ describe("what could be understood in two ways", () => {
       "HPE_INVALID_UPGRADE: nobody asked for another protocol",
     ],
     [
+      "an interim response of HTTP/1.0",
+      "HTTP/1.0 103 Early\r\n\r\n",
+      "HPE_CLOSED_CONNECTION: an interim response was the last",
+    ],
+    [
+      "an interim response with a body",
+      "HTTP/1.1 103 Early\r\nContent-Length: 1\r\n\r\n",
+      "HPE_CLOSED_CONNECTION: an interim response was the last",
+    ],
+    [
       "two lengths",
       head("Content-Length: 1", "Content-Length: 1"),
       "HPE_UNEXPECTED_CONTENT_LENGTH: Content-Length came twice",

@@ -178,6 +178,24 @@ describe("a stream", () => {
     client.socket.destroy();
   });
 
+  it("leaves in one write as far as it comes in one turn", async () => {
+    const { exchange, writes } = await open(
+      new Recorder((_, sink) => {
+        sink.open(200, {});
+        sink.write("one");
+        sink.write("two");
+        setImmediate(() => {
+          sink.write("three");
+          sink.end();
+        });
+      }),
+    );
+    expect(undated(await exchange(request("/", undefined, CLOSE)))).toBe(
+      `HTTP/1.1 200 OK\r\n${CLOSE}Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n`,
+    );
+    expect(writes).toEqual([3, 2]);
+  });
+
   it("to HEAD is a head", async () => {
     const { exchange } = await open(
       new Recorder((_, sink) => {

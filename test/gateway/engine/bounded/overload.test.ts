@@ -102,6 +102,19 @@ describe("requests sent without waiting", () => {
     expect(undated(await client.ended())).toBe(answer("/slow2", "2") + answer("/c", "/c") + answer("/end", "", CLOSE));
   });
 
+  it.each([
+    [true, [1, 4]],
+    [false, [1, 1, 1, 1, 1]],
+  ])("and answered at once leave together where that is wanted (%s: %j)", async (pipelineFlush, expected) => {
+    const { connect, writes } = await open(new Recorder(), { pipelineFlush });
+    const client = await connect();
+    await client.send(request("/alone"));
+    await client.until("\r\n\r\n");
+    await client.send(request("/a") + request("/b", "body") + request("/c") + request("/end", undefined, CLOSE));
+    await client.ended();
+    expect(writes).toEqual(expected);
+  });
+
   it("are not held beyond a bound while one of them is being answered", async () => {
     let sink: ResponseSink | undefined;
     const recorder = new Recorder(({ path }, given) => {

@@ -82,6 +82,8 @@ export type Wires = {
   readonly bounded: ConnectionServer;
   /** Connections that were handed over. */
   readonly handedOver: Socket[];
+  /** For each call of the system that wrote: how many pieces left in it. */
+  readonly writes: number[];
   connect(): Promise<Client>;
   /** Sends the bytes and answers with all that came until the connection ended. */
   exchange(...pieces: readonly (string | Buffer)[]): Promise<string>;
@@ -99,7 +101,11 @@ export async function openWires(application: Application, changed: Partial<Engin
       fastify.accept(socket);
     },
   });
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => bounded.accept(socket));
+  const writes: number[] = [];
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    countWrites(socket, writes);
+    bounded.accept(socket);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -109,6 +115,7 @@ export async function openWires(application: Application, changed: Partial<Engin
     port,
     bounded,
     handedOver,
+    writes,
     connect: open,
     async exchange(...pieces) {
       const client = await open();
@@ -121,6 +128,19 @@ export async function openWires(application: Application, changed: Partial<Engin
       await fastify.close();
       for (const socket of handedOver) socket.destroy();
     },
+  };
+}
+
+/** Between the stream of a socket and the kernel (docs: writable._write and _writev). */
+function countWrites(socket: Socket, writes: number[]): void {
+  const { _write: write, _writev: writev } = socket;
+  socket._write = (chunk, encoding, done) => {
+    writes.push(1);
+    write.call(socket, chunk, encoding, done);
+  };
+  socket._writev = (chunks, done) => {
+    writes.push(chunks.length);
+    writev?.call(socket, chunks, done);
   };
 }
 
