@@ -22,6 +22,7 @@ export type SessionParts = {
   readonly application: Application;
   readonly inFlight: InFlight;
   readonly peer: Peer;
+  /** Milliseconds, never too few and by no more than a tick too many: what is due by it is not due too early. */
   readonly now: () => number;
   readonly isDraining: () => boolean;
   readonly closed: (connection: Http2Connection) => void;
@@ -56,9 +57,8 @@ export class Http2Connection implements Surroundings {
     session.on("close", () => parts.closed(this));
   }
 
-  /** So many seconds after the last. */
-  tick(seconds: number): void {
-    const now = this.#parts.now();
+  /** `now`: in milliseconds, so many seconds after the last tick. */
+  tick(now: number, seconds: number): void {
     this.#strikes.forgive(seconds);
     if (this.#exchanges.size === 0) {
       if (now >= this.#idleUntil) this.#session.close();
