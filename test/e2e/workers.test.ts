@@ -1,5 +1,6 @@
 /** A gateway of several workers: what happens to one of them costs no caller an answer, and nothing is left behind. */
 import { Agent, request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   descendants,
@@ -11,6 +12,8 @@ import {
   temporaryDirectory,
   waitFor,
 } from "../harness/index.ts";
+
+const PAUSE_MS = 10;
 
 type Line = { readonly event?: string; readonly worker?: string; readonly pid?: number; readonly reason?: string };
 
@@ -181,7 +184,7 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
   });
 });
 
-/** Eight connections that are kept, each with one request after the other; what is no 200 is a failure. */
+/** Eight connections that are kept, each with a request every few ms; what is no 200 is a failure. */
 function startLoad(gateway: Gateway): { stop(): Promise<{ sent: number; failures: string[] }> } {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const failures: string[] = [];
@@ -201,7 +204,11 @@ function startLoad(gateway: Gateway): { stop(): Promise<{ sent: number; failures
       asked.end();
     });
   const lanes = Array.from({ length: 8 }, async () => {
-    while (!isOver) await one();
+    while (!isOver) {
+      await one();
+      // A client that takes all the time there is would keep successors from starting.
+      await pause(PAUSE_MS);
+    }
   });
   return {
     async stop() {

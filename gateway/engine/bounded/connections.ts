@@ -28,7 +28,8 @@ export function createBoundedConnections(
   };
   return {
     accept(socket) {
-      new Connection(socket, around);
+      // Of one that is closed already nobody would hear again.
+      if (!socket.destroyed) new Connection(socket, around);
     },
     async drain(deadlineMs, idleMs = 0) {
       around.isDraining = true;

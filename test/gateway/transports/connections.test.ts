@@ -29,6 +29,7 @@ async function start(era: "legacy" | "modern" = "legacy"): Promise<{ room: Rooms
 
 class Peer implements WebSocketPeer {
   readonly backlog = 0;
+  isClosed = false;
   readonly sent: { id?: unknown; error?: { data: { code: string } } }[] = [];
   #message: (data: Buffer, isText: boolean) => void = () => undefined;
   #close: () => void = () => undefined;
@@ -36,6 +37,7 @@ class Peer implements WebSocketPeer {
     this.sent.push(JSON.parse(Buffer.from(text).toString()));
   }
   close(): void {
+    this.isClosed = true;
     this.#close();
   }
   ping(): void {}
@@ -125,6 +127,27 @@ describe("a WebSocket", () => {
     expect(parts.room.conversations.inFlight).toBe(255);
     peer.close();
     expect(parts.room.conversations.inFlight).toBe(0);
+  });
+
+  it("is closed by a drain once its calls are answered, and takes no new ones until then", async () => {
+    const { room: one, endpoint } = await start("modern");
+    const sockets = createWebSockets(one.transports, 60_000);
+    const [busy, idle] = [new Peer(), new Peer()];
+    for (const peer of [busy, idle]) sockets.accept(endpoint, HEAD).open(peer);
+    busy.says({ id: 1, method: "tools/call", params: { name: "t", _meta: MODERN } });
+    let isDrained = false;
+    const drained = sockets.drain().then(() => {
+      isDrained = true;
+    });
+    expect([idle.isClosed, busy.isClosed]).toEqual([true, false]);
+    busy.says({ id: 2, method: "tools/call", params: { name: "t", _meta: MODERN } });
+    expect(busy.sent.map(({ id, error }) => [id, error?.data.code])).toEqual([[2, "MCPS_DRAINING"]]);
+    await Promise.resolve();
+    expect(isDrained).toBe(false);
+    busy.says({ method: "notifications/cancelled", params: { requestId: 1 } });
+    await drained;
+    expect([busy.isClosed, one.streams()]).toEqual([true, 0]);
+    sockets.close();
   });
 
   it("gives the place of an abandoned upgrade back", async () => {
