@@ -73,7 +73,8 @@ export const workerSettings = {
     min: 64 * MIB,
     max: 1024 * 1024 * MIB,
     room: "process",
-    description: "A worker that has more memory resident drains and is replaced.",
+    description:
+      "A worker that has more memory resident drains and is replaced; its heap cannot grow beyond it at all.",
     knob: { engines: "both", effect: "Another process answers once one is larger." },
   },
   WORKER_RESPAWN: {

@@ -16,7 +16,7 @@ import type {
   Upgrade,
 } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
-import { type Route as HttpRoute, matchRoute } from "../contract/routes.ts";
+import { type Route as HttpRoute, matchRoute, type RouteClass } from "../contract/routes.ts";
 import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
 import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
@@ -213,14 +213,7 @@ export function createApplication(parts: ApplicationParts): Application {
   ): void {
     const matched = find(request);
     const foreign = parts.edge(request);
-    const routeClass = matched instanceof Error ? "control" : matched.route.class;
-    const sink = new CountedSink(
-      outer,
-      foreign === undefined ? corsHeaders(request) : undefined,
-      routeClass,
-      parts.counters,
-    );
-    if (parts.accessLog) logAccess(request, sink);
+    const sink = observed(request, outer, matched, foreign);
     try {
       if (foreign === undefined && matched instanceof Error && matched.status === 405 && isPreflight(request)) {
         sink.respond(204, preflightHeaders(request, matched.headers?.allow ?? ""));
@@ -254,34 +247,59 @@ export function createApplication(parts: ApplicationParts): Application {
     }
   }
 
-  function logAccess(request: GatewayRequest, sink: CountedSink): void {
+  /** What is answered through it is counted, logged, and readable by pages that may ask. */
+  function observed(
+    head: RequestHead,
+    outer: ResponseSink,
+    matched: Matched | Fault,
+    foreign: Fault | undefined,
+  ): CountedSink {
+    const cors = foreign === undefined ? corsHeaders(head) : undefined;
+    const sink = new CountedSink(outer, cors, classOf(matched), parts.counters);
+    if (parts.accessLog) sink.onAnswered(accessLine(head));
+    return sink;
+  }
+
+  function accessLine({ method, path, headers, remoteAddress: remote }: RequestHead): (status: number) => void {
     const startedAt = performance.now();
-    const correlationId = request.headers["x-correlation-id"] ?? randomUUID();
-    sink.onAnswered((status) => {
+    const correlationId = (headers["x-correlation-id"] ?? randomUUID()).slice(0, 100);
+    return (status) => {
       const ms = Math.round(performance.now() - startedAt);
-      parts.log.info("request", {
-        correlationId: correlationId.slice(0, 100),
-        method: request.method,
-        path: request.path.slice(0, 300),
-        status,
-        ms,
-        remote: request.remoteAddress,
-      });
-    });
+      parts.log.info("request", { correlationId, method, path: path.slice(0, 300), status, ms, remote });
+    };
   }
 
   async function upgrade(head: RequestHead): Promise<Refused | Upgrade> {
+    const matched = find(head);
+    const log = parts.accessLog ? accessLine(head) : undefined;
+    const answered = (status: number): void => {
+      parts.counters.http(classOf(matched), status);
+      log?.(status);
+    };
     try {
-      const matched = find(head);
       if (matched instanceof Error) throw matched;
       const foreign = parts.edge(head);
       if (foreign !== undefined) throw foreign;
       const principal = await authenticate(matched, head);
       if (matched.route.area !== "mcp" || transportOf(matched.route) !== "ws")
         throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
-      return { ok: true, protocol: "mcp", ...parts.webSockets.accept(endpoints.of(matched, principal), head) };
+      const accepted = parts.webSockets.accept(endpoints.of(matched, principal), head);
+      return {
+        ok: true,
+        protocol: "mcp",
+        open(peer) {
+          answered(101);
+          accepted.open(peer);
+        },
+        abandon() {
+          answered(400);
+          accepted.abandon();
+        },
+      };
     } catch (error) {
-      return refusal(asFault(error, randomUUID()));
+      const refused = refusal(asFault(error, randomUUID()));
+      answered(refused.status);
+      return refused;
     }
   }
 
@@ -289,7 +307,8 @@ export function createApplication(parts: ApplicationParts): Application {
     admit,
     maxBodyBytes: parts.maxBodyBytes,
     serve,
-    refuseBody(_head, sink, reason) {
+    refuseBody(head, outer, reason) {
+      const sink = observed(head, outer, find(head), parts.edge(head));
       const failure = bodyFault(reason, parts.maxBodyBytes);
       parts.counters.error(failure.code);
       sink.respond(
@@ -300,6 +319,10 @@ export function createApplication(parts: ApplicationParts): Application {
     },
     upgrade,
   };
+}
+
+function classOf(matched: Matched | Fault): RouteClass {
+  return matched instanceof Error ? "control" : matched.route.class;
 }
 
 /** Whose slot it is, now that it is known. */

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { Fault, isErrorCode } from "../contract/errors.ts";
 import { encodeSettings, settingsFingerprint } from "../contract/setting-values.ts";
-import { BYTES_PER_MIB, RESTART, startTimeoutMs } from "./crew-options.ts";
+import { RESTART, startTimeoutMs } from "./crew-options.ts";
 import { type Foundation, layFoundation } from "./foundation.ts";
 import type { Serving } from "./main.ts";
 import { Crew, forking, StartFailure } from "./process/index.ts";
@@ -16,7 +16,7 @@ import type { LoadedSettings } from "./settings/index.ts";
 import { untilEnded } from "./stop-crew.ts";
 import { collectProcessMetrics, createMetrics, type Metrics, mergeFigures, renderFigures } from "./telemetry/index.ts";
 import type { WorkerConfig } from "./worker-config.ts";
-import type { WorkerOptions } from "./worker-options.ts";
+import { heapOfWorker, requestsUntilReplaced, type WorkerOptions } from "./worker-options.ts";
 
 /** Prometheus gives up after ten seconds unless it is told otherwise. */
 const FIGURES_DEADLINE_MS = 2_000;
@@ -51,7 +51,6 @@ function crewOf(
   announced: (announcement: Announcement) => void,
 ): Crew {
   const { settings } = loaded;
-  const { memoryBytes } = workers;
   const isThreaded = workers.mode === "mt";
   let port = settings.PORT;
   let found: number | undefined;
@@ -60,7 +59,7 @@ function crewOf(
     hire: forking(() => ({
       entry: fileURLToPath(new URL("./worker.ts", import.meta.url)),
       // The heaps of threads have limits of their own.
-      heapMiB: memoryBytes === undefined || isThreaded ? undefined : Math.floor(memoryBytes / BYTES_PER_MIB),
+      heapMiB: isThreaded ? undefined : heapOfWorker(workers),
       env: childEnvironment,
     })),
     next: () => {
@@ -94,12 +93,12 @@ function crewOf(
 
 function configOf(
   workerId: string,
-  { mode, threads, maxRequests, maxRequestsJitter, memoryBytes }: WorkerOptions,
+  workers: WorkerOptions,
   firstRun: boolean,
   port: number,
   { loaded, foundation }: { readonly loaded: LoadedSettings; readonly foundation: Foundation },
 ): WorkerConfig {
-  const jitter = Math.round((Math.random() * 2 - 1) * maxRequestsJitter);
+  const { mode, threads, memoryBytes } = workers;
   return {
     kind: "worker",
     workerId,
@@ -109,7 +108,7 @@ function configOf(
     fingerprint: settingsFingerprint(encodeSettings(loaded.settings)),
     firstRun,
     threads: mode === "mt" ? threads : 0,
-    maxRequests: maxRequests === 0 ? 0 : Math.max(1, maxRequests + jitter),
+    maxRequests: requestsUntilReplaced(workers),
     memoryBytes,
   };
 }

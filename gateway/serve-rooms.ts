@@ -1,5 +1,6 @@
 /** One event loop of a supervised gateway: its rooms, as its crew asks for them. Part of the composition root. */
 import { isMainThread } from "node:worker_threads";
+import { endWork } from "./drain.ts";
 import type { CrewLine, Worker } from "./process/index.ts";
 import { announce } from "./ready.ts";
 import { openRooms } from "./rooms.ts";
@@ -32,9 +33,6 @@ export async function serveRooms(config: WorkerConfig, crew: CrewLine, log: Log)
   const spent = (reason: string) => crew.spent(reason);
   if (maxRequests > 0) teardown.add("request limit", watchRequests(maxRequests, rooms.served, spent));
   if (memoryBytes !== undefined && isMainThread) teardown.add("memory limit", watchMemory(memoryBytes, log, spent));
-  const tellCut = ({ cut }: { readonly cut: number }) => {
-    if (cut > 0) log.warn("requests were cut at the end of the grace", { requests: cut });
-  };
   return {
     ready: { port: rooms.port },
     async lead() {
@@ -44,14 +42,9 @@ export async function serveRooms(config: WorkerConfig, crew: CrewLine, log: Log)
     figures: () => metrics.figures(),
     async retire() {
       await rooms.undeclare();
-      const retired = rooms.engine.retire(graceMs);
-      rooms.handOver();
-      tellCut(await retired);
+      await endWork(rooms, "retire", graceMs, log);
     },
-    async drain() {
-      rooms.drain();
-      tellCut(await rooms.engine.drain(graceMs));
-    },
+    drain: () => endWork(rooms, "drain", graceMs, log),
     close: () => teardown.run(),
   };
 }

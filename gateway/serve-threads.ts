@@ -1,7 +1,7 @@
 /** One process of mode `mt`: a crew of threads, each an event loop with its own listener on the common port. Part of the composition root. */
 import { BYTES_PER_MIB, RESTART, startTimeoutMs } from "./crew-options.ts";
 import { Crew, type CrewLine, spawning, type Worker } from "./process/index.ts";
-import { inFlightLimit } from "./settings/index.ts";
+import { inFlightLimit, listLimit } from "./settings/index.ts";
 import { watchMemory } from "./spent.ts";
 import { collectProcessMetrics, createMetrics, type Log, mergeFigures } from "./telemetry/index.ts";
 import type { WorkerConfig } from "./worker-config.ts";
@@ -66,10 +66,12 @@ export async function serveThreads(config: WorkerConfig, line: CrewLine, log: Lo
 /** What one of a worker's threads may use: the limits of a worker are those of all its threads together. */
 function shareOf({ settings, threads }: WorkerConfig, port: number): WorkerConfig["settings"] {
   const share = (whole: number) => (whole === 0 ? 0 : Math.max(1, Math.floor(whole / threads)));
+  const calls = inFlightLimit(settings.MAX_IN_FLIGHT, settings.HTTP_SERVER);
   return {
     ...settings,
     PORT: port,
-    MAX_IN_FLIGHT: share(inFlightLimit(settings.MAX_IN_FLIGHT, settings.HTTP_SERVER)),
+    MAX_IN_FLIGHT: share(calls),
+    MAX_LISTS_IN_FLIGHT: share(listLimit(settings.MAX_LISTS_IN_FLIGHT, calls)),
     MAX_STREAMS: share(settings.MAX_STREAMS),
     DB_POOL_SIZE: share(settings.DB_POOL_SIZE),
   };

@@ -55,10 +55,10 @@ export type StartedEngine = {
   readonly engine: ServerEngine;
   /** Requests that were let in so far, probes apart. */
   served(): number;
-  /** The gateway ends: new work is refused, streams end. */
-  drain(): void;
-  /** Another worker takes over: streams end, so that their clients go there; what still comes is served. */
-  handOver(): void;
+  /** The gateway ends: new work is refused, streams end. Resolves when those that had calls in flight have ended too. */
+  drain(): Promise<void>;
+  /** Another worker takes over: streams end, so that their clients go there; what still comes is served. Resolves as drain does. */
+  handOver(): Promise<void>;
 };
 
 /** Admission, transports and the application over them, in the hands of the chosen engine. */
@@ -112,11 +112,10 @@ export function startEngine(input: EngineInput): StartedEngine {
     engineOptions(settings, input.reusePort, (event, fields) => log.warn(event, fields)),
     application,
   );
-  const handOver = () => {
+  const handOver = async () => {
     sessions.conversations.drain();
     sessions.takeover.letGoAll();
-    httpSse.drain();
-    webSockets.drain();
+    await Promise.all([httpSse.drain(), webSockets.drain()]);
   };
   return {
     engine,
@@ -124,10 +123,11 @@ export function startEngine(input: EngineInput): StartedEngine {
       const { call, list, control, stream } = admission.gauges().admitted;
       return call + list + control + stream;
     },
-    drain() {
+    async drain() {
       admission.drain();
-      handOver();
+      const handedOver = handOver();
       input.store.releaseIdle();
+      await handedOver;
     },
     handOver,
   };

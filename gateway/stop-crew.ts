@@ -1,6 +1,7 @@
-/** How a supervised gateway goes on and ends: SIGHUP renews its workers, the first other signal drains, the second cuts. */
+/** How a supervised gateway goes on and ends: SIGHUP renews its workers, the first other signal drains, the second cuts. Part of the composition root. */
 import { closeSync, openSync } from "node:fs";
-import type { Crew, StartFailure } from "./process/index.ts";
+import { fault } from "../contract/errors.ts";
+import type { Crew } from "./process/index.ts";
 import { nextSignal, SAME_SIGNAL_MS } from "./stop.ts";
 import type { Teardown } from "./teardown.ts";
 import type { Log } from "./telemetry/index.ts";
@@ -13,7 +14,7 @@ type CrewEnd = {
   readonly teardown: Teardown;
 };
 
-/** Until a signal to stop, 0; or until the crew has given up, 1. Everything is taken down. Part of the composition root. */
+/** Until a signal to stop; the answer is the exit code. Throws MCPS_WORKERS once the crew has given up. Everything is taken down by then. */
 export async function untilEnded({ crew, reload, log, teardown }: CrewEnd): Promise<number> {
   const stop = await Promise.race([stopSignal(reload), crew.failed]);
   const cut = nextSignal(SAME_SIGNAL_MS).then(() => {
@@ -29,14 +30,8 @@ export async function untilEnded({ crew, reload, log, teardown }: CrewEnd): Prom
   else log.error("the workers cannot be kept running", { reason: stop.reason });
   await crew.leave("drain");
   await teardown.run();
-  if (typeof stop !== "string") sayWhy(stop);
-  return typeof stop === "string" ? 0 : 1;
-}
-
-function sayWhy({ code, reason }: StartFailure): void {
-  process.stderr.write(
-    `MCPS_WORKERS: The workers cannot be kept running: ${code === undefined ? "" : `${code}: `}${reason}\n`,
-  );
+  if (typeof stop === "string") return 0;
+  throw fault("MCPS_WORKERS", { reason: stop.code === undefined ? stop.reason : `${stop.code}: ${stop.reason}` });
 }
 
 /** SIGHUP asks for new workers, unless it tells that the terminal which started us is gone: then it ends us, like the others. */

@@ -1,5 +1,6 @@
 /** How a running gateway ends: the first signal drains, the second cuts. Part of the composition root. */
-import type { ServerEngine } from "./engine/index.ts";
+import { endWork } from "./drain.ts";
+import type { StartedEngine } from "./start-engine.ts";
 import type { Teardown } from "./teardown.ts";
 import type { Log } from "./telemetry/index.ts";
 
@@ -22,7 +23,7 @@ export function nextSignal(deafMs: number, signals: readonly NodeJS.Signals[] = 
 
 /** Waits for the first signal, drains, and takes everything down; a second signal cuts at once, a third ends the process as it is. */
 export async function untilStopped(
-  running: { readonly engine: ServerEngine; drain(): void },
+  running: StartedEngine,
   graceMs: number,
   log: Log,
   teardown: Teardown,
@@ -33,11 +34,7 @@ export async function untilStopped(
     void nextSignal(SAME_SIGNAL_MS).then(() => process.exit(1));
   });
   log.info("shutting down", { signal });
-  running.drain();
-  const drained = running.engine.drain(graceMs).then((report) => {
-    if (report.cut > 0) log.warn("requests were cut at the end of the grace", { requests: report.cut });
-  });
-  await Promise.race([drained, cut]);
+  await Promise.race([endWork(running, "drain", graceMs, log), cut]);
   await teardown.run();
   return 0;
 }

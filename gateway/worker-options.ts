@@ -47,6 +47,32 @@ export function autoWorkers(engine: Settings["HTTP_SERVER"], cpus: number): numb
   return Math.min(engine === "fastify" ? 2 * cpus + 1 : Math.max(1, cpus), MOST_AUTO_WORKERS);
 }
 
+/**
+ * Requests after which one worker is replaced, 0 for never: up to the jitter more or less, so that workers that started together are not
+ * replaced together. `random`: 0 to 1.
+ */
+export function requestsUntilReplaced(
+  { maxRequests, maxRequestsJitter }: Pick<WorkerOptions, "maxRequests" | "maxRequestsJitter">,
+  random: number = Math.random(),
+): number {
+  return maxRequests === 0 ? 0 : Math.max(1, maxRequests + Math.round((random * 2 - 1) * maxRequestsJitter));
+}
+
+/**
+ * The heap of one worker, MiB: what this process was started with, as a plan says it (`node --max-old-space-size=…`), since it is said of
+ * a worker; else what its memory is limited to; undefined leaves it to Node.
+ */
+export function heapOfWorker(
+  { memoryBytes }: Pick<WorkerOptions, "memoryBytes">,
+  flags: readonly string[] = process.execArgv,
+): number | undefined {
+  const told = flags
+    .map((flag) => /^--max[-_]old[-_]space[-_]size=(\d+)$/.exec(flag)?.[1])
+    .findLast((text) => text !== undefined);
+  if (told !== undefined) return Number(told);
+  return memoryBytes === undefined ? undefined : Math.floor(memoryBytes / (1024 * 1024));
+}
+
 /** The fastify engine has processes only. */
 function modeOf(settings: Settings, workers: number): "st" | "mt" {
   if (settings.HTTP_SERVER === "fastify") return "st";

@@ -98,11 +98,18 @@ export function createHttpSse(parts: TransportParts, state: SharedState) {
       sink.respond(202, {}, "Accepted");
     },
 
-    drain(): void {
-      for (const { sink, gone } of [...open.values()]) {
-        gone();
-        sink.end();
-      }
+    /** Ends each stream once its calls are answered; resolves when all have ended. */
+    async drain(): Promise<void> {
+      const leave = ({ live, sink, gone }: { live: LiveSession; sink: ResponseSink; gone: () => void }) =>
+        new Promise<void>((resolve) => {
+          sink.onClose(resolve);
+          live.leave(() => {
+            gone();
+            sink.end();
+            resolve();
+          });
+        });
+      await Promise.all(Array.from(open.values(), leave));
     },
   };
 }

@@ -27,6 +27,7 @@ export class LiveSession {
   private hasOpened = false;
   private inFlight = 0;
   private closed = false;
+  private left: (() => void) | undefined;
   /** Modern requests in flight by raw id: this transport cancels by notification, not by closing. */
   private readonly modern = new Map<string, Running>();
 
@@ -76,6 +77,7 @@ export class LiveSession {
 
   /** Takes a place among the requests of this connection, and a slot of a call where it is one. Throws MCPS_OVERLOADED. */
   private clientReply(envelope: Envelope, onFinish: () => void = () => undefined): ClientReply {
+    if (this.left !== undefined) throw fault("MCPS_DRAINING");
     if (this.inFlight >= MAX_IN_FLIGHT)
       throw fault("MCPS_OVERLOADED", { what: "requests on this connection", limit: MAX_IN_FLIGHT });
     const needsSlot = isCall(envelope) && envelope.method !== "subscriptions/listen";
@@ -97,9 +99,23 @@ export class LiveSession {
       finish: (raw) => {
         over();
         this.reply(raw);
+        this.leaveIfIdle();
       },
-      abandon: over,
+      abandon: () => {
+        over();
+        this.leaveIfIdle();
+      },
     };
+  }
+
+  /** Refuses new requests; `done` is called once those in flight have their answers, which may be at once. */
+  leave(done: () => void): void {
+    this.left = done;
+    this.leaveIfIdle();
+  }
+
+  private leaveIfIdle(): void {
+    if (this.inFlight === 0) this.left?.();
   }
 
   private receiveModern(body: Buffer, envelope: Envelope): void {

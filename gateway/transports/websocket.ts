@@ -9,10 +9,16 @@ import { enterStream } from "./streamable-http.ts";
 /** A peer with more than this unread is not reading; it is closed rather than remembered. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 
-export type OpenSockets = { drain(): void; size(): number };
+type Open = {
+  readonly peer: WebSocketPeer;
+  readonly session: LiveSession;
+  /** Has been heard of since the last ping. */
+  alive: boolean;
+  onGone: () => void;
+};
 
 export function createWebSockets(parts: TransportParts, pingMs: number) {
-  const open = new Set<{ readonly peer: WebSocketPeer; alive: boolean }>();
+  const open = new Set<Open>();
   const timer = setInterval(() => {
     for (const entry of open) {
       if (entry.alive) {
@@ -24,12 +30,12 @@ export function createWebSockets(parts: TransportParts, pingMs: number) {
   timer.unref();
 
   function serve(endpoint: Endpoint, head: RequestHead, peer: WebSocketPeer, place: { leave(): void }): void {
-    const entry = { peer, alive: true };
-    open.add(entry);
     const session = new LiveSession(parts, endpoint, head, randomUUID(), (raw) => {
       if (peer.backlog > MAX_BACKLOG_BYTES) peer.close(1013, "the peer reads too slowly");
       else peer.send(raw);
     });
+    const entry: Open = { peer, session, alive: true, onGone: () => undefined };
+    open.add(entry);
     peer.onPong(() => {
       entry.alive = true;
     });
@@ -42,6 +48,7 @@ export function createWebSockets(parts: TransportParts, pingMs: number) {
       open.delete(entry);
       place.leave();
       session.close();
+      entry.onGone();
     });
   }
 
@@ -51,8 +58,17 @@ export function createWebSockets(parts: TransportParts, pingMs: number) {
       const place = enterStream(parts, "websocket");
       return { open: (peer) => serve(endpoint, head, peer, place), abandon: () => place.leave() };
     },
-    drain(): void {
-      for (const { peer } of open) peer.close(1012, fault("MCPS_DRAINING").message.slice(0, 120));
+    /** Closes each connection once its calls are answered: clients come back to whoever serves then. Resolves when all are told. */
+    async drain(): Promise<void> {
+      const leave = (entry: Open) =>
+        new Promise<void>((resolve) => {
+          entry.onGone = resolve;
+          entry.session.leave(() => {
+            entry.peer.close(1012, fault("MCPS_DRAINING").message.slice(0, 120));
+            resolve();
+          });
+        });
+      await Promise.all(Array.from(open, leave));
     },
     close(): void {
       clearInterval(timer);

@@ -129,7 +129,11 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
   responseEnd(): void {
     if (this.#over) return;
     this.#finish();
-    this.#receiver.end();
+    try {
+      this.#receiver.end();
+    } catch (error) {
+      this.#receiver.failed(error instanceof Error ? error : new Error(String(error)), true);
+    }
   }
 
   responseFailed(error: Error, begun: boolean, reusedAt: number | undefined): void {

@@ -22,7 +22,7 @@ export function tlsFiles({ deployment }: Site, directories: Directories): readon
   return [
     plainFile(directories, CERTIFICATE, pem(tls.certificate)),
     authorityFile(directories, tls),
-    secretFile(directories, KEY, `${secretMarker(SECRETS.gatewayKey)}\n`),
+    secretFile(directories, KEY, `${secretMarker(SECRETS.gatewayKey, "pem")}\n`),
   ];
 }
 

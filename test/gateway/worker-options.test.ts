@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { loadSettings } from "../../gateway/settings/index.ts";
-import { autoWorkers, workerOptions } from "../../gateway/worker-options.ts";
+import { autoWorkers, heapOfWorker, requestsUntilReplaced, workerOptions } from "../../gateway/worker-options.ts";
 
 const optionsFor = (env: Readonly<Record<string, string>>, cpus: number) =>
   workerOptions(loadSettings({ env, envFile: false }).settings, cpus);
@@ -75,6 +75,25 @@ describe("workerOptions", () => {
       2,
     );
     expect([actual, threads]).toEqual([chosen, chosen === "mt" ? 4 : 1]);
+  });
+
+  it.each([
+    [{ maxRequests: 0, maxRequestsJitter: 50 }, 1, 0],
+    [{ maxRequests: 1000, maxRequestsJitter: 100 }, 0, 900],
+    [{ maxRequests: 1000, maxRequestsJitter: 100 }, 0.5, 1000],
+    [{ maxRequests: 1000, maxRequestsJitter: 100 }, 1, 1100],
+    [{ maxRequests: 10, maxRequestsJitter: 100 }, 0, 1],
+  ])("replaces a worker of %o at %f after %i requests", (options, random, requests) => {
+    expect(requestsUntilReplaced(options, random)).toBe(requests);
+  });
+
+  it.each([
+    [undefined, [], undefined],
+    [512 * 1024 * 1024, [], 512],
+    [512 * 1024 * 1024, ["--max-old-space-size=251"], 251],
+    [undefined, ["--trace-gc", "--max_old_space_size=100", "--max-old-space-size=251"], 251],
+  ])("a worker that may have %s bytes under node %j has a heap of %s MiB", (memoryBytes, flags, heap) => {
+    expect(heapOfWorker({ memoryBytes }, flags)).toBe(heap);
   });
 
   it("spreads replacements over a tenth of the requests unless told otherwise", () => {

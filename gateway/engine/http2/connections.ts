@@ -15,8 +15,10 @@ export function createHttp2Connections(options: EngineOptions, application: Appl
   const inFlight = new InFlight();
   let isDraining = false;
   const tickMs = Math.max(1, Math.min(MAX_TICK_MS, options.headTimeoutMs, options.bodyTimeoutMs, options.keepAliveMs));
+  let now = performance.now();
   const clock = setInterval(() => {
-    for (const connection of connections) connection.tick(tickMs / 1000);
+    now = performance.now();
+    for (const connection of connections) connection.tick(now, tickMs / 1000);
   }, tickMs);
   clock.unref();
 
@@ -31,7 +33,7 @@ export function createHttp2Connections(options: EngineOptions, application: Appl
           application,
           inFlight,
           peer: { remoteAddress: socket.remoteAddress ?? "", client: clientOf(socket) },
-          now: () => performance.now(),
+          now: () => now + tickMs,
           isDraining: () => isDraining,
           closed: (connection) => connections.delete(connection),
         }),

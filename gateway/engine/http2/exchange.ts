@@ -1,18 +1,10 @@
 /** One request and its answer on an HTTP/2 stream: collects the body, is the sink of the answer, and ends with the stream. */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Admitted, Application, BodyRefusal, RequestHead, ResponseSink } from "../../../contract/http.ts";
+import { fieldsOf } from "./fields.ts";
 import { MAX_UNREAD_BYTES } from "./limits.ts";
 
 const EMPTY = Buffer.alloc(0);
-/** Of HTTP/1.1 and forbidden here (RFC 9113 §8.2.2). */
-const OF_CONNECTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
-
 /** The connection, as one of its exchanges sees it. */
 export interface Surroundings {
   /** An answer begins. */
@@ -33,8 +25,8 @@ export class Exchange implements ResponseSink {
   private readonly head: RequestHead;
   private readonly application: Application;
   private readonly surroundings: Surroundings;
-  private readonly gone: (() => void)[] = [];
-  private chunks: Buffer[] = [];
+  private gone: (() => void)[] | undefined;
+  private chunks: Buffer[] | undefined;
   private held = 0;
   private announced = -1;
   private taken = false;
@@ -77,6 +69,7 @@ export class Exchange implements ResponseSink {
     this.bodyDueAt = dueAt;
     if (head.headers.expect?.toLowerCase() === "100-continue") stream.additionalHeaders({ ":status": 100 });
     stream.on("data", (chunk: Buffer) => this.receive(chunk));
+    if (this.announced > 0) return;
     // A stream that its peer closed ends as well, with whatever it had sent.
     stream.on("end", () => {
       if (!stream.closed) this.whole();
@@ -100,7 +93,7 @@ export class Exchange implements ResponseSink {
     if (this.closed || stream.headersSent) return;
     const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : body.length;
     const fields = fieldsOf(status, headers);
-    if (status !== 204 && status !== 304) fields["content-length"] = length;
+    if (status !== 204 && status !== 304) fields.push("content-length", String(length));
     this.surroundings.begins();
     this.answered = true;
     if (length === 0 || this.head.method === "HEAD") {
@@ -139,8 +132,10 @@ export class Exchange implements ResponseSink {
   }
 
   onClose(listener: () => void): void {
-    if (!this.done) this.gone.push(listener);
-    else if (!this.isComplete()) queueMicrotask(listener);
+    if (!this.done) {
+      this.gone ??= [];
+      this.gone.push(listener);
+    } else if (!this.isComplete()) queueMicrotask(listener);
   }
 
   detach(): void {
@@ -156,8 +151,9 @@ export class Exchange implements ResponseSink {
       this.application.refuseBody(this.head, this, "aborted");
     }
     this.surroundings.finished(this);
-    const listeners = this.gone.splice(0);
-    if (!this.isComplete()) for (const listener of listeners) listener();
+    const { gone } = this;
+    this.gone = undefined;
+    if (gone !== undefined && !this.isComplete()) for (const listener of gone) listener();
   }
 
   /** Node finishes the writable side of a stream that its peer has reset, too. */
@@ -173,6 +169,10 @@ export class Exchange implements ResponseSink {
 
   private receive(chunk: Buffer): void {
     if (this.taken) return;
+    if (chunk.length === this.announced) {
+      this.serve(chunk);
+      return;
+    }
     this.held += chunk.length;
     if (this.held > this.application.maxBodyBytes) {
       this.surroundings.holds(chunk.length);
@@ -184,20 +184,21 @@ export class Exchange implements ResponseSink {
       this.stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
+    this.chunks ??= [];
     this.chunks.push(chunk);
     if (this.held === this.announced) this.whole();
   }
 
   private whole(): void {
     if (this.taken) return;
-    const [only] = this.chunks;
-    this.serve(this.chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.chunks));
+    this.serve(Buffer.concat(this.chunks ?? []));
   }
 
   private serve(body: Buffer): void {
     this.release();
     try {
-      this.application.serve({ ...this.head, body }, this, this.admitted);
+      const { method, path, query, headers, remoteAddress, client } = this.head;
+      this.application.serve({ method, path, query, headers, remoteAddress, client, body }, this, this.admitted);
     } catch {
       // What cannot be written as HTTP (a header value that is none) ends this stream, never the process.
       this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -210,15 +211,6 @@ export class Exchange implements ResponseSink {
     this.bodyDueAt = Number.POSITIVE_INFINITY;
     if (this.held > 0) this.surroundings.holds(-this.held);
     this.held = 0;
-    this.chunks = [];
+    this.chunks = undefined;
   }
-}
-
-function fieldsOf(status: number, headers: Readonly<Record<string, string>>): Record<string, string | number> {
-  const fields: Record<string, string | number> = { ":status": status };
-  for (const name in headers) {
-    const value = headers[name];
-    if (value !== undefined && !OF_CONNECTIONS.has(name)) fields[name] = value;
-  }
-  return fields;
 }

@@ -11,6 +11,7 @@ import type { Admitted, Application, Refused, RequestHead } from "../../../contr
 import type { EngineOptions } from "../engine.ts";
 import type { InFlight } from "../in-flight.ts";
 import { Exchange, type Surroundings } from "./exchange.ts";
+import { fieldsOf } from "./fields.ts";
 import { headOf, type Peer } from "./head.ts";
 import { MAX_HELD_BODIES, MAX_UNREAD_SESSION_BYTES, Strikes, sessionOptions } from "./limits.ts";
 
@@ -22,6 +23,7 @@ export type SessionParts = {
   readonly application: Application;
   readonly inFlight: InFlight;
   readonly peer: Peer;
+  /** Milliseconds, never too few and by no more than a tick too many: what is due by it is not due too early. */
   readonly now: () => number;
   readonly isDraining: () => boolean;
   readonly closed: (connection: Http2Connection) => void;
@@ -56,9 +58,8 @@ export class Http2Connection implements Surroundings {
     session.on("close", () => parts.closed(this));
   }
 
-  /** So many seconds after the last. */
-  tick(seconds: number): void {
-    const now = this.#parts.now();
+  /** `now`: in milliseconds, so many seconds after the last tick. */
+  tick(now: number, seconds: number): void {
     this.#strikes.forgive(seconds);
     if (this.#exchanges.size === 0) {
       if (now >= this.#idleUntil) this.#session.close();
@@ -124,6 +125,7 @@ export class Http2Connection implements Surroundings {
     }
     const decision = application.admit(head);
     if (!decision.ok) {
+      this.#idleUntil = now() + options.keepAliveMs;
       refuse(stream, decision);
       return;
     }
@@ -150,7 +152,7 @@ export class Http2Connection implements Surroundings {
 /** Before the body: what is coming of it is not read (RFC 9113 §8.1). */
 function refuse(stream: ServerHttp2Stream, { status, headers, body }: Refused): void {
   stream.on("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
-  stream.respond({ ...headers, ":status": status, "content-length": Buffer.byteLength(body) });
+  stream.respond([...fieldsOf(status, headers), "content-length", String(Buffer.byteLength(body))]);
   stream.end(body);
 }
 

@@ -72,7 +72,7 @@ export class Connection {
     this.#socket.on("connect", () => this.#connected());
     this.#socket.on("end", () => this.#ended());
     this.#socket.on("error", (error) => this.#failed(connectError(error)));
-    this.#socket.on("close", () => this.#failed(new ConnectionError("the socket was closed", "UND_ERR_SOCKET")));
+    this.#socket.on("close", () => this.#ended());
     this.#timer = setTimeout(expire, owner.connectTimeoutMs, this);
   }
 
@@ -157,7 +157,14 @@ export class Connection {
     }
     this.#begun = true;
     const reader = this.#reader;
-    const used = reader.push(INPUT, length, transfer);
+    let used = 0;
+    try {
+      used = reader.push(INPUT, length, transfer);
+    } catch (error) {
+      // A receiver broke: its own request fails, and nobody else's.
+      this.#failed(error instanceof Error ? error : new Error(String(error)));
+      return false;
+    }
     if (this.#transfer !== transfer) return false;
     if (reader.failure !== undefined) this.#failed(reader.failure);
     else if (reader.done) this.#complete(transfer, used === length);
@@ -186,6 +193,7 @@ export class Connection {
   }
 
   #ended(): void {
+    if (this.#gone) return;
     const transfer = this.#transfer;
     if (transfer !== undefined && this.#reader.eof()) this.#complete(transfer, false);
     else this.#failed(new ConnectionError("the other side closed the connection", "UND_ERR_SOCKET"));

@@ -2,6 +2,7 @@
  * Reads one HTTP/1.1 response at a time from bytes that may be split anywhere, and hands on each part of a body as it comes. It never
  * reads past the end of a response: what follows is the connection's to judge.
  */
+import { Carry } from "./carry.ts";
 import { InvalidResponse } from "./errors.ts";
 import {
   type AnswerHeaders,
@@ -60,8 +61,7 @@ export class ResponseReader {
   /** The bytes that #head was read from: most heads of a connection are equal within a second. */
   #headBytes: Buffer = NOTHING;
   /** A part of a head or a line that was split. */
-  #carry: Buffer = NOTHING;
-  #carried = 0;
+  readonly #carry = new Carry();
   #trailerBytes = 0;
 
   get done(): boolean {
@@ -80,7 +80,7 @@ export class ResponseReader {
   /** The next response begins. */
   reset(): void {
     this.#state = HEAD;
-    this.#carried = 0;
+    this.#carry.clear();
   }
 
   /** Nothing is handed on any more; for use inside an event. */
@@ -125,7 +125,7 @@ export class ResponseReader {
 
   #readHead(bytes: Buffer, pos: number, end: number, to: ResponseEvents): number {
     const known = this.#headBytes.length;
-    if (this.#carried === 0) {
+    if (this.#carry.length === 0) {
       if (
         this.#head !== undefined &&
         end - pos >= known &&
@@ -140,16 +140,16 @@ export class ResponseReader {
         return found;
       }
     }
-    const before = this.#carried;
-    const next = this.#gather(bytes, pos, end, EMPTY_LINE, MAX_HEAD);
+    const before = this.#carry.length;
+    const next = this.#carry.take(bytes, pos, end, EMPTY_LINE, MAX_HEAD);
     if (next < 0) {
-      const length = this.#carried;
-      this.#carried = 0;
-      this.#newHead(this.#carry, 0, length, to);
+      const { bytes: head, length } = this.#carry;
+      this.#carry.clear();
+      this.#newHead(head, 0, length, to);
       return -next;
     }
     this.#checkBeginning(before);
-    if (this.#carried >= MAX_HEAD) {
+    if (this.#carry.length >= MAX_HEAD) {
       throw new InvalidResponse(`the head of a response has more than ${MAX_HEAD} bytes`, "UND_ERR_HEADERS_OVERFLOW");
     }
     return next;
@@ -157,10 +157,10 @@ export class ResponseReader {
 
   /** What is no HTTP is refused before it has ended: it may never do so. */
   #checkBeginning(before: number): void {
-    const carry = this.#carry;
-    if (!beginsLikeHttp(carry, 0, Math.min(this.#carried, MAX_BEGINNING))) throw notHttp();
-    for (let pos = before; pos < this.#carried; pos++) {
-      if (carry[pos] === LF && carry[pos - 1] !== CR) throw new InvalidResponse("LF without CR", "HPE_CR_EXPECTED");
+    const { bytes, length } = this.#carry;
+    if (!beginsLikeHttp(bytes, 0, Math.min(length, MAX_BEGINNING))) throw notHttp();
+    for (let pos = before; pos < length; pos++) {
+      if (bytes[pos] === LF && bytes[pos - 1] !== CR) throw new InvalidResponse("LF without CR", "HPE_CR_EXPECTED");
     }
   }
 
@@ -213,7 +213,7 @@ export class ResponseReader {
   }
 
   #readSize(bytes: Buffer, pos: number, end: number): number {
-    if (this.#carried === 0) {
+    if (this.#carry.length === 0) {
       let size = 0;
       let digits = pos;
       for (; digits < end; digits++) {
@@ -233,15 +233,15 @@ export class ResponseReader {
         return digits + 2;
       }
     }
-    const next = this.#gather(bytes, pos, end, CRLF, MAX_SIZE_LINE);
+    const next = this.#carry.take(bytes, pos, end, CRLF, MAX_SIZE_LINE);
     if (next >= 0) {
-      if (this.#carried >= MAX_SIZE_LINE) {
+      if (this.#carry.length >= MAX_SIZE_LINE) {
         throw new InvalidResponse(`the size of a chunk has more than ${MAX_SIZE_LINE} bytes`, "HPE_INVALID_CHUNK_SIZE");
       }
       return next;
     }
-    const digits = SIZE_LINE.exec(this.#carry.toString("latin1", 0, this.#carried))?.[1];
-    this.#carried = 0;
+    const digits = SIZE_LINE.exec(this.#carry.bytes.toString("latin1", 0, this.#carry.length))?.[1];
+    this.#carry.clear();
     if (digits === undefined || digits.length > MAX_SIZE_DIGITS) {
       throw new InvalidResponse("the size of a chunk is no hexadecimal number", "HPE_INVALID_CHUNK_SIZE");
     }
@@ -256,47 +256,23 @@ export class ResponseReader {
 
   /** Fields after the last chunk are checked and dropped. */
   #readTrailers(bytes: Buffer, pos: number, end: number): number {
-    if (this.#carried === 0 && pos + 1 < end && bytes[pos] === CR && bytes[pos + 1] === LF) {
+    if (this.#carry.length === 0 && pos + 1 < end && bytes[pos] === CR && bytes[pos + 1] === LF) {
       this.#state = DONE;
       return pos + 2;
     }
-    const next = this.#gather(bytes, pos, end, CRLF, MAX_HEAD - this.#trailerBytes);
+    const next = this.#carry.take(bytes, pos, end, CRLF, MAX_HEAD - this.#trailerBytes);
     if (next >= 0) {
-      if (this.#carried >= MAX_HEAD - this.#trailerBytes) {
+      if (this.#carry.length >= MAX_HEAD - this.#trailerBytes) {
         throw new InvalidResponse(`trailers have more than ${MAX_HEAD} bytes`, "UND_ERR_HEADERS_OVERFLOW");
       }
       return next;
     }
-    const line = this.#carry.subarray(0, this.#carried);
-    this.#carried = 0;
+    const line = this.#carry.bytes.subarray(0, this.#carry.length);
+    this.#carry.clear();
     this.#trailerBytes += line.length;
     if (line.length === CRLF.length) this.#state = DONE;
     else readTrailer(line);
     return -next;
-  }
-
-  /**
-   * Collects an element up to its terminator. Gives the position to go on from, negated when the element is complete: it is then
-   * the first #carried bytes of #carry.
-   */
-  #gather(bytes: Buffer, pos: number, end: number, terminator: Buffer, limit: number): number {
-    const before = this.#carried;
-    const taken = Math.min(end - pos, limit - before);
-    const after = before + taken;
-    if (after > this.#carry.length) {
-      const larger = Buffer.allocUnsafe(Math.max(after * 2, 1024));
-      this.#carry.copy(larger, 0, 0, before);
-      this.#carry = larger;
-    }
-    bytes.copy(this.#carry, before, pos, pos + taken);
-    // Older bytes follow in the buffer: what is found there is not found.
-    const found = this.#carry.indexOf(terminator, Math.max(0, before - terminator.length + 1)) + terminator.length;
-    if (found >= terminator.length && found <= after) {
-      this.#carried = found;
-      return -(pos + found - before);
-    }
-    this.#carried = after;
-    return pos + taken;
   }
 }
 

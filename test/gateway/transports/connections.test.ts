@@ -29,6 +29,7 @@ async function start(era: "legacy" | "modern" = "legacy"): Promise<{ room: Rooms
 
 class Peer implements WebSocketPeer {
   readonly backlog = 0;
+  isClosed = false;
   readonly sent: { id?: unknown; error?: { data: { code: string } } }[] = [];
   #message: (data: Buffer, isText: boolean) => void = () => undefined;
   #close: () => void = () => undefined;
@@ -36,6 +37,7 @@ class Peer implements WebSocketPeer {
     this.sent.push(JSON.parse(Buffer.from(text).toString()));
   }
   close(): void {
+    this.isClosed = true;
     this.#close();
   }
   ping(): void {}
@@ -55,8 +57,11 @@ class Peer implements WebSocketPeer {
 class Client implements ResponseSink {
   closed = false;
   status = 0;
+  /** What is written waits until drain(). */
+  isFull = false;
   readonly chunks: string[] = [];
   readonly #gone: (() => void)[] = [];
+  readonly #drained: (() => void)[] = [];
   respond(status: number, _headers: object, body?: Uint8Array | string): void {
     if (this.closed || this.status !== 0) return;
     this.status = status;
@@ -68,12 +73,18 @@ class Client implements ResponseSink {
   }
   write(chunk: Uint8Array | string): boolean {
     this.chunks.push(Buffer.from(chunk).toString());
-    return true;
+    return !this.isFull;
   }
   end(): void {
     this.closed = true;
   }
-  onDrain(): void {}
+  onDrain(listener: () => void): void {
+    this.#drained.push(listener);
+  }
+  drain(): void {
+    this.isFull = false;
+    for (const listener of this.#drained) listener();
+  }
   detach(): void {}
   onClose(listener: () => void): void {
     this.#gone.push(listener);
@@ -125,6 +136,27 @@ describe("a WebSocket", () => {
     expect(parts.room.conversations.inFlight).toBe(255);
     peer.close();
     expect(parts.room.conversations.inFlight).toBe(0);
+  });
+
+  it("is closed by a drain once its calls are answered, and takes no new ones until then", async () => {
+    const { room: one, endpoint } = await start("modern");
+    const sockets = createWebSockets(one.transports, 60_000);
+    const [busy, idle] = [new Peer(), new Peer()];
+    for (const peer of [busy, idle]) sockets.accept(endpoint, HEAD).open(peer);
+    busy.says({ id: 1, method: "tools/call", params: { name: "t", _meta: MODERN } });
+    let isDrained = false;
+    const drained = sockets.drain().then(() => {
+      isDrained = true;
+    });
+    expect([idle.isClosed, busy.isClosed]).toEqual([true, false]);
+    busy.says({ id: 2, method: "tools/call", params: { name: "t", _meta: MODERN } });
+    expect(busy.sent.map(({ id, error }) => [id, error?.data.code])).toEqual([[2, "MCPS_DRAINING"]]);
+    await Promise.resolve();
+    expect(isDrained).toBe(false);
+    busy.says({ method: "notifications/cancelled", params: { requestId: 1 } });
+    await drained;
+    expect([busy.isClosed, one.streams()]).toEqual([true, 0]);
+    sockets.close();
   });
 
   it("gives the place of an abandoned upgrade back", async () => {
@@ -186,6 +218,55 @@ describe("a GET stream", () => {
     serveStreamableHttp(parts, endpoint, { ...HEAD, headers, body: Buffer.alloc(0) }, client);
     await waitFor(() => client.status !== 0);
     expect([client.status, one.streams()]).toEqual([503, 0]);
+  });
+});
+
+describe("a client that reads slowly", () => {
+  const progress = { method: "notifications/message", params: { level: "info", data: "x" } };
+
+  async function streaming() {
+    const { room: one, endpoint } = await start();
+    const empty = Buffer.from("{}");
+    const { token } = one.transports.sessions.mint("g:one", PRINCIPAL.id, "2025-11-25", empty, empty);
+    const client = new Client();
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-session-id": token,
+    };
+    const body = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}');
+    serveStreamableHttp(one.transports, endpoint, { ...HEAD, method: "POST", headers, body }, client);
+    await waitFor(() => one.upstreams.requests.length === 1);
+    const upstream = one.upstreams.last("tools/call");
+    upstream.say(progress);
+    return { client, upstream };
+  }
+
+  it("makes its upstream wait until it takes more, and no upstream of others", async () => {
+    const { client, upstream } = await streaming();
+    expect(upstream.paused).toBe(false);
+    client.isFull = true;
+    upstream.say(progress);
+    expect(upstream.paused).toBe(true);
+    client.drain();
+    expect(upstream.paused).toBe(false);
+    client.isFull = true;
+    upstream.say(progress);
+    expect(upstream.paused).toBe(true);
+    client.drain();
+    upstream.result({ content: [] });
+    expect([upstream.paused, client.closed, client.chunks.filter((chunk) => chunk.includes("data: {")).length]).toEqual(
+      [false, true, 4],
+    );
+  });
+
+  it("and then hangs up, is not waited for: the rest is kept for it", async () => {
+    const { client, upstream } = await streaming();
+    client.isFull = true;
+    upstream.say(progress);
+    expect(upstream.paused).toBe(true);
+    client.hangUp();
+    expect([upstream.paused, upstream.cancelled]).toEqual([false, false]);
   });
 });
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../../contract/errors.ts";
 import { Bulkheads, createAdmission } from "../../../gateway/admission/index.ts";
 import { createApplication } from "../../../gateway/application.ts";
-import { createAuth } from "../../../gateway/auth/index.ts";
+import { type Auth, type AuthOptions, createAuth } from "../../../gateway/auth/index.ts";
 import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
 import { type EngineName, engines } from "../../../gateway/engine/index.ts";
 import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
@@ -134,6 +134,8 @@ export type Exchanged = {
   readonly json: { id?: unknown; method: string; params?: Record<string, unknown> };
   readonly sink: ReplySink;
   cancelled: boolean;
+  /** Nothing more is to be sent until the one who asked takes more. */
+  paused: boolean;
   result(value: unknown): void;
   error(code: number, text: string, data?: unknown): void;
   /** Any other message before the answer. */
@@ -203,6 +205,7 @@ export class FakeUpstreams implements Upstreams {
       json,
       sink,
       cancelled: false,
+      paused: false,
       say,
       result: (value) => {
         say({ id: json.id, result: value });
@@ -229,6 +232,12 @@ export class FakeUpstreams implements Upstreams {
     return {
       cancel: () => {
         exchange.cancelled = true;
+      },
+      pause: () => {
+        exchange.paused = true;
+      },
+      resume: () => {
+        exchange.paused = false;
       },
     };
   }
@@ -402,17 +411,24 @@ export type Served = Rooms & {
   readonly url: string;
   readonly port: number;
   readonly drain: (deadlineMs: number) => Promise<unknown>;
+  readonly admission: ReturnType<typeof createAdmission>;
+  readonly auth: Auth;
   readonly inFlight: () => number;
+  /** In order: `http <class> <status>`, `error <code>`, `log request <method> <path> <status>`. */
+  readonly records: string[];
 };
 
 export const engineNames = Object.keys(engines) as EngineName[];
 
 export type ServedOptions = RoomsOptions & {
   readonly engine: EngineName;
+  readonly allowedHosts?: readonly string[];
   readonly allowedOrigins?: readonly string[];
+  /** Who may come; its clock is that of the rooms. Without it everybody is an anonymous administrator. */
+  readonly auth?: Partial<AuthOptions>;
 };
 
-/** The whole gateway over made-up upstreams, behind one of the engines on a free port; everybody is an anonymous administrator. */
+/** The whole gateway over made-up upstreams, behind one of the engines on a free port. */
 export async function served(options: ServedOptions): Promise<Served> {
   const inner = await rooms(options);
   const { admission, ...transports } = inner.transports as Rooms["transports"] & {
@@ -420,32 +436,41 @@ export async function served(options: ServedOptions): Promise<Served> {
   };
   const httpSse = createHttpSse(transports, inner.state);
   const webSockets = createWebSockets(transports, 60_000);
+  const auth = createAuth({
+    secret: undefined,
+    algorithm: "HS256",
+    audience: "a",
+    issuer: "i",
+    required: false,
+    metricsToken: undefined,
+    cacheMs: 60_000,
+    adminEmail: "admin@example.com",
+    anonymousIsAdmin: true,
+    now: () => inner.clock.now,
+    ...options.auth,
+  });
+  const records: string[] = [];
   const application = createApplication({
     admission,
-    edge: createEdge({ allowedHosts: [], allowedOrigins: options.allowedOrigins ?? [] }),
-    auth: createAuth({
-      secret: undefined,
-      algorithm: "HS256",
-      audience: "a",
-      issuer: "i",
-      required: false,
-      metricsToken: undefined,
-      cacheMs: 60_000,
-      adminEmail: "admin@example.com",
-      anonymousIsAdmin: true,
-      now: Date.now,
-    }),
+    edge: createEdge({ allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }),
+    auth,
     registry: { handle: async () => ({ status: 200, body: {} }) },
     transports,
     httpSse,
     webSockets,
     maxBodyBytes: 1_000_000,
     pathPrefix: "",
-    log: transports.log,
+    log: {
+      ...transports.log,
+      info: (event, fields) => void records.push(`log ${event} ${fields?.method} ${fields?.path} ${fields?.status}`),
+    },
     open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
     own: {},
-    counters: { http: () => undefined, error: () => undefined },
-    accessLog: false,
+    counters: {
+      http: (routeClass, status) => void records.push(`http ${routeClass} ${status}`),
+      error: (code) => void records.push(`error ${code}`),
+    },
+    accessLog: true,
   });
   const engine = engines[options.engine](
     {
@@ -474,6 +499,9 @@ export async function served(options: ServedOptions): Promise<Served> {
     url: `http://127.0.0.1:${port}`,
     port,
     drain: (deadlineMs) => engine.drain(deadlineMs),
+    admission,
+    auth,
+    records,
     inFlight: () => {
       const { call, list, control, stream } = admission.gauges().inFlight;
       return call + list + control + stream;

@@ -1,146 +1,12 @@
-/** The lean client over real sockets, through Flight: which connections are used again, what is sent twice, and what is left behind. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+/** The lean client over real sockets, through Flight: which connections are used again, what is written, what is left behind. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { Flight, type HttpReceiver, type HttpRequest } from "../../../gateway/upstreams/flight.ts";
-import { type OriginOptions, Origins, type PoolPair } from "../../../gateway/upstreams/origins.ts";
+import type { HttpRequest } from "../../../gateway/upstreams/flight.ts";
 import { waitFor } from "../../harness/index.ts";
+import { Caller, call, closeAll, fine, ok, pairOf, upstream, type Visit } from "./lean-upstream.ts";
 
-const closers: (() => Promise<unknown> | unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-type Visit = {
-  /** From 1, in the order in which connections came. */
-  readonly connection: number;
-  /** From 1, within the connection. */
-  readonly turn: number;
-  readonly head: string;
-  readonly body: Buffer;
-  readonly socket: Socket;
-};
-
-type Script = (visit: Visit) => void;
-
-type Upstream = {
-  readonly origin: string;
-  readonly sockets: Socket[];
-  readonly visits: Visit[];
-  readonly server: Server;
-};
-
-/** A server that reads requests to their end and leaves the answer's bytes to the script. */
-async function upstream(
-  script: Script,
-  where: { path?: string; host?: string; early?: boolean } = {},
-): Promise<Upstream> {
-  const sockets: Socket[] = [];
-  const visits: Visit[] = [];
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    sockets.push(socket);
-    const connection = sockets.length;
-    let turn = 0;
-    let head = "";
-    let missing = 0;
-    let parts: Buffer[] = [];
-    const visit = (): void => {
-      turn++;
-      const one = { connection, turn, head, body: Buffer.concat(parts), socket };
-      head = "";
-      visits.push(one);
-      script(one);
-    };
-    socket.on("error", () => socket.destroy());
-    socket.on("end", () => socket.end());
-    socket.on("data", (data: Buffer) => {
-      let rest = data;
-      if (head === "") {
-        // A head comes in one piece, for it is written in one.
-        const end = data.indexOf("\r\n\r\n") + 4;
-        head = data.toString("latin1", 0, end);
-        missing = Number(/content-length: (\d+)/.exec(head)?.[1] ?? 0);
-        rest = data.subarray(end);
-        parts = [];
-        if (where.early === true) return visit();
-      }
-      parts.push(rest);
-      missing -= rest.length;
-      if (missing === 0) visit();
-    });
-  });
-  if (where.path !== undefined) server.listen(where.path);
-  else server.listen(0, where.host ?? "127.0.0.1");
-  await once(server, "listening");
-  closers.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const port = where.path === undefined ? (server.address() as AddressInfo).port : 0;
-  return { origin: `http://127.0.0.1:${port}`, sockets, visits, server };
-}
-
-const ok = (body: string, ...lines: string[]): string =>
-  `${["HTTP/1.1 200 OK", `Content-Length: ${body.length}`, ...lines].join("\r\n")}\r\n\r\n${body}`;
-
-function pairOf(origin: string, options: Partial<OriginOptions> = {}, socketPath?: string): PoolPair {
-  const origins = new Origins({ connectTimeoutMs: 2000, connectionsPerOrigin: 8, ...options });
-  closers.push(() => origins.close());
-  return origins.pair({ origin, ...(socketPath === undefined ? {} : { socketPath }) }, "upstream");
-}
-
-type Outcome = { status: number; body: string; error?: unknown; begun?: boolean; retries: number };
-
-/** A call and what comes of it, told when it is over. */
-class Caller implements HttpReceiver {
-  readonly outcome: Outcome = { status: 0, body: "", retries: 0 };
-  readonly over = Promise.withResolvers<Outcome>();
-  readonly flight: Flight;
-  bytes = 0;
-  onData: (() => void) | undefined;
-
-  constructor(pair: PoolPair, changes: Partial<HttpRequest> = {}) {
-    const request: HttpRequest = {
-      pair,
-      method: "POST",
-      path: "/mcp",
-      headers: [],
-      body: Buffer.from("{}"),
-      stream: false,
-    };
-    this.flight = new Flight({ ...request, ...changes }, this).start();
-  }
-
-  head(status: number): void {
-    this.outcome.status = status;
-  }
-
-  data(chunk: Buffer): void {
-    this.bytes += chunk.length;
-    if (this.bytes < 1000) this.outcome.body += chunk.toString();
-    this.onData?.();
-  }
-
-  retried(): void {
-    this.outcome.retries++;
-  }
-
-  end(): void {
-    this.over.resolve(this.outcome);
-  }
-
-  failed(error: Error, begun: boolean): void {
-    const code = "code" in error ? error.code : undefined;
-    this.over.resolve({ ...this.outcome, error: code ?? error.name, begun });
-  }
-}
-
-const call = (pair: PoolPair, changes: Partial<HttpRequest> = {}): Promise<Outcome> =>
-  new Caller(pair, changes).over.promise;
-const fine = (body: string): Outcome => ({ status: 200, body, retries: 0 });
+afterEach(closeAll);
 
 describe("connections", () => {
   it("are used again, the one that became free last first", async () => {
@@ -314,103 +180,6 @@ describe("requests", () => {
   });
 });
 
-describe("a connection that closes", () => {
-  const closed = { error: "UND_ERR_SOCKET", begun: false };
-
-  it("under a request on a used one has it sent once more, on a fresh one", async () => {
-    const { origin, visits } = await upstream(({ socket, turn }) => {
-      if (turn === 1) socket.write(ok("x"));
-      else socket.destroy();
-    });
-    const pair = pairOf(origin);
-    await Promise.all([call(pair), call(pair)]);
-    expect(await call(pair)).toEqual({ ...fine("x"), retries: 1 });
-    expect(visits.map(({ connection }) => connection).at(-1)).toBe(3);
-  });
-
-  it("is not given a third chance", async () => {
-    const { origin, visits } = await upstream(({ socket, connection, turn }) => {
-      if (connection === 1 && turn === 1) socket.write(ok("x"));
-      else socket.destroy();
-    });
-    const pair = pairOf(origin);
-    await call(pair);
-    expect(await call(pair)).toEqual({ status: 0, body: "", retries: 1, ...closed });
-    expect(visits.length).toBe(3);
-  });
-
-  it.each<[string, (socket: Socket) => void, string]>([
-    ["ends", (socket) => void socket.end(), "UND_ERR_SOCKET"],
-    ["is reset", (socket) => void socket.resetAndDestroy(), "ECONNRESET"],
-  ])("and is fresh has nothing sent again (%s)", async (_, close, error) => {
-    const { origin, visits } = await upstream(({ socket }) => close(socket));
-    expect(await call(pairOf(origin))).toEqual({ status: 0, body: "", retries: 0, error, begun: false });
-    expect(visits.length).toBe(1);
-  });
-
-  it.each<[string, string, Partial<Outcome>]>([
-    ["within the head", "HTTP/1.1 2", { status: 0, body: "" }],
-    ["within a body", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", { status: 200, body: "ab" }],
-    ["within a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", { status: 200, body: "ab" }],
-    [
-      "before the last chunk",
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
-      { status: 200, body: "a" },
-    ],
-  ])("%s fails the call, and nothing is sent again", async (_, part, expected) => {
-    const { origin, visits } = await upstream(({ socket, turn }) => {
-      if (turn === 1) socket.write(ok("x"));
-      else socket.end(part);
-    });
-    const pair = pairOf(origin);
-    await call(pair);
-    expect(await call(pair)).toEqual({ ...expected, retries: 0, error: "UND_ERR_SOCKET", begun: true });
-    expect([visits.length, pair.calls]).toEqual([2, 0]);
-  });
-
-  it("at the end of a body without a length ends it", async () => {
-    const { origin } = await upstream(({ socket }) => void socket.end("HTTP/1.1 200 OK\r\n\r\nall of it"));
-    expect(await call(pairOf(origin))).toEqual(fine("all of it"));
-  });
-
-  it("with what is no HTTP names it", async () => {
-    const { origin, sockets } = await upstream(
-      ({ socket }) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\n"),
-    );
-    const outcome = await call(pairOf(origin));
-    expect(outcome).toEqual({ status: 0, body: "", retries: 0, error: "HPE_INVALID_CONTENT_LENGTH", begun: true });
-    await waitFor(async () => sockets[0]?.readableEnded === true || sockets[0]?.destroyed === true);
-  });
-
-  it.runIf(process.platform === "linux")("names a place that does not take the connection in time", async () => {
-    // A stopped process accepts nothing; with its queue full, Linux lets further attempts wait.
-    const script =
-      "const s = require('node:net').createServer(); s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))";
-    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-    closers.push(() => child.kill("SIGKILL"));
-    const [line] = await once(child.stdout, "data");
-    child.kill("SIGSTOP");
-    const port = Number(String(line));
-    const fillers = Array.from({ length: 8 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
-    closers.push(() => fillers.forEach((filler) => void filler.destroy()));
-    await waitFor(async () => fillers.some(({ connecting }) => !connecting));
-    const outcome = await call(pairOf(`http://127.0.0.1:${port}`, { connectTimeoutMs: 100 }));
-    expect(outcome).toEqual({ status: 0, body: "", retries: 0, error: "UND_ERR_CONNECT_TIMEOUT", begun: false });
-  });
-
-  it("names a place where nobody listens", async () => {
-    const { origin, server } = await upstream(() => undefined);
-    server.close();
-    await once(server, "close");
-    const expected = { status: 0, body: "", retries: 0, error: "ECONNREFUSED", begun: false };
-    expect(await call(pairOf(origin))).toEqual(expected);
-    expect(await call(pairOf(origin.replace("127.0.0.1", "localhost")))).toEqual(expected);
-    expect(await call(pairOf("http://nobody.invalid"))).toMatchObject({
-      error: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/),
-    });
-  });
-});
-
 describe("giving up", () => {
   it("leaves no connection and nothing waiting behind", async () => {
     const { origin, sockets, visits } = await upstream(({ socket, body }) => {
@@ -452,6 +221,20 @@ describe("giving up", () => {
     caller.flight.abort();
     expect(pair.calls).toBe(0);
     expect(await Promise.race([caller.over.promise, "nothing"])).toBe("nothing");
+  });
+});
+
+describe("a receiver that breaks", () => {
+  it.each(["head", "data", "end"] as const)("in %s fails its own call only", async (where) => {
+    const { origin } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    const caller = new Caller(pair);
+    caller[where] = () => {
+      throw new TypeError("broken");
+    };
+    expect(await caller.over.promise).toMatchObject({ error: "TypeError", begun: true });
+    expect(await call(pair)).toEqual(fine("x"));
+    expect(pair.calls).toBe(0);
   });
 });
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadSettings } from "../../../gateway/settings/index.ts";
 import { kubernetesManifests } from "../../../infra/targets/kubernetes/manifests/index.ts";
 import { ask } from "../../../infra/targets/local/probe.ts";
-import type { Workload } from "../../../infra/topology/index.ts";
+import { resolveText, secretMarker, type Workload } from "../../../infra/topology/index.ts";
 import { type Certificates, makeCertificates, run } from "../../harness/index.ts";
 import { built, changed, refused, workload } from "./stacks.ts";
 
@@ -27,7 +27,7 @@ describe.each(STACKS)("stack %s with TLS at the gateway", (stack) => {
     expect(fileAt(cert)).toEqual({ path: cert, text: tls.certificate, isSecret: false, isReread: false });
     expect(fileAt(key)).toEqual({
       path: key,
-      text: "{{secret:gateway-tls-key:plain}}\n",
+      text: "{{secret:gateway-tls-key:pem}}\n",
       isSecret: true,
       isReread: false,
     });
@@ -119,6 +119,30 @@ describe("Kubernetes", () => {
         authorization: { type: "Bearer", credentials: { name: "gateway-secrets", key: "metrics-token" } },
       },
     ]);
+  });
+});
+
+describe("a private key", () => {
+  const text = secretMarker("gateway-tls-key", "pem");
+  const resolved = (key: string) => resolveText(text, { "gateway-tls-key": key });
+  const key = "-----BEGIN PRIVATE KEY-----\nTUlJQg==\n-----END PRIVATE KEY-----";
+
+  it("is put in with its lines", () => {
+    expect([resolved(key), resolved(`${key}\n\n`)]).toEqual([key, key]);
+    const named = key.replaceAll("PRIVATE", "EC PRIVATE");
+    expect(resolved(named)).toBe(named);
+  });
+
+  it.each([
+    tls.certificate,
+    "secret",
+    key.replace("TUlJ", "TU\u0000lJ"),
+    `${key}\n{{secret:other:plain}}`,
+    key.replaceAll("PRIVATE", "ENCRYPTED PRIVATE").replace("TUlJQg==", "Proc-Type: 4,ENCRYPTED\n\nTUlJQg=="),
+  ])("is not %j", (other) => {
+    expect(() => resolved(other)).toThrow(
+      new RangeError("secret gateway-tls-key holds no private key as PEM, without a passphrase"),
+    );
   });
 });
 

@@ -35,7 +35,15 @@ const SHORT = {
 
 type Ports = Readonly<Record<"nginx" | "nginxStatus" | "gateway" | "pgbouncer" | "postgres" | "redis", number>>;
 export type Finished = { readonly code: number | string; readonly stdout: string; readonly stderr: string };
-export type Changes = { readonly logLevel?: string; readonly sizing?: object; readonly secrets?: object };
+export type Changes = {
+  readonly logLevel?: string;
+  readonly sizing?: object;
+  readonly secrets?: object;
+  /** `deployment.gateway`. */
+  readonly gateway?: object;
+  /** Of the command: where given secrets stand. */
+  readonly environment?: Readonly<Record<string, string>>;
+};
 
 export type LocalStack = {
   /** As clients see it: through nginx. */
@@ -100,7 +108,8 @@ async function makeStack(): Promise<LocalStack & { remove(): Promise<void> }> {
     state: async () => stateSchema.parse(JSON.parse(await readFile(join(data, "state.json"), "utf8"))),
     async up(changes = {}) {
       await writeFile(join(directory.path, "Pulumi.test.yaml"), stackText(ports, changes));
-      return await command("up", "--detach");
+      const args = ["up", "-s", "test", "--data-dir", data, "--detach"];
+      return await finish(directory.path, args, changes.environment);
     },
     secret: async (name) => {
       const kept = z.record(z.string(), z.object({ value: z.string() }));
@@ -141,7 +150,7 @@ async function finish(
 }
 
 /** JSON, which is YAML. */
-function stackText(ports: Ports, { logLevel = "info", sizing = {}, secrets = {} }: Changes): string {
+function stackText(ports: Ports, { logLevel = "info", sizing = {}, secrets = {}, gateway = {} }: Changes): string {
   return JSON.stringify({
     config: {
       "mcp-stack:sizing": {
@@ -163,6 +172,7 @@ function stackText(ports: Ports, { logLevel = "info", sizing = {}, secrets = {} 
         target: "local",
         logLevel,
         secrets,
+        gateway,
         access: { limits: { requestsPerSecond: 100_000, burst: 100_000, connections: 10_000 } },
         local: { ports },
       },

@@ -1,0 +1,69 @@
+/** Knobs of the processes, under the names of Granian: threads of event loops, libuv's pool, a limit of memory, reload on change. */
+import { readdirSync, readFileSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Gateway, startGateway, waitFor } from "../harness/index.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const ENVIRONMENT = {
+  HTTP_SERVER: "granian",
+  GRANIAN_WORKERS: "2",
+  GRANIAN_RUNTIME_MODE: "mt",
+  GRANIAN_RUNTIME_THREADS: "2",
+  GRANIAN_BLOCKING_THREADS: "9",
+  GRANIAN_DEV_MODE: "True",
+  // Less than any process of Node needs.
+  WORKER_MEMORY: "64MiB",
+};
+
+type Line = {
+  readonly event: string;
+  readonly worker?: string;
+  readonly pid?: number;
+  readonly setting?: string;
+  readonly reason?: string;
+};
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await startGateway({ env: ENVIRONMENT, deadlineMs: 240_000 });
+}, 300_000);
+afterAll(async () => await gateway?.stop());
+
+const lines = (): readonly Line[] =>
+  gateway
+    .stderr()
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
+const happened = (event: string) => lines().filter((line) => line.event === event);
+const processes = () => happened("worker.ready").flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+/** An event loop of a process is called after it: `<worker>.<number>`. */
+const loops = () => happened("worker.ready").filter(({ worker }) => /\.\d+$/.test(worker ?? ""));
+
+it("GRANIAN_WORKERS and GRANIAN_RUNTIME_THREADS: two processes with two event loops each", () => {
+  expect([new Set(processes()).size, loops().length]).toEqual([2, 4]);
+});
+
+it("GRANIAN_BLOCKING_THREADS: so many threads of the pool in each worker", async () => {
+  const poolOf = (pid: number) =>
+    readdirSync(`/proc/${pid}/task`)
+      .map((task) => readFileSync(`/proc/${pid}/task/${task}/comm`, "utf8").trim())
+      .filter((name) => name === "libuv-worker").length;
+  expect(processes().map(poolOf)).toEqual([9, 9]);
+});
+
+it("WORKER_MEMORY: a limit that cannot be kept is told, by its name", () => {
+  const told = lines().filter(({ setting }) => setting === "WORKER_MEMORY");
+  expect(told.length).toBe(2);
+});
+
+it("GRANIAN_DEV_MODE: a source file that changes replaces the workers", async () => {
+  const before = new Set(processes());
+  const now = new Date();
+  utimesSync(join(ROOT, "gateway", "version.ts"), now, now);
+  await waitFor(() => happened("reload.done").length > 0, 200_000, "the reload");
+  expect(happened("reload").map(({ reason }) => reason)).toEqual(["a source file changed"]);
+  const after = processes().filter((pid) => !before.has(pid));
+  expect(after.length).toBe(2);
+}, 240_000);
