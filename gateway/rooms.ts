@@ -4,10 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
-import { createAuth } from "./auth/index.ts";
+import { type Auth, createAuth } from "./auth/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { watchCatalogue } from "./catalogue.ts";
-import { observedState, openSharedState, stateAnswers } from "./coordination/index.ts";
+import { observedState, openSharedState, type SharedState, stateAnswers } from "./coordination/index.ts";
 import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
@@ -20,6 +20,7 @@ import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
+import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { createUpstreams } from "./upstreams/index.ts";
@@ -64,50 +65,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
   const observe = measures(metrics);
   observe.store(store);
-  const opened = openSharedState({
-    redisUrl: settings.REDIS_URL,
-    redisCaFile: settings.REDIS_CA_FILE,
-    redisPrefix: settings.CACHE_PREFIX,
-    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
-    repository: store.sharedState,
-    singleProcess: input.isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
-    log,
-  });
-  const state = observedState(opened, observe.stateFailure);
-  teardown.add("shared state", () => state.close());
-  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
-
-  const nextId = idSource();
-  const upstreams = createUpstreams({
-    state,
-    log,
-    metrics: observe.upstreams,
-    now: () => performance.now(),
-    connectTimeoutMs: settings.UPSTREAM_CONNECT_TIMEOUT * 1000,
-    maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
-    connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
-    connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
-    keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
-    stdioSocket: () => foundation.stdioSocket,
-    clientName: NAME,
-    clientVersion: VERSION,
-    idSource: nextId,
-    builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
-  });
-  teardown.add("upstreams", () => upstreams.close());
-  const federation = createFederation(
-    {
-      upstreams,
-      log,
-      identity: { name: NAME, title: "MCP gateway", version: VERSION },
-      separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
-      listTimeoutMs: settings.LIST_TIMEOUT * 1000,
-      callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
-      nextId,
-      countPartial: observe.partial,
-    },
-    await store.loadSnapshot(),
-  );
+  const state = await openState(input, store, observe);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe);
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -117,17 +76,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
   });
-  const sessions = await startSessions({
-    settings,
-    log,
-    teardown,
-    state,
-    workerId,
-    secrets,
-    federation,
-    observe,
-    places,
-  });
+  const parts = { settings, log, teardown, state, workerId, secrets, federation, observe, places };
+  const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
   const inspect = (record: Parameters<typeof targetOf>[0]) =>
@@ -143,19 +93,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   );
   teardown.add("health checks", () => health.close());
 
-  const auth = createAuth({
-    secret: secrets.jwtSecret,
-    algorithm: settings.JWT_ALGORITHM,
-    audience: settings.JWT_AUDIENCE,
-    issuer: settings.JWT_ISSUER,
-    required: settings.AUTH_REQUIRED,
-    metricsToken: settings.METRICS_TOKEN,
-    cacheMs: settings.AUTH_CACHE_TTL * 1000,
-    adminEmail: settings.PLATFORM_ADMIN_EMAIL,
-    anonymousIsAdmin: isLoopback(settings.HOST),
-    now: Date.now,
-    count: observe.auth,
-  });
+  const auth = authOf(input, observe);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -195,6 +133,81 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     undeclare: async () => declaring?.run(),
     mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
   };
+}
+
+type Observe = ReturnType<typeof measures>;
+
+async function openState(
+  { settings, foundation, isAlone, log, teardown }: RoomsInput,
+  store: Store,
+  observe: Observe,
+): Promise<SharedState> {
+  const opened = openSharedState({
+    redisUrl: settings.REDIS_URL,
+    redisCaFile: settings.REDIS_CA_FILE,
+    redisPrefix: settings.CACHE_PREFIX,
+    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+    repository: store.sharedState,
+    singleProcess: isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
+    log,
+  });
+  const state = observedState(opened, observe.stateFailure);
+  teardown.add("shared state", () => state.close());
+  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
+  return state;
+}
+
+async function openUpstreams(
+  { settings, foundation, log, teardown }: RoomsInput,
+  store: Store,
+  state: SharedState,
+  observe: Observe,
+) {
+  const nextId = idSource();
+  const upstreams = createUpstreams({
+    state,
+    log,
+    metrics: observe.upstreams,
+    now: () => performance.now(),
+    connectTimeoutMs: settings.UPSTREAM_CONNECT_TIMEOUT * 1000,
+    maxMessageBytes: settings.UPSTREAM_MAX_MESSAGE_BYTES,
+    connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
+    connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
+    keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
+    stdioSocket: () => foundation.stdioSocket,
+    clientName: NAME,
+    clientVersion: VERSION,
+    idSource: nextId,
+    builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+  });
+  teardown.add("upstreams", () => upstreams.close());
+  const parts = {
+    upstreams,
+    log,
+    identity: { name: NAME, title: "MCP gateway", version: VERSION },
+    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    listTimeoutMs: settings.LIST_TIMEOUT * 1000,
+    callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+    nextId,
+    countPartial: observe.partial,
+  };
+  return { upstreams, federation: createFederation(parts, await store.loadSnapshot()) };
+}
+
+function authOf({ settings, foundation }: RoomsInput, observe: Observe): Auth {
+  return createAuth({
+    secret: foundation.secrets.jwtSecret,
+    algorithm: settings.JWT_ALGORITHM,
+    audience: settings.JWT_AUDIENCE,
+    issuer: settings.JWT_ISSUER,
+    required: settings.AUTH_REQUIRED,
+    metricsToken: settings.METRICS_TOKEN,
+    cacheMs: settings.AUTH_CACHE_TTL * 1000,
+    adminEmail: settings.PLATFORM_ADMIN_EMAIL,
+    anonymousIsAdmin: isLoopback(settings.HOST),
+    now: Date.now,
+    count: observe.auth,
+  });
 }
 
 /** Ids that no other process of this deployment makes: 21 random bits above a counter, exact in a double. */

@@ -71,6 +71,15 @@ export function attend(channel: Channel, start: (config: unknown, crew: CrewLine
     },
   };
 
+  function failFor(event: string, error: unknown): void {
+    if (error instanceof Fault || error instanceof StartFailure) {
+      fail(error instanceof Fault ? error.message : error.reason, error.code);
+      return;
+    }
+    trouble(event, error);
+    fail(error instanceof Error ? error.message : String(error));
+  }
+
   async function begin(message: ChildMessage): Promise<void> {
     if (starting !== undefined) return;
     try {
@@ -80,12 +89,7 @@ export function attend(channel: Channel, start: (config: unknown, crew: CrewLine
       const every = typeof message.beatMs === "number" ? message.beatMs : 0;
       if (every > 0) setInterval(() => channel.send({ type: "beat" }), every).unref();
     } catch (error) {
-      if (error instanceof Fault || error instanceof StartFailure) {
-        fail(error instanceof Fault ? error.message : error.reason, error.code);
-        return;
-      }
-      trouble("worker.start_failed", error);
-      fail(error instanceof Error ? error.message : String(error));
+      failFor("worker.start_failed", error);
     }
   }
 
@@ -118,7 +122,8 @@ export function attend(channel: Channel, start: (config: unknown, crew: CrewLine
     try {
       channel.send({ type: "led", fields: await worker.lead() });
     } catch (error) {
-      trouble("worker.lead_failed", error);
+      // Somebody has to: whoever takes its place is asked next.
+      failFor("worker.lead_failed", error);
     }
   }
 

@@ -194,7 +194,16 @@ export class Call implements ReplySink {
       this.parts.federation.sinks.opened(this.spec.route.upstream, this.spec.caller, this.profile);
     }
     if (envelope.kind === "response") this.answered = true;
+    else this.followClient();
     this.receive(raw, status, envelope);
+  }
+
+  /** A client that reads slowly is not written to faster: its upstream has to wait, like any server behind a full socket. */
+  private followClient(): void {
+    this.reply.onFlow ??= (isSlow) => {
+      if (isSlow) this.exchange?.pause?.();
+      else this.exchange?.resume?.();
+    };
   }
 
   end(): void {

@@ -17,6 +17,8 @@ export interface ClientReply {
   finish(raw: Buffer, status: number, headers?: Readonly<Record<string, string>>): void;
   /** The request was cancelled: nothing more comes. */
   abandon(): void;
+  /** Set by the call: told when the client takes less than it is sent, and when it takes more again or is gone. */
+  onFlow?: ((isSlow: boolean) => void) | undefined;
 }
 
 /** Authenticated encryption of small payloads that travel through clients; `purpose` keeps the uses apart. */

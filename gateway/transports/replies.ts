@@ -86,6 +86,7 @@ export class PostReply implements ClientReply {
   primes = false;
   /** Everything has been answered, or nothing more will come. */
   onDone: (() => void) | undefined = undefined;
+  onFlow: ((isSlow: boolean) => void) | undefined = undefined;
   private readonly parts: ReplyParts;
   private readonly sink: ResponseSink;
   private readonly isBatch: boolean;
@@ -97,6 +98,8 @@ export class PostReply implements ClientReply {
   private ended = false;
   private log: EventLog | undefined = undefined;
   private collected: Buffer[] | undefined = undefined;
+  private isSlow = false;
+  private isWatched = false;
 
   /** `pending`: how many requests this POST carries: 1, or more in a batch. */
   constructor(
@@ -195,7 +198,26 @@ export class PostReply implements ClientReply {
 
   private event(raw: Buffer): void {
     const id = this.log?.append(raw);
-    if (!this.sink.closed) this.sink.write(eventFrame(raw, id));
+    if (!this.sink.closed && !this.sink.write(eventFrame(raw, id))) this.slow();
+  }
+
+  private slow(): void {
+    if (this.isSlow || this.onFlow === undefined) return;
+    this.isSlow = true;
+    if (!this.isWatched) {
+      this.isWatched = true;
+      const flows = () => this.flows();
+      this.sink.onDrain(flows);
+      // Nobody is waited for who is gone: what comes is kept for him, or cancelled.
+      this.sink.onClose(flows);
+    }
+    this.onFlow(true);
+  }
+
+  private flows(): void {
+    if (!this.isSlow) return;
+    this.isSlow = false;
+    this.onFlow?.(false);
   }
 
   private end(): void {

@@ -1,5 +1,7 @@
 /** A gateway of several workers: what happens to one of them costs no caller an answer, and nothing is left behind. */
+import { rm, stat, utimes, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
+import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -164,6 +166,40 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
     expect(stream.isComplete()).toBe(true);
     await soon("reload.done");
     expect((await get("/version")).status).toBe(200);
+  });
+
+  it("are replaced when the program changes, with DEV_RELOAD", async () => {
+    await start({ DEV_RELOAD: "true" });
+    const source = resolve(import.meta.dirname, "../../gateway/version.ts");
+    const { atime, mtime } = await stat(source);
+    await utimes(source, atime, mtime);
+    expect(await soon("reload")).toMatchObject([{ reason: "a source file changed" }]);
+    await soon("reload.done");
+    expect((await get("/health")).status).toBe(200);
+  });
+
+  it("get the files of secrets as they are at SIGHUP; what cannot be used leaves all as it is", async () => {
+    const file = join(directory.path, "metrics-token");
+    const tokens = ["one", "two"].map((name) => name.padEnd(40, "-"));
+    const scrapes = () =>
+      Promise.all(
+        tokens.map(async (token) => {
+          const headers = { authorization: `Bearer ${token}` };
+          return (await send("GET", `${gateway.url}/metrics`, headers)).status;
+        }),
+      );
+    await writeFile(file, tokens[0] ?? "", { mode: 0o600 });
+    await start({ WORKER_MAX_REQUESTS: "1000000", METRICS_TOKEN_FILE: file });
+    expect(await scrapes()).toEqual([200, 401]);
+    await writeFile(file, tokens[1] ?? "");
+    process.kill(gateway.pid, "SIGHUP");
+    await soon("reload.done");
+    expect(await scrapes()).toEqual([401, 200]);
+    await rm(file);
+    process.kill(gateway.pid, "SIGHUP");
+    const [refused] = await soon("reload.refused");
+    expect(refused?.reason).toContain("METRICS_TOKEN_FILE");
+    expect(await scrapes()).toEqual([401, 200]);
   });
 
   it("drain on SIGTERM and leave nothing behind", async () => {

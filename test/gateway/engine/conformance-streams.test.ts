@@ -168,6 +168,19 @@ describe.each(lanes)("a stream ($title)", (lane) => {
     expect(told).toBe(false);
   });
 
+  it("takes those that wait behind it along when one of them cannot be answered", async () => {
+    const { client, application, ask } = await enter();
+    application.handlers.set("/bad", () => {
+      throw new Error("no answer");
+    });
+    const behind = ["/bad", "/good", "/good"].map((path) => GET.replace("/stream", path));
+    const sink = await ask(GET + behind.join(""));
+    sink.respond(200, {}, "");
+    await client.next();
+    client.raw.socket.resetAndDestroy();
+    await waitFor(() => application.inside === 0, 10_000, "places given back");
+  });
+
   it("gives its place back when it is complete, or earlier where it has one among the streams", async () => {
     const { client, application, engine, ask } = await enter();
     const sink = await ask();

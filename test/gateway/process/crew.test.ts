@@ -95,6 +95,14 @@ describe.each(KINDS)("a crew of %s", (_, hire) => {
     await until(() => expect(led.at(-1)).toEqual({ leader: "w2", scraped: "figures of all" }));
   });
 
+  it("replaces a worker that cannot lead, and asks the next one", async () => {
+    const crew = crewOf([{ mode: "refuse" }, {}]);
+    await crew.start();
+    crew.lead();
+    await until(() => expect(led).toEqual([{ leader: "w2", scraped: "figures of all" }]));
+    expect(lines.find(({ event }) => event === "worker.ended")?.fields).toMatchObject({ reason: "it will not lead" });
+  });
+
   it("names a full heap as the end of a worker", async () => {
     const crew = crewOf([{ mode: "eat" }, {}]);
     await crew.start();

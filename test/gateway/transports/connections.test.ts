@@ -57,8 +57,11 @@ class Peer implements WebSocketPeer {
 class Client implements ResponseSink {
   closed = false;
   status = 0;
+  /** What is written waits until drain(). */
+  isFull = false;
   readonly chunks: string[] = [];
   readonly #gone: (() => void)[] = [];
+  readonly #drained: (() => void)[] = [];
   respond(status: number, _headers: object, body?: Uint8Array | string): void {
     if (this.closed || this.status !== 0) return;
     this.status = status;
@@ -70,12 +73,18 @@ class Client implements ResponseSink {
   }
   write(chunk: Uint8Array | string): boolean {
     this.chunks.push(Buffer.from(chunk).toString());
-    return true;
+    return !this.isFull;
   }
   end(): void {
     this.closed = true;
   }
-  onDrain(): void {}
+  onDrain(listener: () => void): void {
+    this.#drained.push(listener);
+  }
+  drain(): void {
+    this.isFull = false;
+    for (const listener of this.#drained) listener();
+  }
   detach(): void {}
   onClose(listener: () => void): void {
     this.#gone.push(listener);
@@ -241,6 +250,55 @@ describe("a GET stream that is being opened", () => {
     await room.close();
     room = undefined;
     await state.close();
+  });
+});
+
+describe("a client that reads slowly", () => {
+  const progress = { method: "notifications/message", params: { level: "info", data: "x" } };
+
+  async function streaming() {
+    const { room: one, endpoint } = await start();
+    const empty = Buffer.from("{}");
+    const { token } = one.transports.sessions.mint("g:one", PRINCIPAL.id, "2025-11-25", empty, empty);
+    const client = new Client();
+    const headers = {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-session-id": token,
+    };
+    const body = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}');
+    serveStreamableHttp(one.transports, endpoint, { ...HEAD, method: "POST", headers, body }, client);
+    await waitFor(() => one.upstreams.requests.length === 1);
+    const upstream = one.upstreams.last("tools/call");
+    upstream.say(progress);
+    return { client, upstream };
+  }
+
+  it("makes its upstream wait until it takes more, and no upstream of others", async () => {
+    const { client, upstream } = await streaming();
+    expect(upstream.paused).toBe(false);
+    client.isFull = true;
+    upstream.say(progress);
+    expect(upstream.paused).toBe(true);
+    client.drain();
+    expect(upstream.paused).toBe(false);
+    client.isFull = true;
+    upstream.say(progress);
+    expect(upstream.paused).toBe(true);
+    client.drain();
+    upstream.result({ content: [] });
+    expect([upstream.paused, client.closed, client.chunks.filter((chunk) => chunk.includes("data: {")).length]).toEqual(
+      [false, true, 4],
+    );
+  });
+
+  it("and then hangs up, is not waited for: the rest is kept for it", async () => {
+    const { client, upstream } = await streaming();
+    client.isFull = true;
+    upstream.say(progress);
+    expect(upstream.paused).toBe(true);
+    client.hangUp();
+    expect([upstream.paused, upstream.cancelled]).toEqual([false, false]);
   });
 });
 

@@ -134,6 +134,8 @@ export type Exchanged = {
   readonly json: { id?: unknown; method: string; params?: Record<string, unknown> };
   readonly sink: ReplySink;
   cancelled: boolean;
+  /** Nothing more is to be sent until the one who asked takes more. */
+  paused: boolean;
   result(value: unknown): void;
   error(code: number, text: string, data?: unknown): void;
   /** Any other message before the answer. */
@@ -203,6 +205,7 @@ export class FakeUpstreams implements Upstreams {
       json,
       sink,
       cancelled: false,
+      paused: false,
       say,
       result: (value) => {
         say({ id: json.id, result: value });
@@ -229,6 +232,12 @@ export class FakeUpstreams implements Upstreams {
     return {
       cancel: () => {
         exchange.cancelled = true;
+      },
+      pause: () => {
+        exchange.paused = true;
+      },
+      resume: () => {
+        exchange.paused = false;
       },
     };
   }
