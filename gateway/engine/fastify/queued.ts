@@ -1,7 +1,6 @@
 /**
- * Answers of pipelined requests wait for those before them, and node:http does not tell every one of them that their connection is gone:
- * among thousands of connections that were reset and answers that were destroyed, some of those behind never closed (Node 26.9). What
- * they hold would never be given back.
+ * Answers of pipelined requests wait for those before them. Once CONNECT or an upgrade has followed them, node:http listens no more for
+ * the end of their connection (Node 26.9), and they would never be told: what they hold would stay taken.
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
