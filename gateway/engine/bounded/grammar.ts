@@ -1,5 +1,7 @@
 /** The small part of HTTP/1.1 that the strict reader knows, as tables over bytes. Everything else is somebody else's to judge. */
 
+import { SHARED } from "./shared-values.ts";
+
 export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
@@ -46,7 +48,13 @@ VALUE_BYTE.fill(1, SPACE, 0x7f);
  */
 export type FieldKind = "plain" | "single" | "host" | "length" | "connection" | "foreign";
 
-export type Field = { readonly name: string; readonly kind: FieldKind; readonly index: number };
+export type Field = {
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly index: number;
+  /** Its values come again and again. */
+  readonly isShared: boolean;
+};
 
 /** Names that come often are known by heart; the others are cut out of the head. */
 const FIELDS: Readonly<Record<FieldKind, readonly string[]>> = {
@@ -68,7 +76,7 @@ const FIELDS: Readonly<Record<FieldKind, readonly string[]>> = {
 const KINDS: readonly FieldKind[] = ["plain", "single", "host", "length", "connection", "foreign"];
 
 export const fields: readonly Field[] = KINDS.flatMap((kind) => FIELDS[kind].map((name) => ({ name, kind }))).map(
-  (field, index) => ({ ...field, index }),
+  (field, index) => ({ ...field, index, isShared: SHARED.has(field.name) }),
 );
 
 const SLOTS = 1024;

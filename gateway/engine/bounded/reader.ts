@@ -23,6 +23,7 @@ import {
   ZERO,
 } from "./grammar.ts";
 import { HeadMemo, type ParsedHead } from "./memo.ts";
+import { shared } from "./shared-values.ts";
 
 /** `hand-over`: not for this reader, whatever follows. `incomplete`: to be read again from its start, with more bytes. */
 export type HeadReading = ParsedHead | "incomplete" | "hand-over";
@@ -204,7 +205,8 @@ export class HeadReader {
       const span = line * 4;
       const name =
         found[line]?.name ?? text.slice((spans[span] ?? 0) - from, (spans[span + 1] ?? 0) - from).toLowerCase();
-      const value = text.slice((spans[span + 2] ?? 0) - from, (spans[span + 3] ?? 0) - from);
+      const cut = text.slice((spans[span + 2] ?? 0) - from, (spans[span + 3] ?? 0) - from);
+      const value = found[line]?.isShared === true ? shared(cut) : cut;
       const before = headers[name];
       // Inherited names (constructor) are no strings.
       headers[name] = typeof before === "string" ? `${before}, ${value}` : value;
