@@ -92,7 +92,8 @@ function provenance(section: Section): string {
   const how = pinned
     ? "What is measured is alone on core 0, generator and upstream are on core 1"
     : "nothing is pinned to a core";
-  const given = ["--only", section.name, ...(values.varied ? ["--varied"] : [])].join(" ");
+  const options = [values.varied ? "--varied" : "", values.peers === undefined ? "" : "--peers DIR"];
+  const given = ["--only", section.name, ...options].filter((part) => part !== "").join(" ");
   const day = new Date().toISOString().slice(0, 10);
   return `\`npm run bench -- ${given} --write\`, ${day}, Node ${process.version}, nginx ${nginxVersion()}, ${cpus().length} cores
 (${cpus()[0]?.model.trim() ?? "unknown"}). ${how}; ${course.rounds} alternating rounds of ${course.seconds} s.`;

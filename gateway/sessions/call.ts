@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../contract/errors.ts";
+import type { Ringed } from "../../contract/ring.ts";
 import { type Caller, errorOf, outbound, protocolFault, type Route, type View } from "../federation/index.ts";
 import {
   type Edit,
@@ -65,7 +66,9 @@ export type CallParts = ConversationParts & {
   readonly over: (call: Call) => void;
 };
 
-export class Call implements ReplySink {
+export class Call implements ReplySink, Ringed<Call> {
+  before: Call | undefined = undefined;
+  after: Call | undefined = undefined;
   readonly spec: CallSpec;
   /** Swapped when a modern client comes back to a parked call with a new request. */
   reply: ClientReply;

@@ -3,6 +3,7 @@
  * that they can be cancelled from anywhere, expire, and be waited for when the gateway drains.
  */
 import { type Fault, fault } from "../../contract/errors.ts";
+import { Ring } from "../../contract/ring.ts";
 import {
   type Caller,
   namesOneThing,
@@ -44,7 +45,7 @@ export type Conversations = ReturnType<typeof createConversations>;
 
 export function createConversations(parts: ConversationParts) {
   const { federation } = parts;
-  const calls = new Set<Call>();
+  const calls = new Ring<Call>();
   const listens = new Set<ListenStream>();
   const asks = createAsks(parts);
   const parked = createParkedCalls(parts, asks);
@@ -68,7 +69,7 @@ export function createConversations(parts: ConversationParts) {
 
   const ticker = setInterval(() => {
     const now = parts.now();
-    for (const call of calls) if (call.deadlineAt <= now) call.expire();
+    for (const call of calls.all()) if (call.deadlineAt <= now) call.expire();
   }, DEADLINE_TICK_MS);
   ticker.unref();
 
@@ -84,7 +85,7 @@ export function createConversations(parts: ConversationParts) {
   /** The newest call of that name. Looked for, not looked up: cancellations are rare, and every call would pay for an index. */
   function callOf(key: string): Call | undefined {
     let found: Call | undefined;
-    for (const call of calls) {
+    for (const call of calls.all()) {
       const { caller, body, envelope } = call.spec;
       if (caller.era === "legacy" && requestKey(caller, rawIdOf(body, envelope)) === key) found = call;
     }
@@ -285,7 +286,7 @@ export function createConversations(parts: ConversationParts) {
   }
 
   function cancelSession(sessionId: string): void {
-    for (const call of [...calls]) if (call.spec.caller.sessionId === sessionId) call.cancel("session ended");
+    for (const call of calls.all()) if (call.spec.caller.sessionId === sessionId) call.cancel("session ended");
   }
 
   return {
@@ -336,7 +337,7 @@ export function createConversations(parts: ConversationParts) {
     catalogueChanged(gone: readonly string[]): void {
       streams.catalogueChanged(gone);
       for (const listen of listens) listen.catalogueChanged(gone);
-      for (const call of calls) {
+      for (const call of calls.all()) {
         const { record } = call.spec.route.upstream;
         if (gone.includes(record.id) && federation.target(record.id) === undefined)
           call.fail(fault("MCPS_UPSTREAM_UNKNOWN", { id: record.slug }));
@@ -367,7 +368,7 @@ export function createConversations(parts: ConversationParts) {
 
     async close(): Promise<void> {
       clearInterval(ticker);
-      for (const call of [...calls]) call.fail(fault("MCPS_DRAINING"));
+      for (const call of calls.all()) call.fail(fault("MCPS_DRAINING"));
       for (const listen of listens) listen.close();
       await leaveCancel?.();
     },

@@ -4,6 +4,7 @@
  * the client is gone (a disconnect is no cancellation); in the modern era closing it cancels (MCP transports, both eras).
  */
 import type { ResponseSink } from "../../contract/http.ts";
+import { Ring, type Ringed } from "../../contract/ring.ts";
 import type { ClientReply, EventLog } from "../sessions/index.ts";
 import { JSON_HEADERS } from "./answers.ts";
 import { eventFrame, KEEPALIVE, primingFrame, SSE_HEADERS } from "./sse-frames.ts";
@@ -49,15 +50,15 @@ export type ReplyParts = {
 /** One timer for all replies that wait: each is told once `afterMs` have passed, unless it was taken back before. */
 export function createPatience(afterMs: number, now: () => number): Patience {
   // All wait for the same time, so the order in which they came is the order in which they are due.
-  const waiting = new Map<Waiting, number>();
+  const waiting = new Ring<Waiting>();
   let timer: NodeJS.Timeout | undefined;
 
   function look(): void {
     timer = undefined;
     const due = now() - afterMs;
-    for (const [reply, since] of waiting) {
-      if (since > due) {
-        timer = setTimeout(look, since - due).unref();
+    for (let reply = waiting.first; reply !== undefined; reply = waiting.first) {
+      if (reply.since > due) {
+        timer = setTimeout(look, reply.since - due).unref();
         return;
       }
       waiting.delete(reply);
@@ -67,7 +68,8 @@ export function createPatience(afterMs: number, now: () => number): Patience {
 
   return {
     add(reply) {
-      waiting.set(reply, now());
+      reply.since = now();
+      waiting.add(reply);
       timer ??= setTimeout(look, afterMs).unref();
     },
     delete: (reply) => {
@@ -77,7 +79,11 @@ export function createPatience(afterMs: number, now: () => number): Patience {
   };
 }
 
-type Waiting = { late(): void };
+interface Waiting extends Ringed<Waiting> {
+  /** When it began to wait. */
+  since: number;
+  late(): void;
+}
 export type Patience = { add(reply: Waiting): void; delete(reply: Waiting): void; close(): void };
 
 export class PostReply implements ClientReply {
@@ -87,6 +93,9 @@ export class PostReply implements ClientReply {
   /** Everything has been answered, or nothing more will come. */
   onDone: (() => void) | undefined = undefined;
   onFlow: ((isSlow: boolean) => void) | undefined = undefined;
+  before: Waiting | undefined = undefined;
+  after: Waiting | undefined = undefined;
+  since = 0;
   private readonly parts: ReplyParts;
   private readonly sink: ResponseSink;
   private readonly isBatch: boolean;

@@ -9,6 +9,7 @@ function channelOf(sessionId: string): string {
 }
 
 export function createTakeover(state: SharedState, workerId: string, log: Log) {
+  let isOver = false;
   const held = new Map<string, Set<() => void>>();
 
   function letGo(sessionId: string): void {
@@ -38,8 +39,12 @@ export function createTakeover(state: SharedState, workerId: string, log: Log) {
       }
     },
 
-    /** `end` is called when another stream of the session opens; the answer forgets it. */
+    /** `end` is called when another stream of the session opens, at once where all streams have been ended; the answer forgets it. */
     hold(sessionId: string, end: () => void): () => void {
+      if (isOver) {
+        end();
+        return () => undefined;
+      }
       let holders = held.get(sessionId);
       if (holders === undefined) {
         holders = new Set();
@@ -59,8 +64,9 @@ export function createTakeover(state: SharedState, workerId: string, log: Log) {
 
     /** Ends all streams of a session here: it was deleted. */
     letGo,
-    /** Ends all streams here: the gateway drains. */
+    /** Ends all streams here, and those that are just being opened: the gateway drains. */
     letGoAll(): void {
+      isOver = true;
       for (const sessionId of [...held.keys()]) letGo(sessionId);
     },
   };

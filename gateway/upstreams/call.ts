@@ -72,6 +72,8 @@ const OPEN_BRACKET = 0x5b;
 type Mode = "head" | "json" | "sse" | "refused" | "ignore";
 
 export class Call implements HttpReceiver, Exchange, Expiring {
+  before: Expiring | undefined = undefined;
+  after: Expiring | undefined = undefined;
   expiresAt = 0;
   readonly #parts: CallParts;
   readonly #prepared: Prepared;
@@ -110,7 +112,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     if (waitMs > 0) this.#parts.deadlines.add(this, waitMs);
     const { connectionWaitMs, deadlines } = this.#parts;
     if (this.#pair.isBusy && !stream && connectionWaitMs > 0) {
-      this.#turn = { expiresAt: 0, expired: () => this.#waited(connectionWaitMs) };
+      const expired = () => this.#waited(connectionWaitMs);
+      this.#turn = { before: undefined, after: undefined, expiresAt: 0, expired };
       deadlines.add(this.#turn, connectionWaitMs);
     }
     this.#launch(new Flight({ pair: this.#pair, method: "POST", path, headers, body, stream }, this));

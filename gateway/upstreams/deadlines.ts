@@ -1,17 +1,18 @@
 /** When calls run out of time: one timer for all of them. A call may outlive its limit by the time between two looks. */
+import { Ring, type Ringed } from "../../contract/ring.ts";
 
-export type Expiring = {
+export interface Expiring extends Ringed<Expiring> {
   /** By performance.now(); 0 while it is not watched. */
   expiresAt: number;
   expired(): void;
-};
+}
 
 /** Short limits are looked at more often: a tenth of the shortest, within these bounds. */
 const MIN_LOOK_MS = 5;
 const MAX_LOOK_MS = 200;
 
 export class Deadlines {
-  readonly #watched = new Set<Expiring>();
+  readonly #watched = new Ring<Expiring>();
   #timer: NodeJS.Timeout | undefined;
   #lookAt = Infinity;
 
@@ -44,7 +45,9 @@ export class Deadlines {
     const now = performance.now();
     this.#lookAt = Infinity;
     let next = Infinity;
-    for (const item of this.#watched) {
+    for (const item of this.#watched.all()) {
+      // One that expires may end others.
+      if (item.expiresAt === 0) continue;
       if (item.expiresAt <= now) {
         this.delete(item);
         item.expired();

@@ -29,6 +29,7 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
     case "enum":
       return fc.constantFrom(...declaration.allowed);
     case "list":
+      if (name === "FAIR_SHARE_WEIGHTS") return fc.subarray(["ann@a.example=2", "b=1", "c=1000"]);
       return fc.array(
         fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0")),
         { maxLength: 4 },

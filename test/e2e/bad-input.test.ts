@@ -1,6 +1,7 @@
 /** Bad input from clients: each gets its registered status and JSON-RPC code, and the gateway goes on serving. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ErrorCode, errors } from "../../contract/errors.ts";
+import { engines } from "../../gateway/engine/index.ts";
 import { type Everything, startEverything } from "../fixtures/everything/server.ts";
 import {
   callModern,
@@ -16,12 +17,15 @@ import {
   startGateway,
 } from "../harness/index.ts";
 
-describe("bad input", () => {
+describe.each(Object.keys(engines))("bad input (%s)", (HTTP_SERVER) => {
   let gateway: Gateway;
   let fixture: Everything;
   let session: LegacySession;
   beforeAll(async () => {
-    [gateway, fixture] = await Promise.all([startGateway({ env: { MAX_BODY_BYTES: "100000" } }), startEverything()]);
+    [gateway, fixture] = await Promise.all([
+      startGateway({ env: { HTTP_SERVER, MAX_BODY_BYTES: "100000" } }),
+      startEverything(),
+    ]);
     await register(gateway, { name: "up", url: fixture.url });
     session = await openLegacySession(gateway.mcpUrl, gateway.headers);
   }, 90_000);

@@ -1,5 +1,6 @@
 /** What nobody has to parse stays byte for byte: numbers beyond 2^53, `1.0`, key order, escapes, unknown members. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { engines } from "../../gateway/engine/index.ts";
 import { RAW_RESULT } from "../fixtures/everything/raw.ts";
 import { type Everything, startEverything } from "../fixtures/everything/server.ts";
 import {
@@ -15,12 +16,12 @@ import {
 
 const VALUE = '{"z":1,"a":9007199254740993,"f":1.0,"e":1E2,"s":"\\u00e9\\/","deep":[[],{}],"  ":null}';
 
-describe("raw bytes", () => {
+describe.each(Object.keys(engines))("raw bytes (%s)", (HTTP_SERVER) => {
   let gateway: Gateway;
   const fixtures: Everything[] = [];
   const upstreams: Record<string, Registered> = {};
   beforeAll(async () => {
-    gateway = await startGateway();
+    gateway = await startGateway({ env: { HTTP_SERVER } });
     for (const mode of ["modern", "legacy"] as const) {
       const fixture = await startEverything({ mode });
       fixtures.push(fixture);

@@ -99,6 +99,23 @@ class Scene {
     await waitFor(() => more.every((key) => this.isWaiting(key)), 60_000, "the calls upstream");
   }
 
+  /** One more call, unless `count` wait already; whether so many do. */
+  async tryHold(upstream: "one" | "two", count: number): Promise<boolean> {
+    if (this.#keys.length === count) return true;
+    const key = `held-${++this.#named}`;
+    const call = this.call(`${upstream}__wait`, { key, ms: 60_000 });
+    let isRefused = false;
+    void call.then(() => {
+      isRefused = true;
+    });
+    await waitFor(() => isRefused || this.isWaiting(key), 60_000, "the call upstream, or its refusal");
+    if (!isRefused) {
+      this.#keys.push(key);
+      this.#held.push(call);
+    }
+    return this.#keys.length === count;
+  }
+
   /** Their answers' statuses. */
   async release(): Promise<number[]> {
     for (const key of this.#keys.splice(0)) for (const upstream of this.upstreams) upstream.release(key);
@@ -229,5 +246,28 @@ describe.each(names)("%s with a queue", (HTTP_SERVER) => {
     await scene.release();
     expect((await ask(4, "tools/call", echo)).error).toBeUndefined();
     socket.close();
+  });
+});
+
+describe.each(names)("%s with two workers", (HTTP_SERVER) => {
+  let scene: Scene;
+  beforeAll(async () => {
+    scene = await Scene.start({ HTTP_SERVER, WORKERS: "2", MAX_IN_FLIGHT: "4", MAX_UPSTREAM_SHARE: "1" });
+  });
+  afterAll(() => scene?.close());
+
+  it("has as many slots as its workers together, and answers probes when all are taken", async () => {
+    // Which worker gets a connection is not ours to say: what finds a full one tries again.
+    await waitFor(async () => scene.tryHold("one", 8), 60_000, "eight calls at once");
+    const more = await Promise.all(Array.from({ length: 6 }, () => scene.echo("two")));
+    expect(more.map((answer) => [answer.status, errorOf(answer).message])).toEqual(
+      more.map(() => [503, "Too many calls at once, the limit is 4"]),
+    );
+    const { gateway } = scene;
+    for (const path of ["/health", "/ready"])
+      for (let index = 0; index < 4; index++) expect((await send("GET", gateway.url + path, {})).status).toBe(200);
+    expect(await scene.metric("mcp_requests_in_flight", '{class="call"}')).toBe(8);
+    expect(await scene.metric("mcp_admission_limit", '{class="call"}')).toBe(8);
+    expect(await scene.release()).toEqual(Array.from({ length: 8 }, () => 200));
   });
 });

@@ -1,11 +1,12 @@
 /** Raw JSON-RPC without a session, as the source documents' load scripts send it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { engines } from "../../gateway/engine/index.ts";
 import { type Gateway, rest, send, startGateway } from "../harness/index.ts";
 
-describe("/rpc and POST /", () => {
+describe.each(Object.keys(engines))("/rpc and POST / (%s)", (HTTP_SERVER) => {
   let gateway: Gateway;
   beforeAll(async () => {
-    gateway = await startGateway({ env: { MCP_EXAMPLE_SERVER: "true" } });
+    gateway = await startGateway({ env: { HTTP_SERVER, MCP_EXAMPLE_SERVER: "true" } });
   }, 90_000);
   afterAll(() => gateway?.stop());
 

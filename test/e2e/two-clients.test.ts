@@ -2,6 +2,7 @@
 
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { engines } from "../../gateway/engine/index.ts";
 import { type Everything, startEverything } from "../fixtures/everything/server.ts";
 import {
   connectV1,
@@ -20,17 +21,28 @@ import {
 
 type Mode = "dual" | "modern" | "legacy";
 
+const cases = Object.keys(engines).flatMap((engine) =>
+  (["dual", "modern", "legacy"] as const).map((mode: Mode) => ({ engine, mode })),
+);
+
 let gateway: Gateway;
-beforeAll(async () => {
-  gateway = await startGateway();
-}, 90_000);
+let running: string | undefined;
 afterAll(() => gateway?.stop());
 
-describe.each<Mode>(["dual", "modern", "legacy"])("two clients in front of a %s upstream", (mode) => {
+/** One gateway for all upstreams, until the engine changes. */
+async function useEngine(HTTP_SERVER: string): Promise<void> {
+  if (running === HTTP_SERVER) return;
+  await gateway?.stop();
+  gateway = await startGateway({ env: { HTTP_SERVER } });
+  running = HTTP_SERVER;
+}
+
+describe.each(cases)("two clients of the $engine engine in front of a $mode upstream", ({ engine, mode }) => {
   let fixture: Everything;
   let upstream: Registered;
 
   beforeAll(async () => {
+    await useEngine(engine);
     fixture = await startEverything({ mode });
     upstream = await register(gateway, { name: mode, url: fixture.url });
   });

@@ -4,6 +4,7 @@ import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
 import { clientOf } from "../client-certificate.ts";
 import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
+import { onEndOfConnection } from "./queued.ts";
 import { targetOf } from "./targets.ts";
 
 /** Bytes queued for a peer beyond which it is taken for dead. */
@@ -21,6 +22,7 @@ export class NodeSink implements ResponseSink {
   private readonly response: ServerResponse;
   private readonly events: SinkEvents;
   private readonly gone: (() => void)[] = [];
+  private readonly forget: () => void;
   private done = false;
 
   constructor(response: ServerResponse, events: SinkEvents) {
@@ -29,6 +31,7 @@ export class NodeSink implements ResponseSink {
     const finish = () => this.finish();
     response.on("close", finish);
     response.on("error", finish);
+    this.forget = onEndOfConnection(response, finish);
     // A peer that went away while its body was read: the event has been and will not come again.
     if (response.closed) queueMicrotask(() => this.finish());
   }
@@ -86,6 +89,7 @@ export class NodeSink implements ResponseSink {
   private finish(): void {
     if (this.done) return;
     this.done = true;
+    this.forget();
     this.events.finished();
     const listeners = this.gone.splice(0);
     if (!this.response.writableFinished) for (const listener of listeners) listener();

@@ -125,6 +125,7 @@ export class Http2Connection implements Surroundings {
     }
     const decision = application.admit(head);
     if (!decision.ok) {
+      this.#idleUntil = now() + options.keepAliveMs;
       refuse(stream, decision);
       return;
     }

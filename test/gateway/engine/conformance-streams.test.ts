@@ -168,6 +168,19 @@ describe.each(lanes)("a stream ($title)", (lane) => {
     expect(told).toBe(false);
   });
 
+  it.each([
+    ["CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"],
+    [
+      "an upgrade",
+      "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ],
+  ])("takes those that wait behind it along when %s follows them and the peer goes", async (_, last) => {
+    const { client, application, ask } = await enter();
+    await ask(GET + GET.replace("/stream", "/good").repeat(3) + last);
+    client.raw.socket.resetAndDestroy();
+    await waitFor(() => application.inside === 0, 5_000, "places given back");
+  });
+
   it("gives its place back when it is complete, or earlier where it has one among the streams", async () => {
     const { client, application, engine, ask } = await enter();
     const sink = await ask();

@@ -310,6 +310,43 @@ describe.each(engineNames)("HTTP/2 (%s)", (name) => {
     session.destroy();
   });
 
+  it("holds bodies of one connection up to a bound, and refuses what is beyond as not begun", async () => {
+    const { port, application } = await engines.start(name);
+    application.maxBodyBytes = 1000;
+    const session = await http2Session(`http://127.0.0.1:${port}`);
+    const uploads = Array.from({ length: 5 }, () => {
+      const stream = session.request({ ":method": "POST" });
+      stream.on("error", () => undefined);
+      stream.write(Buffer.alloc(900));
+      return stream;
+    });
+    await waitFor(() => uploads.some(({ closed }) => closed));
+    expect(uploads.map(({ rstCode }) => rstCode)).toEqual([0, 0, 0, 0, constants.NGHTTP2_REFUSED_STREAM]);
+    const [first] = uploads;
+    const status = new Promise((resolve) => first?.once("response", (got) => resolve(got[":status"])));
+    first?.end();
+    expect(await status).toBe(200);
+    session.destroy();
+    await waitFor(() => application.inside === 0);
+  });
+
+  it("ends a connection that leaves more unread than all of its streams may", async () => {
+    const { port, application } = await engines.start(name);
+    application.handlers.set("/much", (_, sink) => {
+      sink.open(200, {});
+      for (let n = 0; n < 10; n++) sink.write(Buffer.alloc(1024 * 1024));
+    });
+    const session = await http2Session(`http://127.0.0.1:${port}`);
+    const goaway = new Promise((resolve) => session.once("goaway", resolve));
+    for (let n = 0; n < 7; n++) {
+      const stream = session.request({ ":path": "/much" });
+      stream.on("error", () => undefined);
+      stream.pause();
+    }
+    expect(await goaway).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    await waitFor(() => application.inside === 0);
+  });
+
   it("lets streams end while it drains, and takes new ones until they have", async () => {
     const { port, application, engine } = await engines.start(name);
     let answer: (() => void) | undefined;

@@ -221,6 +221,38 @@ describe("a GET stream", () => {
   });
 });
 
+describe("a GET stream that is being opened", () => {
+  it("ends with all others when the gateway drains", async () => {
+    const published = Promise.withResolvers<void>();
+    const state = Object.assign(memoryState(), {
+      kind: "redis" as const,
+      publish: () => published.promise,
+    });
+    const one = await rooms({
+      state,
+      catalogue: snapshot({ gateways: [gateway("one")] }),
+      scripts: { one: { era: "legacy", answer: () => undefined } },
+    });
+    room = one;
+    const scope = { kind: "gateway", id: "one" } as const;
+    const view = () => one.federation.view(scope, PRINCIPAL);
+    const endpoint = { scope, name: "g:one", principal: PRINCIPAL, view };
+    const empty = Buffer.from("{}");
+    const { token } = one.transports.sessions.mint("g:one", PRINCIPAL.id, "2025-11-25", empty, empty);
+    const client = new Client();
+    const headers = { accept: "text/event-stream", "mcp-session-id": token };
+    serveStreamableHttp(one.transports, endpoint, { ...HEAD, headers, body: Buffer.alloc(0) }, client);
+    await waitFor(() => client.status === 200);
+    one.transports.takeover.letGoAll();
+    published.resolve();
+    await waitFor(() => client.closed);
+    expect(one.streams()).toBe(0);
+    await room.close();
+    room = undefined;
+    await state.close();
+  });
+});
+
 describe("a client that reads slowly", () => {
   const progress = { method: "notifications/message", params: { level: "info", data: "x" } };
 

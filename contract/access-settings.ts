@@ -1,0 +1,80 @@
+/** Settings of who may call, and of the keys behind it. */
+import type { SettingDeclaration } from "./setting-declaration.ts";
+
+export const accessSettings = {
+  AUTH_REQUIRED: {
+    type: "boolean",
+    default: true,
+    room: "auth",
+    description:
+      "Refuse requests without a valid token. Without it everyone is anonymous, and on a loopback address an administrator.",
+  },
+  JWT_SECRET_KEY: {
+    type: "secret",
+    default: null,
+    computed: "generated in DATA_DIR on a first run",
+    secret: true,
+    min: 32,
+    room: "auth",
+    description: "Key of HS256 tokens, at least 32 bytes.",
+  },
+  JWT_ALGORITHM: {
+    type: "enum",
+    default: "HS256",
+    allowed: ["HS256"],
+    room: "auth",
+    description: "Signature of the tokens that are accepted and made.",
+  },
+  JWT_AUDIENCE: {
+    type: "string",
+    default: "mcpgateway-api",
+    room: "auth",
+    description: "`aud` that tokens must name.",
+  },
+  JWT_ISSUER: { type: "string", default: "mcpgateway", room: "auth", description: "`iss` that tokens must name." },
+  TOKEN_EXPIRY: {
+    type: "duration",
+    default: 10080,
+    unit: "min",
+    min: 1,
+    max: 5256000,
+    room: "cli",
+    description: "Life of the tokens that a first run and `mcp-stack token` make.",
+  },
+  PLATFORM_ADMIN_EMAIL: {
+    type: "string",
+    default: "admin@example.com",
+    min: 3,
+    max: 254,
+    room: "auth",
+    description: "The caller with this email is an administrator.",
+  },
+  AUTH_CACHE_TTL: {
+    type: "duration",
+    default: 60,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    room: "auth",
+    description: "How long a token that was found good is believed without being checked again, never beyond its end.",
+  },
+  METRICS_TOKEN: {
+    type: "secret",
+    default: null,
+    computed: "none: only administrators read the metrics",
+    secret: true,
+    min: 32,
+    pattern: "^[A-Za-z0-9._~+/-]+=*$",
+    room: "auth",
+    description:
+      "Bearer token for `GET /metrics` and nothing else, at least 32 bytes, so that what collects metrics is no administrator.",
+  },
+  AUTH_ENCRYPTION_SECRET: {
+    type: "keyring",
+    default: null,
+    computed: "generated in DATA_DIR on a first run",
+    secret: true,
+    room: "store",
+    description: "Key ring that encrypts stored upstream credentials.",
+  },
+} as const satisfies Record<string, SettingDeclaration>;
