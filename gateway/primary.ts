@@ -23,7 +23,6 @@ const FIGURES_DEADLINE_MS = 2_000;
 
 export async function servePrimary(serving: Serving): Promise<number> {
   const { loaded, json, log, teardown, workers, childEnvironment } = serving;
-  const { settings } = loaded;
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
   // What the newest workers are started with.
@@ -31,17 +30,25 @@ export async function servePrimary(serving: Serving): Promise<number> {
   const led = Promise.withResolvers<Announcement>();
   const crew = crewOf(serving, metrics, () => current, led.resolve);
   teardown.add("workers", async () => crew.kill());
+  const announcement = await lead(crew, led.promise);
+  const reloading = createReloading({ serving, crew, current, log });
+  teardown.add("reload", () => reloading.close());
+  // Whoever reads the ready line may send a signal at once.
+  const ended = untilEnded({ crew, reload: reloading.reload, log, teardown });
+  log.info("ready", { workers: workers.workers, threads: workers.mode === "mt" ? workers.threads : undefined });
+  printReady(announcement, json);
+  return await ended;
+}
+
+/** Starts the workers and lets one lead; throws the first worker's failure as if it had been this process's. */
+async function lead(crew: Crew, led: Promise<Announcement>): Promise<Announcement> {
   try {
     await crew.start();
     crew.lead();
-    printReady(await Promise.race([led.promise, crew.failed.then((reason) => Promise.reject(reason))]), json);
+    return await Promise.race([led, crew.failed.then((reason) => Promise.reject(reason))]);
   } catch (error) {
     throw error instanceof StartFailure ? faultOf(error) : error;
   }
-  log.info("ready", { workers: workers.workers, threads: workers.mode === "mt" ? workers.threads : undefined });
-  const reloading = createReloading({ serving, crew, current, log });
-  teardown.add("reload", () => reloading.close());
-  return await untilEnded({ crew, graceMs: settings.SHUTDOWN_GRACE * 1000, reload: reloading.reload, log, teardown });
 }
 
 function crewOf(

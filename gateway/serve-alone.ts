@@ -40,6 +40,8 @@ export async function serveAlone({
     url: announcement.ready.url,
     database: foundation.database.isEmbedded ? "embedded" : "postgresql",
   });
+  // Whoever reads the ready line may send a signal at once.
+  const stopped = untilStopped(rooms, settings.SHUTDOWN_GRACE * 1000, log, teardown);
   printReady(announcement, json);
-  return await untilStopped(rooms, settings.SHUTDOWN_GRACE * 1000, log, teardown);
+  return await stopped;
 }

@@ -8,7 +8,6 @@ import type { Log } from "./telemetry/index.ts";
 
 type CrewEnd = {
   readonly crew: Crew;
-  readonly graceMs: number;
   readonly reload: (reason: string) => void;
   readonly log: Log;
   readonly teardown: Teardown;

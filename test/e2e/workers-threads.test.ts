@@ -28,7 +28,14 @@ describe("threads of one process", () => {
   async function start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     gateway = await startGateway({
       dataDir: directory.path,
-      env: { HTTP_SERVER: "bounded", RUNTIME_MODE: "mt", RUNTIME_THREADS: "2", LOG_FORMAT: "json", ...env },
+      env: {
+        HTTP_SERVER: "bounded",
+        RUNTIME_MODE: "mt",
+        RUNTIME_THREADS: "2",
+        LOG_FORMAT: "json",
+        DISABLE_ACCESS_LOG: "true",
+        ...env,
+      },
     });
   }
   const happened = (event: string): Line[] =>

@@ -40,7 +40,7 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
   async function start(env: Readonly<Record<string, string>>): Promise<void> {
     gateway = await startGateway({
       dataDir: directory.path,
-      env: { HTTP_SERVER: engine, LOG_FORMAT: "json", ...kind, ...env },
+      env: { HTTP_SERVER: engine, LOG_FORMAT: "json", DISABLE_ACCESS_LOG: "true", ...kind, ...env },
     });
   }
 
