@@ -1,7 +1,7 @@
 /**
  * The official suite through a gateway of one engine, authentication on, at an endpoint that leaves names as they are. What an engine
- * frames and what an endpoint shows have nothing to do with each other, and a run of everything takes as long as all other tests that
- * start a gateway: `npm test` runs every row on each engine at one endpoint, `npm run test:stack` the rest.
+ * frames and what an endpoint shows have nothing to do with each other, so that `npm test` runs every row on each engine at one
+ * endpoint, as many runs as one engine at both would be; `npm run test:stack` runs the rest.
  */
 import { afterAll, beforeAll, describe, it } from "vitest";
 import type { EngineName } from "../../gateway/engine/index.ts";
