@@ -1,5 +1,6 @@
 /** The writing half of a connection: frames answers, one write each, and cuts a peer that does not read them. */
 import type { Socket } from "node:net";
+import { type Held, releaseLater } from "../../../contract/turn.ts";
 import { answerHead, type Framing } from "./answer-head.ts";
 import { LAST_CHUNK, sizeOf, writeChunk, writeWhole } from "./output.ts";
 
@@ -15,7 +16,7 @@ export type WireOptions = {
   readonly answered: () => void;
 };
 
-export class Wire {
+export class Wire implements Held {
   private readonly socket: Socket;
   private readonly options: WireOptions;
   /** The connection ends with the answer that is being written. */
@@ -45,6 +46,7 @@ export class Wire {
     const isBare = status === 204 || status === 304;
     const head = this.headOf(status, headers, isBare ? "none" : size);
     if (head === undefined) return;
+    this.beginTurn();
     this.sent(writeWhole(this.socket, head, this.hasBody && !isBare ? body : undefined, size));
     this.options.answered();
   }
@@ -87,7 +89,7 @@ export class Wire {
   /** Somebody else goes on writing: nothing is held back. */
   giveBack(): void {
     this.uncork();
-    this.endTurn();
+    this.release();
   }
 
   /** The peer has taken what waited for it. */
@@ -97,19 +99,19 @@ export class Wire {
     this.socket.setTimeout(0);
   }
 
-  /** What a stream gets within one turn of the event loop leaves in one write: often its head, its only event and its end. */
+  /** What is written within one turn of the event loop leaves at its end, of a stream often its head, its only event and its end at once. */
   private beginTurn(): void {
     if (this.isInTurn) return;
     this.isInTurn = true;
     this.socket.cork();
-    process.nextTick(this.endTurn);
+    releaseLater(this);
   }
 
-  private readonly endTurn = (): void => {
+  release(): void {
     if (!this.isInTurn) return;
     this.isInTurn = false;
     this.socket.uncork();
-  };
+  }
 
   /** What cannot be written as HTTP ends this connection, never the process. */
   private headOf(status: number, headers: Readonly<Record<string, string>>, framing: Framing): string | undefined {

@@ -3,6 +3,7 @@
  * knows when it may be used again.
  */
 import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { type Held, releaseLater } from "../../../contract/turn.ts";
 import { ConnectionError } from "./errors.ts";
 import { joined } from "./request-head.ts";
 import { type ResponseEvents, ResponseReader } from "./response-reader.ts";
@@ -42,7 +43,7 @@ const INPUT = Buffer.allocUnsafeSlow(65_536);
 const MAX_COPIED_BODY = 16_384;
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
-export class Connection {
+export class Connection implements Held {
   /** When it became free, by the pool's clock. */
   idleSince = 0;
   /** When the server closes it after a response, as it says; ms. */
@@ -56,6 +57,8 @@ export class Connection {
   #reusedAt: number | undefined;
   #paused = false;
   #gone = false;
+  /** What is written leaves at the end of this turn. */
+  #isHeld = false;
 
   /** Opens a socket for a request. */
   constructor(owner: ConnectionOwner, transfer: Transfer) {
@@ -138,6 +141,11 @@ export class Connection {
     const socket = this.#socket;
     this.#begun = false;
     this.#reader.reset();
+    if (!this.#isHeld) {
+      this.#isHeld = true;
+      socket.cork();
+      releaseLater(this);
+    }
     if (body === null) socket.write(head);
     else if (body.length <= MAX_COPIED_BODY) socket.write(joined(head, body, true));
     else {
@@ -146,6 +154,11 @@ export class Connection {
       socket.write(body);
       socket.uncork();
     }
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#socket.uncork();
   }
 
   #read(length: number): boolean {
