@@ -14,6 +14,7 @@ import { type Announcement, printReady } from "./ready.ts";
 import { createReloading, type Start } from "./reload.ts";
 import { untilEnded } from "./stop-crew.ts";
 import { collectProcessMetrics, createMetrics, type Metrics, mergeFigures, renderFigures } from "./telemetry/index.ts";
+import { warnOfConnections, warnOfResets } from "./warn-at-start.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 import { heapOfWorker, requestsUntilReplaced, type WorkerOptions } from "./worker-options.ts";
 
@@ -22,6 +23,8 @@ const FIGURES_DEADLINE_MS = 2_000;
 
 export async function servePrimary(serving: Serving): Promise<number> {
   const { loaded, json, log, teardown, workers, childEnvironment } = serving;
+  warnOfResets(workers, log);
+  warnOfConnections(workers, loaded.settings, log);
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
   const start = { loaded, foundation: await layFoundation(loaded, workers.preload, childEnvironment, log, teardown) };
