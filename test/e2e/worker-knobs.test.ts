@@ -1,5 +1,5 @@
 /** Knobs of the processes, under the names of Granian: threads of event loops, libuv's pool, a limit of memory, reload on change. */
-import { readdirSync, readFileSync, utimesSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Gateway, startGateway, waitFor } from "../harness/index.ts";
@@ -56,6 +56,12 @@ it("GRANIAN_BLOCKING_THREADS: so many threads of the pool in each worker", async
 it("WORKER_MEMORY: a limit that cannot be kept is told, by its name", () => {
   const told = lines().filter(({ setting }) => setting === "WORKER_MEMORY");
   expect(told.length).toBe(2);
+});
+
+it("RUNTIME_MODE: what a kernel that moves no waiting connection costs is told once", () => {
+  const sysctl = "/proc/sys/net/ipv4/tcp_migrate_req";
+  const moves = !existsSync(sysctl) || readFileSync(sysctl, "utf8").trim() !== "0";
+  expect(lines().filter(({ setting }) => setting === "RUNTIME_MODE").length).toBe(moves ? 0 : 1);
 });
 
 it("GRANIAN_DEV_MODE: a source file that changes replaces the workers", async () => {
