@@ -222,7 +222,8 @@ export class Connection implements Timed {
     if (current === undefined) return;
     this.phase = "answer";
     this.deadline = Number.POSITIVE_INFINITY;
-    if (around.options.pipelineFlush && this.intake.length > 0) this.wire.cork();
+    if (!around.options.pipelineFlush) this.wire.release();
+    else if (this.intake.length > 0) this.wire.cork();
     const { method, path, query, headers, remoteAddress, client } = current.head;
     const request = { method, path, query, headers, remoteAddress, client, body };
     around.application.serve(request, current.sink, current.admitted);
