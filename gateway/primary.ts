@@ -7,14 +7,14 @@ import { fileURLToPath } from "node:url";
 import { Fault, isErrorCode } from "../contract/errors.ts";
 import { encodeSettings, settingsFingerprint } from "../contract/setting-values.ts";
 import { RESTART, startTimeoutMs } from "./crew-options.ts";
-import { type Foundation, layFoundation } from "./foundation.ts";
+import { layFoundation } from "./foundation.ts";
 import type { Serving } from "./main.ts";
 import { Crew, forking, StartFailure } from "./process/index.ts";
 import { type Announcement, printReady } from "./ready.ts";
-import { createReloading } from "./reload.ts";
-import type { LoadedSettings } from "./settings/index.ts";
+import { createReloading, type Start } from "./reload.ts";
 import { untilEnded } from "./stop-crew.ts";
 import { collectProcessMetrics, createMetrics, type Metrics, mergeFigures, renderFigures } from "./telemetry/index.ts";
+import { warnOfConnections, warnOfResets } from "./warn-at-start.ts";
 import type { WorkerConfig } from "./worker-config.ts";
 import { heapOfWorker, requestsUntilReplaced, type WorkerOptions } from "./worker-options.ts";
 
@@ -23,15 +23,17 @@ const FIGURES_DEADLINE_MS = 2_000;
 
 export async function servePrimary(serving: Serving): Promise<number> {
   const { loaded, json, log, teardown, workers, childEnvironment } = serving;
+  warnOfResets(workers, log);
+  warnOfConnections(workers, loaded.settings, log);
   const metrics = createMetrics();
   collectProcessMetrics(metrics);
-  // What the newest workers are started with.
-  const current = { loaded, foundation: await layFoundation(loaded, workers.preload, childEnvironment, log, teardown) };
+  const start = { loaded, foundation: await layFoundation(loaded, workers.preload, childEnvironment, log, teardown) };
+  const starts = { current: start, tried: start };
   const led = Promise.withResolvers<Announcement>();
-  const crew = crewOf(serving, metrics, () => current, led.resolve);
+  const crew = crewOf(serving, metrics, (isReload) => (isReload ? starts.tried : starts.current), led.resolve);
   teardown.add("workers", async () => crew.kill());
   const announcement = await lead(crew, led.promise);
-  const reloading = createReloading({ serving, crew, current, log });
+  const reloading = createReloading({ serving, crew, starts, log });
   teardown.add("reload", () => reloading.close());
   // Whoever reads the ready line may send a signal at once.
   const ended = untilEnded({ crew, reload: reloading.reload, log, teardown });
@@ -54,7 +56,7 @@ async function lead(crew: Crew, led: Promise<Announcement>): Promise<Announcemen
 function crewOf(
   { log, workers, firstRun, loaded, childEnvironment }: Serving,
   metrics: Metrics,
-  current: () => { readonly loaded: LoadedSettings; readonly foundation: Foundation },
+  startOf: (isReload: boolean) => Start,
   announced: (announcement: Announcement) => void,
 ): Crew {
   const { settings } = loaded;
@@ -69,11 +71,11 @@ function crewOf(
       heapMiB: isThreaded ? undefined : heapOfWorker(workers),
       env: childEnvironment,
     })),
-    next: () => {
+    next: (isReload) => {
       // Workers share what the first got for port 0 as long as one of them listens; afterwards it has to be asked for by number.
       if (found !== undefined && (isThreaded || crew.size === 0)) port = found;
       const id = `w${randomBytes(6).toString("hex")}`;
-      return { id, config: configOf(id, workers, firstRun, port, current()) };
+      return { id, config: configOf(id, workers, firstRun, port, startOf(isReload)) };
     },
     startTimeoutMs: startTimeoutMs(settings),
     beatTimeoutMs: workers.timeoutMs,
@@ -103,7 +105,7 @@ function configOf(
   workers: WorkerOptions,
   firstRun: boolean,
   port: number,
-  { loaded, foundation }: { readonly loaded: LoadedSettings; readonly foundation: Foundation },
+  { loaded, foundation }: Start,
 ): WorkerConfig {
   const { mode, threads, memoryBytes } = workers;
   return {

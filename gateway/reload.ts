@@ -38,15 +38,18 @@ const SETTLED_MS = 200;
 /** What workers load. */
 const SOURCES = ["gateway", "contract"] as const;
 
+/** What a worker is started with. */
+export type Start = { readonly loaded: LoadedSettings; readonly foundation: Foundation };
+
 type ReloadParts = {
   readonly serving: Serving;
   readonly crew: Crew;
-  /** What the next worker is started with. */
-  readonly current: { loaded: LoadedSettings; foundation: Foundation };
+  /** `current`: of the next worker; `tried`: of one that a reload starts, until the first of them serves. */
+  readonly starts: { current: Start; tried: Start };
   readonly log: Log;
 };
 
-export function createReloading({ serving, crew, current, log }: ReloadParts) {
+export function createReloading({ serving, crew, starts, log }: ReloadParts) {
   const watchers: FSWatcher[] = [];
   let running: Promise<void> = Promise.resolve();
   let isWanted = false;
@@ -58,17 +61,19 @@ export function createReloading({ serving, crew, current, log }: ReloadParts) {
     try {
       const loaded = await serving.reload();
       for (const warning of loaded.warnings) log.warn("settings", { warning });
-      const settings = kept(current.loaded.settings, loaded.settings, log);
+      const settings = kept(starts.current.loaded.settings, loaded.settings, log);
       const secrets = await ensureSecrets(resolve(settings.DATA_DIR), settings);
-      current.loaded = { ...loaded, settings };
-      current.foundation = { ...current.foundation, secrets };
+      starts.tried = { loaded: { ...loaded, settings }, foundation: { ...starts.current.foundation, secrets } };
     } catch (error) {
       log.error("reload.refused", { reason: error instanceof Error ? error.message : String(error) });
       return;
     }
-    const done = await crew.reload();
+    const { tried } = starts;
+    const done = await crew.reload(() => {
+      starts.current = tried;
+    });
     if (done) log.info("reload.done");
-    else log.error("reload.given_up", { reason: "a new worker did not start; those that are left serve on" });
+    else log.error("reload.given_up", { reason: reasonOf(starts.current === tried) });
   }
 
   /** One after the other; what is asked for while one waits its turn is that one. */
@@ -96,6 +101,12 @@ export function createReloading({ serving, crew, current, log }: ReloadParts) {
       for (const watcher of watchers) watcher.close();
     },
   };
+}
+
+function reasonOf(isProven: boolean): string {
+  return isProven
+    ? "a new worker did not start; those that are left serve on, and the next ones start with the new settings"
+    : "the first new worker did not start; the old ones serve on, and the next ones start with the old settings";
 }
 
 function watchSource(name: (typeof SOURCES)[number], changed: () => void): FSWatcher {

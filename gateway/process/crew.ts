@@ -6,42 +6,10 @@ import type { Figures, Log } from "../telemetry/index.ts";
 import { beatEveryMs } from "./attend.ts";
 import { type ChildMessage, restartDelayMs, type StartFailure } from "./child.ts";
 import { CrewFigures } from "./crew-figures.ts";
+import type { CrewOptions, RespawnReason } from "./crew-options.ts";
 import { Hand } from "./hand.ts";
 import { watchBeats } from "./heartbeat.ts";
-import type { End, Hire } from "./member.ts";
-
-export type RespawnReason = "crash" | "memory" | "stuck" | "start";
-
-export type CrewOptions = {
-  /** At least 1. */
-  readonly size: number;
-  readonly hire: Hire;
-  /** Of the next worker: its id in logs, and its configuration, which is all it is told. */
-  readonly next: () => { readonly id: string; readonly config: unknown };
-  /** From its start to its ready message; one that takes longer is killed, ms. */
-  readonly startTimeoutMs: number;
-  /** Silence after which a worker is killed and replaced, ms; 0 waits for ever. */
-  readonly beatTimeoutMs: number;
-  /** What a worker may take to retire or drain; it is killed a little later, ms. */
-  readonly graceMs: number;
-  /** False: the end of a worker is the end of the crew. */
-  readonly respawns: boolean;
-  readonly restart: { readonly minMs: number; readonly maxMs: number };
-  /** The first alone, the others when it is ready: they need what it has found. */
-  readonly firstAlone: boolean;
-  readonly log: Log;
-  readonly count: {
-    respawn(reason: RespawnReason): void;
-    recycle(reason: string): void;
-    missed(): void;
-  };
-  /** A worker serves. */
-  readonly onReady: (message: ChildMessage) => void;
-  /** What the leading worker tells, each time one has begun to lead. */
-  readonly onLed: (fields: unknown) => void;
-  /** The figures of everything, for a worker that is asked for them. */
-  readonly scrape: () => Promise<string>;
-};
+import type { End } from "./member.ts";
 
 /** Ends in a row, each soon after a start, after which starting again is no use. */
 const MOST_FAILURES = 5;
@@ -118,12 +86,13 @@ export class Crew {
     this.#leader?.member.send({ type: "lead" });
   }
 
-  /** Replaces all, one after the other; stops at the first that cannot be: the old ones serve on. Answers whether all are new. */
-  async reload(): Promise<boolean> {
-    for (const place of this.#places) {
-      const old = place.current;
-      if (old?.state === "ready" && !(await this.#inTurn(place, "reload"))) return false;
-    }
+  /**
+   * Replaces all, one after the other; stops at the first that cannot be: the old ones serve on. Answers whether all are new. `proven` is
+   * called before the first new one takes its place, or once there is nobody to replace: from then on all others may be started like it.
+   */
+  async reload(proven: () => void = () => undefined): Promise<boolean> {
+    for (const place of this.#places) if (!(await this.#inTurn(() => this.#renew(place, proven)))) return false;
+    proven();
     return true;
   }
 
@@ -163,13 +132,13 @@ export class Crew {
   }
 
   #fill(place: Place): Hand {
-    const hand = this.#hire(place);
+    const hand = this.#hire(place, false);
     place.current = hand;
     return hand;
   }
 
-  #hire(place: Place): Hand {
-    const { id, config } = this.#options.next();
+  #hire(place: Place, isReload: boolean): Hand {
+    const { id, config } = this.#options.next(isReload);
     const hand: Hand = new Hand((events) => this.#options.hire(id, events), {
       message: (message) => this.#heard(place, hand, message),
       ended: (end) => this.#ended(place, hand, end),
@@ -264,7 +233,7 @@ export class Crew {
 
   #spent(place: Place, hand: Hand, reason: string): void {
     if (place.current !== hand || hand.state !== "ready") return;
-    void this.#inTurn(place, reason).then((isReplaced) => {
+    void this.#inTurn(() => this.#relieve(place, reason)).then((isReplaced) => {
       if (isReplaced || this.#isEnding || place.current !== hand) return;
       const again = setTimeout(() => this.#spent(place, hand, reason), this.#options.restart.maxMs);
       again.unref();
@@ -272,16 +241,46 @@ export class Crew {
   }
 
   /** One worker at a time is replaced by choice, and the next when the one before is gone. */
-  #inTurn(place: Place, reason: string): Promise<boolean> {
-    const replaced = this.#replacing.then(() => this.#replace(place, reason));
+  #inTurn(replace: () => Promise<boolean>): Promise<boolean> {
+    const replaced = this.#replacing.then(replace);
     this.#replacing = replaced;
     return replaced;
   }
 
-  async #replace(place: Place, reason: string): Promise<boolean> {
+  async #renew(place: Place, proven: () => void): Promise<boolean> {
+    // One that starts is not of the reload.
+    await place.current?.ready.promise.catch(() => undefined);
+    return await this.#replace(place, "reload", proven);
+  }
+
+  /** Where memory has run out there is none for one more: the old worker goes first, as long as another one listens meanwhile. */
+  #relieve(place: Place, reason: string): Promise<boolean> {
+    const isServed = this.#places.some((other) => other !== place && other.current?.state === "ready");
+    return reason === "memory" && isServed ? this.#refill(place, reason) : this.#replace(place, reason);
+  }
+
+  /** The old worker first, then the new one, which is restarted like any other if it fails. */
+  async #refill(place: Place, reason: string): Promise<boolean> {
     const old = place.current;
     if (this.#isEnding || old?.state !== "ready") return true;
-    const successor = this.#hire(place);
+    place.current = undefined;
+    this.#options.count.recycle(reason);
+    this.#log.info("worker.retiring", { worker: old.member.id, reason });
+    this.#retire(old);
+    await old.gone.promise;
+    if (this.#isEnding) return true;
+    const { ready, member } = this.#fill(place);
+    this.#log.info("worker.replaced", { worker: old.member.id, by: member.id, reason });
+    // The next in turn may be the only other that serves.
+    await ready.promise.catch(() => undefined);
+    return true;
+  }
+
+  /** The new worker first; the old one serves on if that fails. */
+  async #replace(place: Place, reason: string, proven?: () => void): Promise<boolean> {
+    const old = place.current;
+    if (this.#isEnding || old?.state !== "ready") return true;
+    const successor = this.#hire(place, proven !== undefined);
     place.successor = successor;
     try {
       await successor.ready.promise;
@@ -292,18 +291,22 @@ export class Crew {
       this.#log.error("worker.successor_failed", { worker: old.member.id, reason: String(error) });
       return false;
     }
+    proven?.();
     place.successor = undefined;
     place.current = successor;
     this.#options.count.recycle(reason);
     this.#log.info("worker.replaced", { worker: old.member.id, by: successor.member.id, reason });
     if (this.#isEnding) return true;
-    if (this.#leader === old) {
-      this.#leader = undefined;
-      this.lead();
-    }
-    if (this.#hands.has(old)) this.#letGo(old, "retire");
+    this.#retire(old);
     await old.gone.promise;
     return true;
+  }
+
+  #retire(hand: Hand): void {
+    if (this.#hands.has(hand)) this.#letGo(hand, "retire");
+    if (this.#leader !== hand) return;
+    this.#leader = undefined;
+    if (this.#isLeading) this.lead();
   }
 
   #letGo(hand: Hand, how: "retire" | "drain"): void {

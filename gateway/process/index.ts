@@ -11,7 +11,8 @@ export {
   type SuperviseOptions,
   superviseChild,
 } from "./child.ts";
-export { Crew, type CrewOptions, type RespawnReason } from "./crew.ts";
+export { Crew } from "./crew.ts";
+export type { CrewOptions, RespawnReason } from "./crew-options.ts";
 export { forking } from "./fork-member.ts";
 export { lineLog, relayLogLine } from "./log-lines.ts";
 export { onParentGone, type Service, sendToParent, serveParent } from "./parent.ts";

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   descendants,
   type Gateway,
+  type GatewayOptions,
   isRunning,
   openStream,
   send,
@@ -37,8 +38,12 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
     await directory.remove();
   });
 
-  async function start(env: Readonly<Record<string, string>>): Promise<void> {
+  async function start(
+    env: Readonly<Record<string, string>>,
+    more: Pick<GatewayOptions, "process" | "args"> = {},
+  ): Promise<void> {
     gateway = await startGateway({
+      ...more,
       dataDir: directory.path,
       env: { HTTP_SERVER: engine, LOG_FORMAT: "json", DISABLE_ACCESS_LOG: "true", ...kind, ...env },
     });
@@ -200,6 +205,29 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
     const [refused] = await soon("reload.refused");
     expect(refused?.reason).toContain("METRICS_TOKEN_FILE");
     expect(await scrapes()).toEqual([401, 200]);
+  });
+
+  it("start as before when a reload's first one could not", async () => {
+    const file = join(directory.path, "processes.json");
+    const tell = (more: Readonly<Record<string, string>>) =>
+      writeFile(
+        file,
+        JSON.stringify({ web: { BACKEND: engine, ARGS: { bind: "127.0.0.1:0", workers: "2", ...more } } }),
+      );
+    await tell({});
+    await start({}, { process: "web", args: ["--processes", file] });
+    const [first = -1] = workers();
+    // Settings that can be read, and a certificate that is none.
+    const certfile = join(directory.path, "half.pem");
+    await writeFile(certfile, "-----BEGIN CERTIFICATE-----\n");
+    await tell({ certfile, keyfile: certfile });
+    process.kill(gateway.pid, "SIGHUP");
+    const [refused] = await soon("reload.given_up");
+    expect(refused?.reason).toContain("the next ones start with the old settings");
+    process.kill(first, "SIGKILL");
+    await soon("worker.ready", 3);
+    expect(happened("worker.ended").map(({ pid }) => pid)).toEqual([first]);
+    expect((await get("/health")).status).toBe(200);
   });
 
   it("drain on SIGTERM and leave nothing behind", async () => {

@@ -132,13 +132,49 @@ describe.each(KINDS)("a crew of %s", (_, hire) => {
   });
 
   it("starts the successor of a spent worker before that retires, and forgets none of its counts", async () => {
-    const crew = crewOf([{ count: 2, isSpent: true }, { count: 3 }]);
+    const crew = crewOf([{ count: 2, spent: "requests" }, { count: 3 }]);
     await crew.start();
     await until(() => expect(crew.size === 1 && ready.length === 2).toBe(true));
     expect(counted).toEqual(["recycle requests"]);
     expect(events()).toEqual(["worker.ready", "worker.ready", "worker.replaced"]);
     expect(await errors(crew)).toEqual(['mcp_errors_total{code="A"} 5']);
     expect(renderFigures(await crew.figures(60_000))).toContain("\nmcp_workers 1\n");
+  });
+
+  it("lets a worker without memory go before its successor starts, and forgets none of its counts", async () => {
+    const sizes: number[] = [];
+    const crew = crewOf([{ count: 1 }, { count: 2, spent: "memory" }, { count: 4 }], {
+      size: 2,
+      firstAlone: true,
+      onReady: ({ id }) => void sizes.push(ready.push(id), crew.size),
+    });
+    await crew.start();
+    await until(() => expect(ready).toEqual(["w1", "w2", "w3"]));
+    // The third is never beside both of the others.
+    expect(sizes).toEqual([1, 1, 2, 2, 3, 2]);
+    expect(counted).toEqual(["recycle memory"]);
+    expect(lines.map(({ event, fields }) => [event, fields?.worker])).toEqual([
+      ["worker.ready", "w1"],
+      ["worker.ready", "w2"],
+      ["worker.retiring", "w2"],
+      ["worker.replaced", "w2"],
+      ["worker.ready", "w3"],
+    ]);
+    expect(await errors(crew)).toEqual(['mcp_errors_total{code="A"} 7']);
+  });
+
+  it("restarts the successor of a worker without memory until it serves", async () => {
+    const crew = crewOf([{}, { spent: "memory" }, { mode: "fail" }, {}], { size: 2, firstAlone: true });
+    await crew.start();
+    await until(() => expect(ready).toEqual(["w1", "w2", "w4"]));
+    expect([crew.size, counted]).toEqual([2, ["recycle memory", "respawn start"]]);
+  });
+
+  it("starts the successor first where nobody else would listen meanwhile", async () => {
+    const crew = crewOf([{ spent: "memory" }, {}]);
+    await crew.start();
+    await until(() => expect(crew.size === 1 && ready.length === 2).toBe(true));
+    expect([counted, events()]).toEqual([["recycle memory"], ["worker.ready", "worker.ready", "worker.replaced"]]);
   });
 
   it("replaces all one by one on reload, and stops at a worker that does not start", async () => {
@@ -153,6 +189,27 @@ describe.each(KINDS)("a crew of %s", (_, hire) => {
     expect(await broken.reload()).toBe(false);
     expect([broken.size, counted]).toEqual([2, []]);
     expect(await errors(broken)).toEqual(['mcp_errors_total{code="A"} 2']);
+  });
+
+  it("starts others as a reload wants them once its first one serves, and as before when that cannot", async () => {
+    let hired = 0;
+    let kept: Behaviour = { id: "old" };
+    const wanted: Behaviour[] = [{ id: "broken", mode: "fail" }, { id: "new" }];
+    let tried = kept;
+    const crew = crewOf([], {
+      next: (isReload) => ({ id: `w${++hired}`, config: isReload ? tried : kept }),
+    });
+    await crew.start();
+    const answers: boolean[] = [];
+    for (const next of wanted) {
+      tried = next;
+      answers.push(
+        await crew.reload(() => {
+          kept = next;
+        }),
+      );
+    }
+    expect([answers, kept.id, ready]).toEqual([[false, true], "new", ["old", "new"]]);
   });
 
   it("kills a worker that does not retire within its grace and a little more", async () => {
