@@ -178,7 +178,8 @@ export class Connection implements Timed {
     inFlight.enter();
     this.missing = contentLength;
     this.phase = "body";
-    if (contentLength <= Math.min(application.maxBodyBytes, options.maxBufferBytes - size)) return;
+    const limit = Math.min(application.maxBodyBytes, admitted.maxBodyBytes ?? Infinity);
+    if (contentLength <= Math.min(limit, options.maxBufferBytes - size)) return;
     this.refuseBody(this.current, "too-large");
   }
 

@@ -24,6 +24,7 @@ export class Exchange implements ResponseSink {
   bodyDueAt = Number.POSITIVE_INFINITY;
   private readonly head: RequestHead;
   private readonly application: Application;
+  private readonly maxBodyBytes: number;
   private readonly surroundings: Surroundings;
   private gone: (() => void)[] | undefined;
   private chunks: Buffer[] | undefined;
@@ -44,6 +45,7 @@ export class Exchange implements ResponseSink {
     this.head = head;
     this.admitted = admitted;
     this.application = application;
+    this.maxBodyBytes = Math.min(application.maxBodyBytes, admitted.maxBodyBytes ?? Infinity);
     this.surroundings = surroundings;
   }
 
@@ -58,7 +60,7 @@ export class Exchange implements ResponseSink {
     const length = head.headers["content-length"];
     // nghttp2 ends a stream whose data are not of the announced length (RFC 9113 §8.1.1).
     if (length !== undefined) this.announced = Number(length);
-    if (this.announced > this.application.maxBodyBytes) {
+    if (this.announced > this.maxBodyBytes) {
       this.refuseBody("too-large");
       return;
     }
@@ -174,7 +176,7 @@ export class Exchange implements ResponseSink {
       return;
     }
     this.held += chunk.length;
-    if (this.held > this.application.maxBodyBytes) {
+    if (this.held > this.maxBodyBytes) {
       this.surroundings.holds(chunk.length);
       this.refuseBody("too-large");
       return;
