@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Admitted, BodyRefusal, Refused, RequestHead } from "../../../contract/http.ts";
-import type { Timed } from "./deadlines.ts";
+import type { Timed } from "../deadlines.ts";
 import { Body, Intake } from "./intake.ts";
 import { Reads } from "./reads.ts";
 import { RequestHeads, type RequestOnWire } from "./request-heads.ts";
