@@ -69,6 +69,8 @@ export type Admitted = {
   readonly controlOnly?: unknown;
   /** Milliseconds within which the whole body has to be there; `late` otherwise. Undefined: the engine's own limits. */
   readonly bodyWithinMs?: number | undefined;
+  /** Bytes of body that may be read for this one request, where that is less than the application's `maxBodyBytes`. */
+  readonly maxBodyBytes?: number | undefined;
 };
 /** Often the same object for many requests: an engine may keep the bytes that it has made of one. */
 export type Refused = {
@@ -93,7 +95,7 @@ export type Upgrade = {
 export interface Application {
   /** Synchronous, before any byte of the body is read. */
   admit(head: RequestHead): Admitted | Refused;
-  /** Bytes of body that may be read for this request. */
+  /** Bytes of body that may be read for any request. */
   readonly maxBodyBytes: number;
   /** Answers exactly once through the sink, whatever happens. `admitted`: what admit() answered for this request, where it was asked. */
   serve(request: GatewayRequest, sink: ResponseSink, admitted?: Admitted): void;

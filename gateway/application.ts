@@ -65,6 +65,13 @@ export type ApplicationParts = {
   readonly accessLog: boolean;
 };
 
+/**
+ * Where a body means nothing, some clients send a small one all the same. Anybody may ask there, and as often as he likes: what he sends
+ * may not cost memory.
+ */
+const MEANINGLESS_BODY_BYTES = 1024;
+const METHODS_WITH_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
+
 type Matched = { readonly route: HttpRoute; readonly params: Readonly<Record<string, string>> };
 
 export function createApplication(parts: ApplicationParts): Application {
@@ -98,7 +105,8 @@ export function createApplication(parts: ApplicationParts): Application {
     const matched = find(head);
     const kind = matched instanceof Error ? "control" : admissionClassOf(matched.route, head);
     const entered = admission.enter(kind, head, !(matched instanceof Error) && mayEndCalls(matched.route, head));
-    if (!entered.ok) count(kind, entered);
+    if (entered.ok) entered.maxBodyBytes = bodyBytesOf(matched, head);
+    else count(kind, entered);
     return entered;
   }
 
@@ -308,8 +316,12 @@ export function createApplication(parts: ApplicationParts): Application {
     maxBodyBytes: parts.maxBodyBytes,
     serve,
     refuseBody(head, outer, reason) {
-      const sink = observed(head, outer, find(head), parts.edge(head));
-      const failure = bodyFault(reason, parts.maxBodyBytes);
+      const matched = find(head);
+      const sink = observed(head, outer, matched, parts.edge(head));
+      // A body that is too large for a path that does not exist is not what is wrong with it.
+      const isLost = reason === "too-large" && matched instanceof Error;
+      const limit = Math.min(parts.maxBodyBytes, bodyBytesOf(matched, head) ?? Infinity);
+      const failure = isLost ? matched : bodyFault(reason, limit);
       parts.counters.error(failure.code);
       sink.respond(
         failure.status,
@@ -323,6 +335,12 @@ export function createApplication(parts: ApplicationParts): Application {
 
 function classOf(matched: Matched | Fault): RouteClass {
   return matched instanceof Error ? "control" : matched.route.class;
+}
+
+/** Bytes of body that are read there; undefined = as many as anywhere. */
+function bodyBytesOf(matched: Matched | Fault, { method }: RequestHead): number | undefined {
+  const meansNothing = matched instanceof Error || matched.route.body === "none" || !METHODS_WITH_BODY.has(method);
+  return meansNothing ? MEANINGLESS_BODY_BYTES : undefined;
 }
 
 /** Whose slot it is, now that it is known. */

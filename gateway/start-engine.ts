@@ -11,7 +11,7 @@ import { engineOptions } from "./engine-options.ts";
 import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
-import { readiness } from "./readiness.ts";
+import { createReadiness } from "./readiness.ts";
 import { type createRegistry, openApiDocument } from "./registry/index.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
@@ -139,7 +139,7 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
-    ready: () => readiness({ needs, isDraining, timeoutMs }),
+    ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
   };
 }
 

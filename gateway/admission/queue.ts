@@ -85,6 +85,8 @@ type State = "waiting" | "started" | "dropped" | "left";
 export class QueuedTicket implements Admitted {
   readonly ok = true;
   readonly deadline: number;
+  /** Set by who knows the route. */
+  maxBodyBytes: number | undefined = undefined;
   readonly #queue: Queue;
   #party: Party | undefined;
   #state: State = "waiting";

@@ -11,6 +11,8 @@ export const REPLY_BODY_MS = 250;
 export class Ticket implements Admitted {
   readonly ok = true;
   readonly controlOnly: Refusal | undefined;
+  /** Set by who knows the route. */
+  maxBodyBytes: number | undefined = undefined;
   #lane: Lane | undefined;
   #party: Party | undefined;
 

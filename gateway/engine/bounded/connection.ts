@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Admitted, BodyRefusal, Refused, RequestHead } from "../../../contract/http.ts";
-import type { Timed } from "./deadlines.ts";
+import type { Timed } from "../deadlines.ts";
 import { Body, Intake } from "./intake.ts";
 import { Reads } from "./reads.ts";
 import { RequestHeads, type RequestOnWire } from "./request-heads.ts";
@@ -178,7 +178,8 @@ export class Connection implements Timed {
     inFlight.enter();
     this.missing = contentLength;
     this.phase = "body";
-    if (contentLength <= Math.min(application.maxBodyBytes, options.maxBufferBytes - size)) return;
+    const limit = Math.min(application.maxBodyBytes, admitted.maxBodyBytes ?? Infinity);
+    if (contentLength <= Math.min(limit, options.maxBufferBytes - size)) return;
     this.refuseBody(this.current, "too-large");
   }
 
@@ -222,7 +223,8 @@ export class Connection implements Timed {
     if (current === undefined) return;
     this.phase = "answer";
     this.deadline = Number.POSITIVE_INFINITY;
-    if (around.options.pipelineFlush && this.intake.length > 0) this.wire.cork();
+    if (!around.options.pipelineFlush) this.wire.release();
+    else if (this.intake.length > 0) this.wire.cork();
     const { method, path, query, headers, remoteAddress, client } = current.head;
     const request = { method, path, query, headers, remoteAddress, client, body };
     around.application.serve(request, current.sink, current.admitted);

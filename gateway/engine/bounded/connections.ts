@@ -3,10 +3,10 @@
  * to another server and never comes back.
  */
 import type { Application } from "../../../contract/http.ts";
+import { Deadlines } from "../deadlines.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
 import { Connection } from "./connection.ts";
-import { Deadlines } from "./deadlines.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Draining and closing `handOver` is the affair of whoever made it. */

@@ -1,9 +1,9 @@
 /** What the connections of a bounded engine have in common. */
 import type { Application } from "../../../contract/http.ts";
+import type { Deadlines } from "../deadlines.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import type { InFlight } from "../in-flight.ts";
 import type { Connection } from "./connection.ts";
-import type { Deadlines } from "./deadlines.ts";
 
 export type Surroundings = {
   readonly options: EngineOptions;

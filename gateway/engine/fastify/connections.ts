@@ -73,7 +73,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
       return;
     }
     const sink = enter(response, decision);
-    const limit = limitOf(raw);
+    const limit = Math.min(limitOf(raw), decision.maxBodyBytes ?? Infinity);
     if (isBodyAwaited && Number(raw.headers["content-length"] ?? 0) <= limit) response.writeContinue();
     readBody(raw, limit, decision.bodyWithinMs, {
       body: (body) => {

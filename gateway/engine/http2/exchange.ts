@@ -5,6 +5,9 @@ import { fieldsOf } from "./fields.ts";
 import { MAX_UNREAD_BYTES } from "./limits.ts";
 
 const EMPTY = Buffer.alloc(0);
+/** Of what waits on one stream it is only known that the whole of it has gone: a peer that takes something has the time for each of these. */
+const TIMED_BYTES = 1024 * 1024;
+
 /** The connection, as one of its exchanges sees it. */
 export interface Surroundings {
   /** An answer begins. */
@@ -24,10 +27,15 @@ export class Exchange implements ResponseSink {
   bodyDueAt = Number.POSITIVE_INFINITY;
   private readonly head: RequestHead;
   private readonly application: Application;
+  private readonly maxBodyBytes: number;
   private readonly surroundings: Surroundings;
   private gone: (() => void)[] | undefined;
   private chunks: Buffer[] | undefined;
   private held = 0;
+  /** Of the answer. */
+  private written = 0;
+  private takenBytes = 0;
+  private unchangedSince = Number.POSITIVE_INFINITY;
   private announced = -1;
   private taken = false;
   private answered = false;
@@ -44,6 +52,7 @@ export class Exchange implements ResponseSink {
     this.head = head;
     this.admitted = admitted;
     this.application = application;
+    this.maxBodyBytes = Math.min(application.maxBodyBytes, admitted.maxBodyBytes ?? Infinity);
     this.surroundings = surroundings;
   }
 
@@ -58,7 +67,7 @@ export class Exchange implements ResponseSink {
     const length = head.headers["content-length"];
     // nghttp2 ends a stream whose data are not of the announced length (RFC 9113 §8.1.1).
     if (length !== undefined) this.announced = Number(length);
-    if (this.announced > this.application.maxBodyBytes) {
+    if (this.announced > this.maxBodyBytes) {
       this.refuseBody("too-large");
       return;
     }
@@ -84,6 +93,20 @@ export class Exchange implements ResponseSink {
     this.abandonBody();
   }
 
+  /**
+   * Whether nothing of an answer that waits was taken for so long; `now` in milliseconds, asked with every tick. `isTaking`: the peer
+   * takes something of its streams, if not of this one.
+   */
+  isStuck(now: number, withinMs: number, isTaking: boolean): boolean {
+    const waiting = this.stream.writableLength;
+    const taken = this.written - waiting;
+    if (!this.answered && waiting === 0) this.unchangedSince = Number.POSITIVE_INFINITY;
+    else if (taken !== this.takenBytes || this.unchangedSince > now) this.unchangedSince = now;
+    this.takenBytes = taken;
+    const shares = isTaking ? Math.max(1, Math.ceil(waiting / TIMED_BYTES)) : 1;
+    return now - this.unchangedSince >= withinMs * shares;
+  }
+
   get closed(): boolean {
     return this.done || this.answered || this.stream.destroyed || this.stream.closed;
   }
@@ -102,6 +125,7 @@ export class Exchange implements ResponseSink {
     }
     stream.respond(fields);
     stream.end(body);
+    this.written = length;
   }
 
   open(status: number, headers: Readonly<Record<string, string>>): void {
@@ -115,7 +139,9 @@ export class Exchange implements ResponseSink {
   write(chunk: Uint8Array | string): boolean {
     const { stream } = this;
     if (this.closed) return true;
+    const before = stream.writableLength;
     const ready = stream.write(chunk);
+    this.written += stream.writableLength - before;
     if (stream.writableLength > MAX_UNREAD_BYTES) stream.close(constants.NGHTTP2_CANCEL);
     else if (!ready) this.surroundings.lags();
     return ready;
@@ -174,7 +200,7 @@ export class Exchange implements ResponseSink {
       return;
     }
     this.held += chunk.length;
-    if (this.held > this.application.maxBodyBytes) {
+    if (this.held > this.maxBodyBytes) {
       this.surroundings.holds(chunk.length);
       this.refuseBody("too-large");
       return;

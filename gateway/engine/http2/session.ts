@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import type { Admitted, Application, Refused, RequestHead } from "../../../contract/http.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { InFlight } from "../in-flight.ts";
+import { takenReader } from "../taken.ts";
 import { Exchange, type Surroundings } from "./exchange.ts";
 import { fieldsOf } from "./fields.ts";
 import { headOf, type Peer } from "./head.ts";
@@ -31,18 +32,26 @@ export type SessionParts = {
 
 export class Http2Connection implements Surroundings {
   readonly #parts: SessionParts;
+  readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
+  readonly #takenNow: () => number;
   readonly #exchanges = new Set<Exchange>();
   readonly #strikes = new Strikes();
   readonly #maxHeldBytes: number;
   #heldBytes = 0;
   /** When it will have done nothing for too long. */
   #idleUntil: number;
+  #taken = 0;
+  /** When its peer was last seen to have taken something. */
+  #takenAt: number;
   #isNoticed = false;
 
   constructor(socket: Socket, parts: SessionParts) {
     const { options, application } = parts;
     this.#parts = parts;
+    this.#socket = socket;
+    this.#takenNow = takenReader(socket);
+    this.#takenAt = parts.now();
     this.#maxHeldBytes = MAX_HELD_BODIES * application.maxBodyBytes;
     this.#idleUntil = parts.now() + options.headTimeoutMs;
     const session = performServerHandshake(socket, sessionOptions(options.maxHeadBytes));
@@ -62,12 +71,37 @@ export class Http2Connection implements Surroundings {
   tick(now: number, seconds: number): void {
     this.#strikes.forgive(seconds);
     if (this.#exchanges.size === 0) {
-      if (now >= this.#idleUntil) this.#session.close();
+      if (now >= this.#idleUntil) this.#end();
       return;
     }
-    for (const exchange of this.#exchanges)
+    const isTaking = this.#isTaking(now);
+    for (const exchange of this.#exchanges) {
       if (now >= exchange.bodyDueAt)
         exchange.refuseBody(exchange.admitted.bodyWithinMs === undefined ? "aborted" : "late");
+      else if (exchange.isStuck(now, this.#parts.options.bodyTimeoutMs, isTaking)) this.#giveUp(exchange);
+    }
+  }
+
+  /** Whether anything of all streams was taken within the time that an answer has. */
+  #isTaking(now: number): boolean {
+    const taken = this.#takenNow();
+    if (taken !== this.#taken) this.#takenAt = now;
+    this.#taken = taken;
+    return now - this.#takenAt < this.#parts.options.bodyTimeoutMs;
+  }
+
+  #giveUp({ stream }: Exchange): void {
+    // Not even the reset of a tick ago was taken.
+    if (stream.closed) this.#socket.destroy();
+    else stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** Waits for the streams that are left, which are refused ones, and for the peer's end, as long as for an answer to be taken. */
+  #end(): void {
+    const { options, now } = this.#parts;
+    this.#idleUntil = now() + options.bodyTimeoutMs;
+    if (this.#session.closed || this.#session.destroyed) this.#socket.destroy();
+    else this.#session.close();
   }
 
   /** Asks the client to open no more streams here. */
@@ -78,7 +112,7 @@ export class Http2Connection implements Surroundings {
   }
 
   closeIdle(): void {
-    if (this.#exchanges.size === 0) this.#session.close();
+    if (this.#exchanges.size === 0 && !this.#session.closed) this.#end();
   }
 
   cut(): void {
@@ -107,7 +141,7 @@ export class Http2Connection implements Surroundings {
     if (exchange.stream.rstCode !== constants.NGHTTP2_NO_ERROR && this.#strikes.reset()) this.#calm();
     if (this.#exchanges.size > 0) return;
     this.#idleUntil = this.#parts.now() + this.#parts.options.keepAliveMs;
-    if (this.#parts.isDraining()) this.#session.close();
+    if (this.#parts.isDraining() && !this.#session.closed) this.#end();
   }
 
   #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number): void {

@@ -137,3 +137,25 @@ export function rawConnection(port: number, first: string | Buffer = ""): Promis
     });
   });
 }
+
+/** A client that never closes its side, whatever the other does; `ended` resolves with what came when that has closed its own. */
+export async function halfOpenConnection(
+  port: number,
+  first: string | Buffer,
+): Promise<{ readonly socket: Socket; readonly ended: Promise<string> }> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => undefined);
+  socket.write(first);
+  const ended = new Promise<string>((resolve) => {
+    socket.once("end", () => resolve(Buffer.concat(chunks).toString("latin1")));
+  });
+  return { socket, ended };
+}
+
+/** Whether nobody is at the other side any more: only then is a byte answered by a reset (RFC 9293 §3.10.7). */
+export function isLetGo(socket: Socket): boolean {
+  if (!socket.destroyed) socket.write("\n");
+  return socket.destroyed;
+}

@@ -1,8 +1,9 @@
 /** HTTP/2 on both engines: what requests become, what is refused, and how a connection that does harm ends. */
 import { constants } from "node:http2";
 import { afterEach, describe, expect, it } from "vitest";
+import type { ResponseSink } from "../../../contract/http.ts";
 import { waitFor } from "../../harness/index.ts";
-import { engineNames, engineStarter, rawConnection } from "./harness.ts";
+import { engineNames, engineStarter, halfOpenConnection, isLetGo, rawConnection } from "./harness.ts";
 import {
   ask,
   END_HEADERS,
@@ -34,6 +35,8 @@ function cancel(streamId: number): Buffer {
   return frame(frames.rstStream, 0, streamId, Buffer.from([0, 0, 0, constants.NGHTTP2_CANCEL]));
 }
 
+/** RFC 9113 §6.5.2: the client takes nothing of any answer until it says how much. */
+const closedWindow = Buffer.concat([PREFACE, frame(frames.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]))]);
 const opening = Buffer.concat([PREFACE, frame(frames.settings, 0, 0)]);
 
 describe.each(engineNames)("HTTP/2 (%s)", (name) => {
@@ -289,6 +292,78 @@ describe.each(engineNames)("HTTP/2 (%s)", (name) => {
     expect([status, application.bodyRefusals]).toEqual([400, ["aborted"]]);
     await waitFor(() => application.inside === 0);
     session.destroy();
+  });
+
+  it.each([
+    ["a short answer", 100],
+    ["a long one", 4 * 1024 * 1024],
+  ])("closes streams of which nothing is taken, and gives their places back (%s)", async (_, size) => {
+    const { port, application } = await engines.start(name, { bodyTimeoutMs: 200 });
+    application.handlers.set("/x", (_request, sink) => sink.respond(200, {}, Buffer.alloc(size)));
+    const raw = await rawConnection(port, Buffer.concat([closedWindow, headers(1, GET), headers(3, GET)]));
+    await waitFor(() => application.heads.length === 2 && application.inside === 0);
+    const resets = () => parseFrames(raw.bytes()).filter(({ type }) => type === frames.rstStream);
+    await waitFor(() => resets().length === 2);
+    expect(resets().map(({ streamId, payload }) => [streamId, payload.readUInt32BE()])).toEqual([
+      [1, constants.NGHTTP2_CANCEL],
+      [3, constants.NGHTTP2_CANCEL],
+    ]);
+    raw.socket.destroy();
+  });
+
+  it("closes a stream whose client never ends its request, once that is answered", async () => {
+    const { port, application } = await engines.start(name, { bodyTimeoutMs: 200 });
+    const post = [[":method", "POST"], ...GET.slice(1), ["content-length", "1"]] as const;
+    const body = frame(frames.data, 0, 1, Buffer.from("x"));
+    const raw = await rawConnection(port, Buffer.concat([opening, headers(1, post, END_HEADERS), body]));
+    await waitFor(() => application.heads.length === 1 && application.inside === 0);
+    expect(raw.socket.closed).toBe(false);
+    raw.socket.destroy();
+  });
+
+  it("leaves a stream alone of which nothing waits", async () => {
+    const { port, application } = await engines.start(name, { bodyTimeoutMs: 20 });
+    let sink: ResponseSink | undefined;
+    application.handlers.set("/quiet", (_, given) => {
+      sink = given;
+      given.open(200, {});
+      given.write("one");
+    });
+    const session = await http2Session(`http://127.0.0.1:${port}`);
+    const quiet = ask(session, { ":path": "/quiet" });
+    await waitFor(() => sink !== undefined);
+    // Another stream's deadline comes and goes meanwhile.
+    const stream = session.request({ ":method": "POST" });
+    stream.on("error", () => undefined);
+    stream.write("x");
+    await waitFor(() => application.bodyRefusals.length === 1);
+    sink?.write(" two");
+    sink?.end();
+    expect((await quiet).text).toBe("one two");
+    session.destroy();
+  });
+
+  it("cuts a connection that takes nothing of anything", async () => {
+    const { port, application } = await engines.start(name, { bodyTimeoutMs: 200 });
+    application.handlers.set("/x", (_, sink) => sink.respond(200, {}, Buffer.alloc(12 * 1024 * 1024)));
+    const much = frame(frames.settings, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]));
+    const wide = frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0, 0]));
+    const raw = await rawConnection(port);
+    raw.socket.pause();
+    raw.socket.write(Buffer.concat([PREFACE, much, wide, headers(1, GET)]));
+    await waitFor(() => application.heads.length === 1 && application.inside === 0);
+    raw.socket.resume();
+    await raw.closed;
+  });
+
+  it("ends a connection whose refusals nobody takes, and one whose peer never ends it", async () => {
+    const { port, application } = await engines.start(name, { bodyTimeoutMs: 200, keepAliveMs: 200 });
+    application.refused = true;
+    const refused = await rawConnection(port, Buffer.concat([closedWindow, headers(1, GET)]));
+    await refused.closed;
+    const silent = await halfOpenConnection(port, Buffer.concat([opening, headers(1, GET)]));
+    await silent.ended;
+    await waitFor(() => isLetGo(silent.socket));
   });
 
   it("cuts a stream whose reader stopped, and no other", async () => {

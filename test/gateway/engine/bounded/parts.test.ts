@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { answerHead } from "../../../../gateway/engine/bounded/answer-head.ts";
-import { Deadlines, type Timed } from "../../../../gateway/engine/bounded/deadlines.ts";
 import { Body, Intake } from "../../../../gateway/engine/bounded/intake.ts";
+import { Deadlines, type Timed } from "../../../../gateway/engine/deadlines.ts";
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)));
 
@@ -60,6 +60,30 @@ describe("deadlines", () => {
   });
   afterEach(() => {
     vi.useRealTimers();
+  });
+
+  it.each(["new", "emptied"])("begin now where nothing was ticking (%s)", (how) => {
+    const deadlines = new Deadlines([2000]);
+    const other: Timed = { deadline: Number.POSITIVE_INFINITY, expire: () => undefined };
+    if (how === "emptied") {
+      deadlines.add(other);
+      vi.advanceTimersByTime(500);
+      deadlines.delete(other);
+    }
+    vi.advanceTimersByTime(60_000);
+    let isExpired = false;
+    const timed: Timed = {
+      deadline: deadlines.after(2000),
+      expire: () => {
+        isExpired = true;
+      },
+    };
+    deadlines.add(timed);
+    vi.advanceTimersByTime(2000);
+    expect(isExpired).toBe(false);
+    vi.advanceTimersByTime(1001);
+    expect(isExpired).toBe(true);
+    deadlines.delete(timed);
   });
 
   it("are late by two ticks at most, and never early", () => {

@@ -24,7 +24,8 @@ export class Deadlines {
 
   /** When something that starts now has taken this long. */
   after(timeoutMs: number): number {
-    // The time was taken with the last tick.
+    // The time was taken with the last tick; while there is none it stands still.
+    if (this.timer === undefined) this.now = performance.now();
     return this.now + this.tickMs + timeoutMs;
   }
 
