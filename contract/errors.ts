@@ -114,7 +114,8 @@ export const errors = {
   MCPS_BODY_LATE: {
     status: 503,
     rpc: -32000,
-    message: "Too many calls at once, and the body was not there in time to show that this is none; try again",
+    message:
+      "The body was not there in time: without a free place, or a token that is known here, it has to follow its head soon; try again",
   },
   MCPS_PRESSURE: {
     status: 503,

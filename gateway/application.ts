@@ -3,7 +3,7 @@
  * Part of the composition root: it joins rooms and holds no rule of its own.
  */
 import { randomUUID } from "node:crypto";
-import { asFault, type Fault, fault } from "../contract/errors.ts";
+import { asFault, Fault, fault } from "../contract/errors.ts";
 import type {
   Admitted,
   Application,
@@ -133,6 +133,19 @@ export function createApplication(parts: ApplicationParts): Application {
     return principal;
   }
 
+  /** As `authenticate`; what refuses the token is told to admission as well. */
+  function known(matched: Matched, head: RequestHead, admitted: Admitted | undefined): Principal | Promise<Principal> {
+    try {
+      const principal = authenticate(matched, head);
+      if (!(principal instanceof Promise)) return principal;
+      return principal.catch((error: unknown) => {
+        throw denied(error, head, admitted);
+      });
+    } catch (error) {
+      throw denied(error, head, admitted);
+    }
+  }
+
   /** The room that answers, once the caller is known and may ask. */
   function dispatch(matched: Matched, request: GatewayRequest, principal: Principal, sink: CountedSink): void {
     const { route, params } = matched;
@@ -237,7 +250,7 @@ export function createApplication(parts: ApplicationParts): Application {
         return;
       }
       sink.callsRefused = callsRefused;
-      const principal = authenticate(matched, request);
+      const principal = known(matched, request, admitted);
       if (principal instanceof Promise)
         background(
           sink,
@@ -345,7 +358,17 @@ function bodyBytesOf(matched: Matched | Fault, { method }: RequestHead): number 
 
 /** Whose slot it is, now that it is known. */
 function identify(admitted: Admitted | undefined, head: RequestHead, principal: Principal): void {
-  if (admitted instanceof Ticket || admitted instanceof QueuedTicket) admitted.identify(head, principal);
+  if (isTicket(admitted)) admitted.identify(head, principal);
+}
+
+/** Hands back the error. After 401 the head's token stands for nobody. */
+function denied(error: unknown, head: RequestHead, admitted: Admitted | undefined): unknown {
+  if (error instanceof Fault && error.status === 401 && isTicket(admitted)) admitted.deny(head);
+  return error;
+}
+
+function isTicket(admitted: Admitted | undefined): admitted is Ticket | QueuedTicket {
+  return admitted instanceof Ticket || admitted instanceof QueuedTicket;
 }
 
 function bodyFault(reason: BodyRefusal, limit: number): Fault {

@@ -18,6 +18,11 @@ import type { TransportParts } from "./transports/index.ts";
 
 /** Most of the requests being served only wait for a connection to an upstream: more of them would wait longer. */
 const MOST = 0.5;
+/**
+ * Time for the body of a call from somebody who has not proven yet who he is. What is lost on the way is sent again after one second and
+ * after two more (RFC 6298 §2.1, §5.5), and a large body over a slow line takes a while.
+ */
+const STRANGERS_BODY_MS = 5000;
 const BEATS_PER_SECOND = 1000 / BEAT_MS;
 
 type AdmissionInput = {
@@ -44,6 +49,7 @@ export function startAdmission(input: AdmissionInput): { admission: Admission; p
     maxStreams: settings.MAX_STREAMS,
     fairFrom: settings.FAIR_SHARE_FROM,
     weightOf: (principalId) => weights.get(principalId) ?? 1,
+    strangersBodyMs: settings.AUTH_REQUIRED ? Math.min(STRANGERS_BODY_MS, settings.BODY_TIMEOUT * 1000) : undefined,
     queueTimeoutMs: settings.QUEUE_TIMEOUT,
     signals,
     now,
@@ -73,8 +79,8 @@ export function placesOf(admission: Admission): Pick<TransportParts, "enterStrea
       const entered = admission.enterNow("stream");
       return entered.ok ? entered : entered.fault;
     },
-    enterCall(head) {
-      const entered = admission.enterNow("call", head);
+    enterCall(head, principal) {
+      const entered = admission.enterNow("call", head, principal);
       return entered.ok ? entered : entered.fault;
     },
   };

@@ -6,6 +6,7 @@
  * no slot of a call; control messages (initialize, ping, notifications, DELETE) have their own as well. Probes always pass.
  */
 import type { RequestHead } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
 import { Pressure, type Signal } from "./governor.ts";
 import { Lane, partyOf, Watch } from "./lane.ts";
 import { Queue, type QueuedTicket } from "./queue.ts";
@@ -37,6 +38,11 @@ export type AdmissionOptions = {
   readonly fairFrom?: number;
   /** Weight of a principal's share by its id, more than 0; default 1 for everybody. */
   readonly weightOf?: (principalId: string) => number;
+  /**
+   * Set where callers have to say who they are. Those of whom nobody has checked it yet hold half of the slots of a lane at most, so that
+   * connections without a token refuse nobody who has one, and the body of their calls and lists has to come within this time, ms.
+   */
+  readonly strangersBodyMs?: number | undefined;
   /** How long a call or list may wait for a slot; 0, the default, = not at all. */
   readonly queueTimeoutMs?: number;
   /** What takes slots away while it is beyond its bound. */
@@ -54,8 +60,8 @@ export interface Admission {
    * request may still come in: to be refused (`controlOnly`) once its body shows that it is something else. So it may while draining.
    */
   enter(kind: AdmissionClass, head?: RequestHead, mayEndCalls?: boolean): Ticket | QueuedTicket | Refusal;
-  /** A slot or a refusal: for what has come in already and waits for nothing. */
-  enterNow(kind: AdmissionClass, head?: RequestHead): Ticket | Refusal;
+  /** A slot or a refusal: for what has come in already and waits for nothing. `principal`: whose it is. */
+  enterNow(kind: AdmissionClass, head?: RequestHead, principal?: Principal): Ticket | Refusal;
   /** From now on new calls, lists and streams are refused; control messages still pass, so that waiting calls can end. */
   drain(): void;
   readonly isDraining: boolean;
@@ -73,19 +79,22 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const { maxInFlight, maxStreams, planned } = options;
   const maxLists = options.maxLists ?? Math.ceil(maxInFlight / 4);
   const maxControl = options.maxControl ?? maxInFlight;
-  const { fairFrom = 1, queueTimeoutMs = 0, signals = [], now = () => performance.now() } = options;
+  const { fairFrom = 1, strangersBodyMs, queueTimeoutMs = 0, signals = [], now = () => performance.now() } = options;
   checkCaps({ maxInFlight, maxLists, maxStreams, maxControl });
   if (!(fairFrom >= 0 && fairFrom <= 1)) throw new RangeError(`fairFrom is ${fairFrom}, it has to be 0…1`);
 
   const weightOf = options.weightOf ?? (() => 1);
-  const fairness = () => (fairFrom < 1 ? { shares: new Shares(weightOf), from: fairFrom } : undefined);
+  const tellsApart = strangersBodyMs !== undefined;
+  const fairness = () =>
+    fairFrom < 1 || tellsApart ? { shares: new Shares(weightOf, tellsApart), from: fairFrom } : undefined;
   const inFlight = planned === undefined ? undefined : new Watch(planned.inFlight);
   const open = planned === undefined ? undefined : new Watch(planned.streams);
+  const checked = () => ({ passesDrain: false, fairness: fairness(), strangersBodyMs });
   const lanes: Readonly<Record<AdmissionClass, Lane>> = {
     probe: new Lane({ what: "probes", cap: 0, passesDrain: true }),
     control: new Lane({ what: "control messages", cap: maxControl, passesDrain: true }),
-    call: new Lane({ what: "calls", cap: maxInFlight, passesDrain: false, fairness: fairness(), watch: inFlight }),
-    list: new Lane({ what: "lists", cap: maxLists, passesDrain: false, fairness: fairness(), watch: inFlight }),
+    call: new Lane({ what: "calls", cap: maxInFlight, ...checked(), watch: inFlight }),
+    list: new Lane({ what: "lists", cap: maxLists, ...checked(), watch: inFlight }),
     stream: new Lane({ what: "streams", cap: maxStreams, passesDrain: false, watch: open }),
   };
   // What ends a waiting call comes where calls come. Without slots of its own it would be refused behind the calls it ends.
@@ -97,14 +106,16 @@ export function createAdmission(options: AdmissionOptions): Admission {
   let isDraining = false;
   let beats = 0;
 
-  function slotOf(lane: Lane, party: Party | undefined): Ticket | RefusalReason {
+  function slotOf(lane: Lane, party: Party | undefined, isStranger: boolean): Ticket | RefusalReason {
     if (isDraining && !lane.passesDrain) return "draining";
     if (lane.isFull) return lane.fullness;
+    if (isStranger && lane.isFullOfStrangers) return "share";
     const { shares } = lane;
     if (shares !== undefined && party !== undefined && lane.isBeyondShare(shares, party)) return "share";
     lane.occupy();
+    if (isStranger) lane.strangers++;
     if (party !== undefined) shares?.take(party);
-    return new Ticket(lane, party, undefined);
+    return new Ticket(lane, party, undefined, isStranger);
   }
 
   function refuse(lane: Lane, party: Party | undefined, reason: RefusalReason): Refusal {
@@ -127,7 +138,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     enter(kind, head, mayEndCalls = false) {
       const lane = lanes[kind];
       const party = partyOf(lane, head);
-      const slot = slotOf(lane, party);
+      const slot = slotOf(lane, party, party?.isStranger ?? false);
       if (typeof slot !== "string") return slot;
       const queue = slot === "full" || slot === "pressure" ? queues.get(lane) : undefined;
       if (queue?.mayAdd(party)) return queue.add(party);
@@ -136,10 +147,10 @@ export function createAdmission(options: AdmissionOptions): Admission {
       replies.occupy();
       return new Ticket(replies, undefined, refusal);
     },
-    enterNow(kind, head) {
+    enterNow(kind, head, principal) {
       const lane = lanes[kind];
-      const party = partyOf(lane, head);
-      const slot = slotOf(lane, party);
+      const party = partyOf(lane, head, principal);
+      const slot = slotOf(lane, party, principal === undefined && (party?.isStranger ?? false));
       return typeof slot === "string" ? refuse(lane, party, slot) : slot;
     },
     drain() {

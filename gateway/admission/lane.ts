@@ -1,10 +1,17 @@
 /** One counter with its cap: the slots of a class of requests. Entering and leaving are a handful of additions. */
 import type { RequestHead } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
 import { grown, shrunk } from "./governor.ts";
 import { Refusals } from "./refusals.ts";
 import { ServiceRate } from "./service-rate.ts";
 import type { Party, Shares } from "./shares.ts";
 import { REFUSAL_REASONS, type Refusal, type RefusalReason, type Watched } from "./types.ts";
+
+/**
+ * Of the slots, for callers whom nobody has checked yet. A slot is theirs from the head until the body is there and their token proven,
+ * which is a moment for those who can prove one: half of the slots is far more than they need, and leaves the others half.
+ */
+const STRANGERS_MOST = 0.5;
 
 /** Counts what several lanes hold together, against what was planned for. */
 export class Watch {
@@ -34,6 +41,8 @@ export type LaneOptions = {
   readonly passesDrain: boolean;
   /** Who holds how much, and from which share of the slots on that counts. */
   readonly fairness?: { readonly shares: Shares; readonly from: number } | undefined;
+  /** Set where callers have to say who they are: time for the body of one of whom that is not known yet, ms. */
+  readonly strangersBodyMs?: number | undefined;
   readonly watch?: Watch | undefined;
 };
 
@@ -44,6 +53,9 @@ export class Lane {
   /** Slots now; Infinity without a cap. */
   limit: number;
   busy = 0;
+  /** Of those that hold a slot or wait for one: whose caller nobody has checked yet. */
+  strangers = 0;
+  readonly strangersBodyMs: number | undefined;
   admitted = 0;
   readonly refused: Record<RefusalReason, number> = { full: 0, pressure: 0, share: 0, late: 0, draining: 0 };
   /** Called with each slot that becomes free. */
@@ -65,6 +77,7 @@ export class Lane {
     this.shares = options.cap === 0 ? undefined : options.fairness?.shares;
     this.#fairFrom = options.fairness?.from ?? 1;
     this.#scarceAt = this.#fairFrom * this.limit;
+    this.strangersBodyMs = options.strangersBodyMs;
     this.#watch = options.watch;
     this.#refusals = new Refusals(options.what, options.cap);
   }
@@ -73,8 +86,25 @@ export class Lane {
     return this.busy >= this.limit;
   }
 
+  get isFullOfStrangers(): boolean {
+    return this.strangers >= this.#strangersLimit;
+  }
+
+  get #strangersLimit(): number {
+    return Math.max(1, Math.floor(STRANGERS_MOST * this.limit));
+  }
+
+  /** Does a caller's share ever count here? */
+  get isShared(): boolean {
+    return this.shares !== undefined && this.#fairFrom < 1;
+  }
+
   /** Does this caller hold its share, and is that what counts now? */
   isBeyondShare(shares: Shares, party: Party): boolean {
+    if (party.isStranger) {
+      const limit = this.#strangersLimit;
+      return this.strangers >= this.#fairFrom * limit && !shares.mayTake(party, limit);
+    }
     return this.busy >= this.#scarceAt && !shares.mayTake(party, this.limit);
   }
 
@@ -132,6 +162,6 @@ export class Lane {
   }
 }
 
-export function partyOf(lane: Lane, head: RequestHead | undefined): Party | undefined {
-  return head === undefined ? undefined : lane.shares?.find(head);
+export function partyOf(lane: Lane, head: RequestHead | undefined, principal?: Principal): Party | undefined {
+  return head === undefined ? undefined : lane.shares?.find(head, principal);
 }

@@ -33,9 +33,10 @@ export class Queue {
 
   /** As many as there are slots may wait, and of one caller its share of both. */
   mayAdd(party: Party | undefined): boolean {
-    const { limit, shares } = this.lane;
+    const { limit, shares, isShared, isFullOfStrangers } = this.lane;
     if (this.#waiting.size >= limit) return false;
-    return party === undefined || shares === undefined || shares.mayTake(party, 2 * limit);
+    if (party?.isStranger && isFullOfStrangers) return false;
+    return party === undefined || shares === undefined || !isShared || shares.mayTake(party, 2 * limit);
   }
 
   add(party: Party | undefined): QueuedTicket {
@@ -89,6 +90,7 @@ export class QueuedTicket implements Admitted {
   maxBodyBytes: number | undefined = undefined;
   readonly #queue: Queue;
   #party: Party | undefined;
+  #isStranger: boolean;
   #state: State = "waiting";
   #slot: Ticket | undefined;
   #turn: Turn | undefined;
@@ -98,7 +100,14 @@ export class QueuedTicket implements Admitted {
     this.#queue = queue;
     this.#party = party;
     this.deadline = deadline;
+    this.#isStranger = party?.isStranger ?? false;
+    if (this.#isStranger) queue.lane.strangers++;
     if (party !== undefined) queue.lane.shares?.take(party);
+  }
+
+  get bodyWithinMs(): number | undefined {
+    if (this.#slot !== undefined) return this.#slot.bodyWithinMs;
+    return this.#isStranger ? this.#queue.lane.strangersBodyMs : undefined;
   }
 
   /** Calls one of the turn's functions, at once where it is decided already. */
@@ -110,8 +119,9 @@ export class QueuedTicket implements Admitted {
 
   start(): void {
     this.#queue.lane.occupy();
-    this.#slot = new Ticket(this.#queue.lane, this.#party, undefined);
+    this.#slot = new Ticket(this.#queue.lane, this.#party, undefined, this.#isStranger);
     this.#party = undefined;
+    this.#isStranger = false;
     this.#state = "started";
     this.#turn?.start();
     this.#turn = undefined;
@@ -129,6 +139,10 @@ export class QueuedTicket implements Admitted {
     this.#slot?.identify(head, principal);
   }
 
+  deny(head: RequestHead): void {
+    this.#slot?.deny(head);
+  }
+
   /** Gives the slot, or the place in the queue, back. Idempotent. */
   leave(): void {
     if (this.#state === "waiting") {
@@ -143,5 +157,7 @@ export class QueuedTicket implements Admitted {
   #giveShare(): void {
     if (this.#party !== undefined) this.#queue.lane.shares?.give(this.#party);
     this.#party = undefined;
+    if (this.#isStranger) this.#queue.lane.strangers--;
+    this.#isStranger = false;
   }
 }

@@ -3,9 +3,11 @@
  * greedy caller cannot starve the others: weighted max-min fairness, decided as requests come and without taking anything back.
  *
  * On the head a caller is who the gateway has already seen behind the same Authorization header; until then, and for a header nobody
- * has checked, it is its certificate or its address. So made-up headers are no way to many shares.
+ * has checked, it is its certificate or its address. So made-up headers are no way to many shares. Where everybody has to say who he is,
+ * those who have not (strangers) share among themselves, and what they hold and want makes nobody else's share smaller.
  */
 import type { RequestHead } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
 
 /** Entries of one map; callers beyond them count as their address. */
 const MAX_KNOWN = 10_000;
@@ -15,18 +17,30 @@ const WANTS_BEATS = 3;
 const REMEMBERED_BEATS = 60;
 const SWEEP_BEATS = 10;
 
+/** Weights of those who share with each other. */
+class Tally {
+  /** Of those who hold a slot, and of those who were refused one and hold none. */
+  holding = 0;
+  wanting = 0;
+}
+
 export class Party {
   readonly weight: number;
   /** Known by its identity, not only by where it comes from. */
   readonly isNamed: boolean;
+  /** Nobody has checked yet who it is, and everybody has to say. */
+  readonly isStranger: boolean;
+  readonly among: Tally;
   held = 0;
   isWanting = false;
   seenAt = 0;
   wantedAt = 0;
 
-  constructor(weight: number, isNamed: boolean) {
+  constructor(weight: number, isNamed: boolean, isStranger: boolean, among: Tally) {
     this.weight = weight;
     this.isNamed = isNamed;
+    this.isStranger = isStranger;
+    this.among = among;
   }
 }
 
@@ -35,20 +49,25 @@ export class Shares {
   readonly #byHeader = new Map<string, Party>();
   readonly #byName = new Map<string, Party>();
   readonly #byPlace = new Map<string, Party>();
-  readonly #crowd = new Party(1, false);
+  readonly #known = new Tally();
+  readonly #strange: Tally;
+  readonly #crowd: Party;
   #lastHeader: string | undefined;
-  #lastParty = this.#crowd;
+  #lastParty: Party;
   #beat = 0;
-  /** Of those who hold a slot, and of those who were refused one and hold none. */
-  #holding = 0;
-  #wanting = 0;
 
-  /** `weightOf`: of a principal by its id, more than 0. */
-  constructor(weightOf: (name: string) => number) {
+  /** `weightOf`: of a principal by its id, more than 0. `strangersApart`: who is only an address is a stranger. */
+  constructor(weightOf: (name: string) => number, strangersApart = false) {
     this.#weightOf = weightOf;
+    this.#strange = strangersApart ? new Tally() : this.#known;
+    this.#crowd = new Party(1, false, strangersApart, this.#strange);
+    this.#lastParty = this.#crowd;
   }
 
-  find(head: RequestHead): Party {
+  /** `principal`: who it is, where that is known before the slot is taken. */
+  find(head: RequestHead, principal?: Principal): Party {
+    if (principal !== undefined && principal.kind !== "anonymous")
+      return this.#seen(this.#made(this.#byName, principal.id, true));
     const header = head.headers.authorization;
     if (header !== undefined) {
       // Clients send one request after another: the same string again is found without a hash.
@@ -60,13 +79,14 @@ export class Shares {
         return this.#seen(known);
       }
     }
-    return this.#seen(this.#made(this.#byPlace, head.client?.fingerprint ?? head.remoteAddress, false));
+    const { client, remoteAddress } = head;
+    return this.#seen(this.#made(this.#byPlace, client?.fingerprint ?? remoteAddress, false, client === undefined));
   }
 
   /** Slots a caller may hold of `limit` while they are scarce; at least a part of one. */
   shareOf(party: Party, limit: number): number {
     const own = party.held === 0 && !party.isWanting ? party.weight : 0;
-    return (limit * party.weight) / (this.#holding + this.#wanting + own);
+    return (limit * party.weight) / (party.among.holding + party.among.wanting + own);
   }
 
   mayTake(party: Party, limit: number): boolean {
@@ -75,12 +95,12 @@ export class Shares {
 
   take(party: Party): void {
     if (party.held++ > 0) return;
-    this.#holding += party.weight;
+    party.among.holding += party.weight;
     this.#satisfied(party);
   }
 
   give(party: Party): void {
-    if (--party.held === 0) this.#holding -= party.weight;
+    if (--party.held === 0) party.among.holding -= party.weight;
   }
 
   /** It found no slot: from now on it counts among those who share. */
@@ -88,7 +108,7 @@ export class Shares {
     party.wantedAt = this.#beat;
     if (party.held > 0 || party.isWanting) return;
     party.isWanting = true;
-    this.#wanting += party.weight;
+    party.among.wanting += party.weight;
   }
 
   /** The header belongs to this principal. A slot that was taken in the name of an address moves to it. */
@@ -100,6 +120,12 @@ export class Shares {
     this.take(named);
     this.give(party);
     return named;
+  }
+
+  /** The header proves nothing, or no longer: it expired, or was revoked. */
+  deny(header: string): void {
+    this.#byHeader.delete(header);
+    if (this.#lastHeader === header) this.#lastHeader = undefined;
   }
 
   /** Once a second. */
@@ -117,7 +143,11 @@ export class Shares {
 
   /** For tests and gauges: weights that hold and want, and parties remembered. */
   get counts(): { readonly holding: number; readonly wanting: number; readonly known: number } {
-    return { holding: this.#holding, wanting: this.#wanting, known: this.#byPlace.size + this.#byName.size };
+    return {
+      holding: this.#known.holding + (this.#strange === this.#known ? 0 : this.#strange.holding),
+      wanting: this.#known.wanting + (this.#strange === this.#known ? 0 : this.#strange.wanting),
+      known: this.#byPlace.size + this.#byName.size,
+    };
   }
 
   #isForgotten(party: Party): boolean {
@@ -136,14 +166,16 @@ export class Shares {
   #satisfied(party: Party): void {
     if (!party.isWanting) return;
     party.isWanting = false;
-    this.#wanting -= party.weight;
+    party.among.wanting -= party.weight;
   }
 
-  #made(map: Map<string, Party>, key: string, isNamed: boolean): Party {
+  #made(map: Map<string, Party>, key: string, isNamed: boolean, isPlace = false): Party {
     const known = map.get(key);
     if (known !== undefined) return known;
     if (map.size >= MAX_KNOWN) return this.#crowd;
-    const party = new Party(isNamed ? this.#weightOf(key) : 1, isNamed);
+    const isStranger = isPlace && this.#strange !== this.#known;
+    const weight = isNamed ? this.#weightOf(key) : 1;
+    const party = new Party(weight, isNamed, isStranger, isStranger ? this.#strange : this.#known);
     map.set(key, party);
     return party;
   }

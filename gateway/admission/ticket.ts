@@ -15,19 +15,24 @@ export class Ticket implements Admitted {
   maxBodyBytes: number | undefined = undefined;
   #lane: Lane | undefined;
   #party: Party | undefined;
+  #isStranger: boolean;
 
-  constructor(lane: Lane, party: Party | undefined, controlOnly: Refusal | undefined) {
+  /** `isStranger`: it is counted among the lane's strangers already. */
+  constructor(lane: Lane, party: Party | undefined, controlOnly: Refusal | undefined, isStranger = false) {
     this.#lane = lane;
     this.#party = party;
     this.controlOnly = controlOnly;
+    this.#isStranger = isStranger;
   }
 
   get bodyWithinMs(): number | undefined {
-    return this.controlOnly === undefined ? undefined : REPLY_BODY_MS;
+    if (this.controlOnly !== undefined) return REPLY_BODY_MS;
+    return this.#isStranger ? this.#lane?.strangersBodyMs : undefined;
   }
 
   /** The head is this principal's: from now on it is known by that, and the slot is counted there. Cheap where it is known. */
   identify(head: RequestHead, principal: Principal): void {
+    this.#settle();
     const party = this.#party;
     const shares = this.#lane?.shares;
     const { authorization } = head.headers;
@@ -36,12 +41,24 @@ export class Ticket implements Admitted {
     this.#party = shares.confirm(party, authorization, principal.id);
   }
 
+  /** The head's token was refused. */
+  deny({ headers }: RequestHead): void {
+    if (headers.authorization !== undefined) this.#lane?.shares?.deny(headers.authorization);
+  }
+
   /** Gives the slot back. Idempotent. */
   leave(): void {
     const lane = this.#lane;
     if (lane === undefined) return;
+    this.#settle();
     this.#lane = undefined;
     if (this.#party !== undefined) lane.shares?.give(this.#party);
     lane.vacate();
+  }
+
+  /** It is no stranger any longer. */
+  #settle(): void {
+    if (this.#isStranger && this.#lane !== undefined) this.#lane.strangers--;
+    this.#isStranger = false;
   }
 }

@@ -25,7 +25,7 @@ export type TransportParts = {
   /** Takes a place among the open streams; a fault when there is none. */
   readonly enterStream: () => { leave(): void } | Fault;
   /** Takes a slot of a call for a message of a connection that is open already; a fault when there is none. */
-  readonly enterCall: (head: RequestHead) => { leave(): void } | Fault;
+  readonly enterCall: (head: RequestHead, principal: Principal) => { leave(): void } | Fault;
   /** Gauge of open client streams by kind. */
   readonly countStream: (kind: "post" | "get" | "sse" | "websocket" | "listen", delta: 1 | -1) => void;
 };

@@ -81,7 +81,7 @@ export class LiveSession {
     if (this.inFlight >= MAX_IN_FLIGHT)
       throw fault("MCPS_OVERLOADED", { what: "requests on this connection", limit: MAX_IN_FLIGHT });
     const needsSlot = isCall(envelope) && envelope.method !== "subscriptions/listen";
-    const slot = needsSlot ? this.parts.enterCall(this.head) : undefined;
+    const slot = needsSlot ? this.parts.enterCall(this.head, this.endpoint.principal) : undefined;
     if (slot instanceof Error) throw slot;
     this.inFlight++;
     let isOver = false;

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { fault } from "../../../contract/errors.ts";
 import type { ResponseSink, WebSocketPeer } from "../../../contract/http.ts";
 import { memoryState } from "../../../gateway/coordination/index.ts";
-import type { Endpoint } from "../../../gateway/transports/index.ts";
+import type { Endpoint, TransportParts } from "../../../gateway/transports/index.ts";
 import { createHttpSse, createWebSockets, serveRpc, serveStreamableHttp } from "../../../gateway/transports/index.ts";
 import { waitFor } from "../../harness/index.ts";
 import { gateway, type Rooms, rooms, snapshot } from "./harness.ts";
@@ -136,6 +136,25 @@ describe("a WebSocket", () => {
     expect(parts.room.conversations.inFlight).toBe(255);
     peer.close();
     expect(parts.room.conversations.inFlight).toBe(0);
+  });
+
+  it("takes the slots of its calls in the name of whoever opened it", async () => {
+    const { room: one, endpoint } = await start("modern");
+    const names: string[] = [];
+    const transports: TransportParts = {
+      ...one.transports,
+      enterCall(head, principal) {
+        names.push(principal.id);
+        return one.transports.enterCall(head, principal);
+      },
+    };
+    const sockets = createWebSockets(transports, 60_000);
+    const peer = new Peer();
+    sockets.accept(endpoint, HEAD).open(peer);
+    peer.says({ id: 1, method: "tools/call", params: { name: "t", _meta: MODERN } });
+    expect(names).toEqual([PRINCIPAL.id]);
+    sockets.close();
+    peer.close();
   });
 
   it("is closed by a drain once its calls are answered, and takes no new ones until then", async () => {

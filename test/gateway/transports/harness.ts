@@ -307,6 +307,8 @@ export type RoomsOptions = {
   readonly clientTimeoutMs?: number;
   readonly maxInFlight?: number;
   readonly maxStreams?: number;
+  /** Time for the body of somebody of whom nobody knows yet who it is; with it, those hold half of the slots at most. */
+  readonly strangersBodyMs?: number;
 };
 
 const KEYS = `k1:${Buffer.alloc(32, 7).toString("base64url")}`;
@@ -343,7 +345,11 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
   await presence.start();
   const mailbox = createMailbox(state, workerId, { log, presence });
   await mailbox.start();
-  const admission = createAdmission({ maxInFlight: options.maxInFlight ?? 0, maxStreams: options.maxStreams ?? 0 });
+  const admission = createAdmission({
+    maxInFlight: options.maxInFlight ?? 0,
+    maxStreams: options.maxStreams ?? 0,
+    strangersBodyMs: options.strangersBodyMs,
+  });
   const conversations = createConversations({
     places: new Bulkheads({ slots: () => admission.callSlots, share: 1, maxLists: 0, refused: () => undefined }),
     federation,
