@@ -6,8 +6,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admitted, Application, Refused } from "../../../contract/http.ts";
+import { Deadlines } from "../deadlines.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
+import { cutWhenStuck } from "../unread.ts";
 import { bodyLimit, readBody } from "./body.ts";
 import { answerClientError } from "./client-errors.ts";
 import { refuse } from "./refuse.ts";
@@ -46,6 +48,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   const headOf = headReader(options);
   const limitOf = bodyLimit(options, application.maxBodyBytes);
   const inFlight = new InFlight();
+  const deadlines = new Deadlines([options.bodyTimeoutMs]);
   let isDraining = false;
 
   /** Until the answer is complete or its peer gone, whatever becomes of the body. */
@@ -113,6 +116,9 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   });
 
   function begin(socket: Socket): void {
+    if (socket.destroyed) return;
+    // Its timeouts know of requests alone.
+    cutWhenStuck(socket, deadlines, options.bodyTimeoutMs);
     server.emit("connection", socket);
     // Whoever read its first bytes has paused it.
     socket.resume();
