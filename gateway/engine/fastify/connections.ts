@@ -9,6 +9,7 @@ import type { Admitted, Application, Refused } from "../../../contract/http.ts";
 import { Deadlines } from "../deadlines.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
+import { endWith } from "../refuse-connection.ts";
 import { cutWhenStuck } from "../unread.ts";
 import { bodyLimit, readBody } from "./body.ts";
 import { answerClientError } from "./client-errors.ts";
@@ -44,7 +45,7 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
     logger: false,
   });
   const { server } = fastify;
-  const upgrades = createUpgrades(application);
+  const upgrades = createUpgrades(application, options.headTimeoutMs);
   const headOf = headReader(options);
   const limitOf = bodyLimit(options, application.maxBodyBytes);
   const inFlight = new InFlight();
@@ -102,10 +103,11 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   fastify.setNotFoundHandler(unreachable);
   // Not by node:http before anybody has looked at the head: a refused request need not send its body (RFC 9110 §10.1.1).
   server.on("checkContinue", (request, response) => receive(request, response, true));
-  server.on("upgrade", (request, socket, bytes) => {
-    if (hasSeveralHosts(request))
-      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    else upgrades.take(headOf(request), request, socket, bytes);
+  server.on("upgrade", (request, _socket, bytes) => {
+    if (hasSeveralHosts(request)) {
+      const answer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+      endWith(request.socket, answer, options.headTimeoutMs);
+    } else upgrades.take(headOf(request), request, bytes);
   });
   // It listens nowhere. This event is what starts the list of its connections, on which the deadlines and their end depend.
   server.emit("listening");
