@@ -55,7 +55,6 @@ export class Connection implements Timed {
     this.reads = new Reads(socket, (chunk) => this.received(chunk));
     this.heads = new RequestHeads(options, socket);
     this.wire = new Wire(socket, {
-      stuckMs: options.bodyTimeoutMs,
       isEnding: () => around.isDraining,
       answered: () => this.answered(),
     });
@@ -90,7 +89,8 @@ export class Connection implements Timed {
 
   expire(): void {
     const { current, phase } = this;
-    if (phase === "linger" || this.toSkip > 0) this.destroy();
+    if (phase === "answer" || phase === "flush") this.look();
+    else if (phase === "linger" || this.toSkip > 0) this.destroy();
     else if (this.isIdle) this.end();
     else if (phase === "body" && current?.admitted.bodyWithinMs !== undefined) this.refuseBody(current, "late");
     else {
@@ -100,6 +100,12 @@ export class Connection implements Timed {
       this.wire.respond(408, {}, undefined);
       if (current !== undefined) this.abandon(current, phase);
     }
+  }
+
+  /** An answer takes its time; its peer has to take what is there of it. */
+  private look(): void {
+    if (this.wire.isStuck()) this.destroy();
+    this.deadline = this.around.deadlines.after(this.around.options.bodyTimeoutMs);
   }
 
   private received(chunk: Buffer): void {
@@ -185,7 +191,7 @@ export class Connection implements Timed {
 
   private refuseBody({ head, sink }: Current, reason: BodyRefusal): void {
     this.phase = "answer";
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.deadline = this.around.deadlines.after(this.around.options.bodyTimeoutMs);
     this.wire.isLast = true;
     this.toSkip = this.body?.missing ?? this.missing;
     this.body = undefined;
@@ -222,7 +228,7 @@ export class Connection implements Timed {
     const { current, around } = this;
     if (current === undefined) return;
     this.phase = "answer";
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.deadline = this.around.deadlines.after(this.around.options.bodyTimeoutMs);
     if (!around.options.pipelineFlush) this.wire.release();
     else if (this.intake.length > 0) this.wire.cork();
     const { method, path, query, headers, remoteAddress, client } = current.head;
@@ -232,12 +238,11 @@ export class Connection implements Timed {
 
   private answered(): void {
     this.phase = "flush";
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.deadline = this.around.deadlines.after(this.around.options.bodyTimeoutMs);
     if (!this.socket.writableNeedDrain) this.complete();
   }
 
   private readonly drained = (): void => {
-    this.wire.drained();
     if (this.phase === "flush") this.complete();
     else this.current?.sink.drain();
   };
@@ -293,7 +298,6 @@ export class Connection implements Timed {
     return [
       ["drain", this.drained],
       ["end", this.halfClosed],
-      ["timeout", this.destroy],
       ["error", this.destroy],
       ["close", this.closed],
     ];

@@ -1,6 +1,7 @@
-/** The writing half of a connection: frames answers, one write each, and cuts a peer that does not read them. */
+/** The writing half of a connection: frames answers, one write each, and knows whether the peer reads them. */
 import type { Socket } from "node:net";
 import { type Held, releaseLater } from "../../../contract/turn.ts";
+import { Unread } from "../unread.ts";
 import { answerHead, type Framing } from "./answer-head.ts";
 import { LAST_CHUNK, sizeOf, writeChunk, writeWhole } from "./output.ts";
 
@@ -8,8 +9,6 @@ import { LAST_CHUNK, sizeOf, writeChunk, writeWhole } from "./output.ts";
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 export type WireOptions = {
-  /** A peer that has taken nothing of what waits for it for so long is cut. */
-  readonly stuckMs: number;
   /** Asked as an answer begins: is it the last one whatever was asked for? */
   readonly isEnding: () => boolean;
   /** The answer has been written whole. */
@@ -19,16 +18,17 @@ export type WireOptions = {
 export class Wire implements Held {
   private readonly socket: Socket;
   private readonly options: WireOptions;
+  private readonly unread: Unread;
   /** The connection ends with the answer that is being written. */
   isLast = false;
   private hasBody = true;
-  private isStuck = false;
   private isCorked = false;
   private isInTurn = false;
 
   constructor(socket: Socket, options: WireOptions) {
     this.socket = socket;
     this.options = options;
+    this.unread = new Unread(socket);
   }
 
   /** Of the next answer. An answer to HEAD has no body, whatever it says. */
@@ -92,11 +92,9 @@ export class Wire implements Held {
     this.release();
   }
 
-  /** The peer has taken what waited for it. */
-  drained(): void {
-    if (!this.isStuck) return;
-    this.isStuck = false;
-    this.socket.setTimeout(0);
+  /** Whether something has waited for the peer since this was last asked, of which it has taken nothing. */
+  isStuck(): boolean {
+    return this.unread.isStuck();
   }
 
   /** What is written within one turn of the event loop leaves at its end, of a stream often its head, its only event and its end at once. */
@@ -124,11 +122,6 @@ export class Wire implements Held {
   private sent(isReady: boolean): boolean {
     if (isReady) return true;
     if (this.socket.writableLength > MAX_UNREAD_BYTES) this.socket.destroy();
-    else if (!this.isStuck) {
-      this.isStuck = true;
-      // Node starts this anew whenever the peer has taken something.
-      this.socket.setTimeout(this.options.stuckMs);
-    }
     return false;
   }
 }

@@ -6,8 +6,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admitted, Application, Refused } from "../../../contract/http.ts";
+import { Deadlines } from "../deadlines.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
+import { endWith } from "../refuse-connection.ts";
+import { cutWhenStuck } from "../unread.ts";
 import { bodyLimit, readBody } from "./body.ts";
 import { answerClientError } from "./client-errors.ts";
 import { refuse } from "./refuse.ts";
@@ -42,10 +45,11 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
     logger: false,
   });
   const { server } = fastify;
-  const upgrades = createUpgrades(application);
+  const upgrades = createUpgrades(application, options.headTimeoutMs);
   const headOf = headReader(options);
   const limitOf = bodyLimit(options, application.maxBodyBytes);
   const inFlight = new InFlight();
+  const deadlines = new Deadlines([options.bodyTimeoutMs]);
   let isDraining = false;
 
   /** Until the answer is complete or its peer gone, whatever becomes of the body. */
@@ -99,10 +103,11 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   fastify.setNotFoundHandler(unreachable);
   // Not by node:http before anybody has looked at the head: a refused request need not send its body (RFC 9110 §10.1.1).
   server.on("checkContinue", (request, response) => receive(request, response, true));
-  server.on("upgrade", (request, socket, bytes) => {
-    if (hasSeveralHosts(request))
-      socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    else upgrades.take(headOf(request), request, socket, bytes);
+  server.on("upgrade", (request, _socket, bytes) => {
+    if (hasSeveralHosts(request)) {
+      const answer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+      endWith(request.socket, answer, options.headTimeoutMs);
+    } else upgrades.take(headOf(request), request, bytes);
   });
   // It listens nowhere. This event is what starts the list of its connections, on which the deadlines and their end depend.
   server.emit("listening");
@@ -113,6 +118,9 @@ export function createFastifyConnections(options: EngineOptions, application: Ap
   });
 
   function begin(socket: Socket): void {
+    if (socket.destroyed) return;
+    // Its timeouts know of requests alone.
+    cutWhenStuck(socket, deadlines, options.bodyTimeoutMs);
     server.emit("connection", socket);
     // Whoever read its first bytes has paused it.
     socket.resume();

@@ -1,19 +1,21 @@
 /** WebSocket upgrades (RFC 6455) of node:http, and the open connection as the application sees it. */
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Application, Refused, RequestHead, WebSocketPeer } from "../../../contract/http.ts";
+import { endWith } from "../refuse-connection.ts";
 
 /** One message is one JSON-RPC message; more than this is none that anybody means. */
 const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 
 export type Upgrades = {
-  take(head: RequestHead, request: IncomingMessage, socket: Duplex, bytes: Buffer): void;
+  take(head: RequestHead, request: IncomingMessage, bytes: Buffer): void;
   /** Cuts all open ones. */
   close(): void;
 };
 
-export function createUpgrades(application: Application): Upgrades {
+/** `lingerMs`: how long a refused client may keep its side open. */
+export function createUpgrades(application: Application, lingerMs: number): Upgrades {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: Math.min(application.maxBodyBytes, MAX_FRAME_BYTES),
@@ -21,12 +23,14 @@ export function createUpgrades(application: Application): Upgrades {
     perMessageDeflate: false,
   });
   return {
-    take(head, request, socket, bytes) {
+    take(head, request, bytes) {
+      // All that ended the connection before has let go of it.
+      const { socket } = request;
       socket.on("error", () => socket.destroy());
       application.upgrade(head).then(
         (decision) => {
           if (!decision.ok) {
-            refuse(socket, decision);
+            refuse(socket, decision, lingerMs);
             return;
           }
           let isOpen = false;
@@ -46,14 +50,14 @@ export function createUpgrades(application: Application): Upgrades {
   };
 }
 
-function refuse(socket: Duplex, decision: Refused): void {
+function refuse(socket: Socket, decision: Refused, lingerMs: number): void {
   const headers = {
     ...decision.headers,
     "content-length": String(Buffer.byteLength(decision.body)),
     connection: "close",
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${decision.status} Refused\r\n${lines.join("")}\r\n${decision.body}`);
+  endWith(socket, `HTTP/1.1 ${decision.status} Refused\r\n${lines.join("")}\r\n${decision.body}`, lingerMs);
 }
 
 function peerOf(webSocket: WebSocket): WebSocketPeer {

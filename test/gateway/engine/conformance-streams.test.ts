@@ -1,6 +1,7 @@
 /** Answers that come in pieces, on every way on which they may be asked for: framing, slow readers, peers that go, places given back. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { ResponseSink } from "../../../contract/http.ts";
+import type { EngineOptions } from "../../../gateway/engine/index.ts";
 import { waitFor } from "../../harness/index.ts";
 import { engineStarter } from "./harness.ts";
 import { enterLane, lanes } from "./lanes.ts";
@@ -14,8 +15,8 @@ const MIB = 1024 * 1024;
 
 describe.each(lanes)("a stream ($title)", (lane) => {
   /** A connection on which /stream is answered by the test, through the sink. */
-  async function enter() {
-    const running = await engines.start(lane.engine);
+  async function enter(changes: Partial<EngineOptions> = {}) {
+    const running = await engines.start(lane.engine, changes);
     const { client } = await enterLane(lane, running.port);
     const sinks: ResponseSink[] = [];
     running.application.handlers.set("/stream", (_, sink) => sinks.push(sink));
@@ -124,6 +125,21 @@ describe.each(lanes)("a stream ($title)", (lane) => {
     // What the kernel takes over is not counted, and is no more than some MiB.
     expect([written >= 16, written < 48]).toEqual([true, true]);
     await waitFor(() => closed === 1 && application.inside === 0);
+    client.raw.socket.destroy();
+  });
+
+  it.each(["silent", "sends on"])("is cut when nothing of it is taken for too long (%s)", async (how) => {
+    const { client, application, ask } = await enter({ bodyTimeoutMs: 200 });
+    client.raw.socket.pause();
+    const sink = await ask();
+    let closed = 0;
+    sink.onClose(() => void closed++);
+    sink.respond(200, {}, Buffer.alloc(12 * MIB));
+    await waitFor(() => {
+      // Line ends between requests mean nothing (RFC 9112 §2.2), to no deadline either.
+      if (how === "sends on") client.send("\r\n");
+      return closed === 1 && application.inside === 0;
+    });
     client.raw.socket.destroy();
   });
 

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import WebSocket from "ws";
 import { waitFor } from "../../harness/index.ts";
-import { engineNames, engineStarter, rawConnection } from "./harness.ts";
+import { engineNames, engineStarter, halfOpenConnection, isLetGo, rawConnection } from "./harness.ts";
 
 const engines = engineStarter();
 afterEach(() => engines.closeAll());
@@ -62,6 +62,17 @@ describe.each(engineNames)("WebSockets (%s)", (name) => {
     expect(await raw.closed).toMatch(
       /^HTTP\/1\.1 403 Refused\r\ncontent-length: 7\r\nconnection: close\r\n\r\nrefused$/,
     );
+  });
+
+  it.each([
+    ["refused", UPGRADE, 403],
+    ["for several hosts", UPGRADE.replace("Host: a.example", "Host: a.example\r\nHost: b.example"), 400],
+  ])("lets go of a connection whose upgrade is %s and whose client keeps it open", async (_, upgrade, status) => {
+    const { port, application } = await engines.start(name, { headTimeoutMs: 200 });
+    application.refused = true;
+    const { socket, ended } = await halfOpenConnection(port, upgrade);
+    expect(Number(/^HTTP\/1\.1 (\d{3}) /.exec(await ended)?.[1])).toBe(status);
+    await waitFor(() => isLetGo(socket), 4_000);
   });
 
   it("WEBSOCKETS=false takes an upgrade for a plain request", async () => {
