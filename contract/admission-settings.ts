@@ -5,7 +5,7 @@ export const admissionSettings = {
   MAX_LISTS_IN_FLIGHT: {
     type: "integer",
     default: null,
-    computed: "a quarter of MAX_IN_FLIGHT",
+    computed: "a quarter of MAX_IN_FLIGHT, or up to 32 of it where that is more",
     unit: "requests",
     min: 0,
     max: 1000000,

@@ -10,9 +10,12 @@ export function inFlightLimit(limit: number | undefined, engine: Settings["HTTP_
   return limit ?? (engine === "bounded" ? BOUNDED_IN_FLIGHT : 0);
 }
 
+/** Where there are few slots of calls, a quarter of them is no more than one page that shows several lists at once. */
+const FEW_LISTS = 32;
+
 /** MAX_LISTS_IN_FLIGHT beside `calls`, the limit of calls; 0 is no limit. */
 export function listLimit(limit: number | undefined, calls: number): number {
-  return limit ?? Math.ceil(calls / 4);
+  return limit ?? Math.max(Math.ceil(calls / 4), Math.min(calls, FEW_LISTS));
 }
 
 /** `principal=weight`, 1…1000; undefined for what is none. */

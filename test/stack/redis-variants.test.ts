@@ -28,7 +28,7 @@ describe.skipIf(absent !== undefined)(titled("kinds of Redis", absent), () => {
   let certificates: Certificates;
   let authorities: string;
   beforeAll(async () => {
-    certificates = await makeCertificates();
+    certificates = await makeCertificates("IP:127.0.0.1");
     authorities = readFileSync(certificates.authority, "utf8");
   });
   afterAll(() => certificates?.remove());

@@ -18,7 +18,7 @@ describe("the limits of a worker", () => {
   it.each([
     [{}, 0, 0],
     [{ HTTP_SERVER: "bounded" }, 512, 128],
-    [{ BACKPRESSURE: "64" }, 64, 16],
+    [{ BACKPRESSURE: "64" }, 64, 32],
     [{ MAX_IN_FLIGHT: "1" }, 1, 1],
     [{ MAX_IN_FLIGHT: "10", MAX_LISTS_IN_FLIGHT: "0" }, 10, 0],
     [{ MAX_LISTS_IN_FLIGHT: "7" }, 0, 7],

