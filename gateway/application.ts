@@ -401,7 +401,6 @@ function isNewWork({ method, body }: GatewayRequest, strictly: boolean): boolean
   }
 }
 
-/** A whole answer, marked with who may keep it. */
 /** Where something new is, as clients have to ask for it. */
 function placed(response: RestResponse, pathPrefix: string): RestResponse {
   const location = response.headers?.location;
@@ -409,6 +408,7 @@ function placed(response: RestResponse, pathPrefix: string): RestResponse {
   return { ...response, headers: { ...response.headers, location: `${pathPrefix}${location}` } };
 }
 
+/** A whole answer, marked with who may keep it. */
 async function answer(
   sink: ResponseSink,
   route: HttpRoute,

@@ -3,6 +3,9 @@ import type { Socket } from "node:net";
 import type { Deadlines, Timed } from "./deadlines.ts";
 import { takenReader } from "./taken.ts";
 
+/** Bytes queued for a peer, of one answer, beyond which it is taken for dead. */
+export const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+
 /** What waits for the peer of one connection, looked at now and then. */
 export class Unread {
   private readonly socket: Socket;

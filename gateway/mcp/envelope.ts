@@ -4,14 +4,9 @@
  */
 import { isUtf8 } from "node:buffer";
 import { type Fault, fault } from "../../contract/errors.ts";
+import { MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from "./bytes.ts";
 import { isObject, isText, JsonError, type Span, scanDocument, skipSpace, stringAt } from "./json.ts";
 import { Found, Keys, scanObject } from "./scan.ts";
-
-const QUOTE = 0x22;
-const OPEN_BRACE = 0x7b;
-const MINUS = 0x2d;
-const ZERO = 0x30;
-const NINE = 0x39;
 
 /** Keys of params that the gateway routes by. The server behind us must not take the other one of two. */
 const ROUTING_KEYS = [

@@ -4,6 +4,7 @@
  * accepts (RFC 8259) up to a nesting of MAX_DEPTH, and never builds a value that nobody asked for.
  */
 import { isUtf8 } from "node:buffer";
+import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "./bytes.ts";
 
 /** Half-open byte range [start, end) of one JSON value. */
 export type Span = { readonly start: number; readonly end: number };
@@ -20,15 +21,6 @@ export class JsonError extends Error {
     this.offset = offset;
   }
 }
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACKET = 0x5d;
 
 /** 1 for the four JSON white-space bytes. */
 const SPACE = new Uint8Array(256);
@@ -228,6 +220,10 @@ export function isObject(bytes: Uint8Array, span: Span): boolean {
 }
 export function isArray(bytes: Uint8Array, span: Span): boolean {
   return bytes[span.start] === OPEN_BRACKET;
+}
+/** Is what stands in the bytes, valid or not, meant as an array? */
+export function beginsArray(bytes: Uint8Array): boolean {
+  return bytes[skipSpace(bytes, 0)] === OPEN_BRACKET;
 }
 export function isString(bytes: Uint8Array, span: Span): boolean {
   return bytes[span.start] === QUOTE;

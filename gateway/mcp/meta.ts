@@ -33,18 +33,21 @@ const NONE: RequestMeta = {
 };
 const known = new WeakMap<Envelope, RequestMeta>();
 
-/** Nothing where there is no `_meta` or where it is no object. */
+/** As readMeta, of a request. */
 export function metaOf(bytes: Buffer, envelope: Envelope): RequestMeta {
-  const span = envelope.routing._meta;
-  if (span === undefined || !isObject(bytes, span)) return NONE;
-  const before = known.get(envelope);
-  if (before !== undefined) return before;
-  const meta = read(bytes, span);
-  known.set(envelope, meta);
+  const { _meta: span } = envelope.routing;
+  if (span === undefined) return NONE;
+  let meta = known.get(envelope);
+  if (meta === undefined) {
+    meta = readMeta(bytes, span);
+    known.set(envelope, meta);
+  }
   return meta;
 }
 
-function read(bytes: Buffer, span: Span): RequestMeta {
+/** Nothing where there is no `_meta` or where it is no object. */
+export function readMeta(bytes: Buffer, span: Span | undefined): RequestMeta {
+  if (span === undefined || !isObject(bytes, span)) return NONE;
   found.clear();
   scanObject(bytes, span.start, 0, KEYS, found);
   // Of two members of one key the last counts, as with JSON.parse.

@@ -2,14 +2,8 @@
  * One pass over an object that checks it as JSON and notes where the members stand that somebody looks for: what every message goes
  * through costs one look at each byte. Accepts what skipValue accepts.
  */
+import { BACKSLASH, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, QUOTE } from "./bytes.ts";
 import { JsonError, MAX_DEPTH, type Span, skipSpace, skipString, skipValue, stringAt } from "./json.ts";
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
 
 /** Keys that are looked for; a key's place in the list is its place in what is found. ASCII only. */
 export class Keys {

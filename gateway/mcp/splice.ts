@@ -1,7 +1,6 @@
 /** Edits of JSON in place: what is not edited is copied as it stands, byte for byte. */
+import { CLOSE_BRACE } from "./bytes.ts";
 import { isObject, JsonError, MemberWalk, memberAt, type Span, skipSpace } from "./json.ts";
-
-const CLOSE_BRACE = 0x7d;
 
 /** Replace [start, end) by `text`; start === end inserts. */
 export type Edit = { readonly start: number; readonly end: number; readonly text: string | Uint8Array };

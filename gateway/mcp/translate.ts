@@ -4,7 +4,7 @@
  */
 import type { Envelope } from "./envelope.ts";
 import { isObject, JsonError, memberAt, type Span, stringAt } from "./json.ts";
-import { metaOf } from "./meta.ts";
+import { metaOf, type RequestMeta, readMeta } from "./meta.ts";
 import { Found, Keys, scanObject } from "./scan.ts";
 import { type Edit, insertMembers, removeMembers, setMember, splice } from "./splice.ts";
 import { CACHEABLE_METHODS, META } from "./versions.ts";
@@ -20,13 +20,9 @@ export type ModernIdentity = {
 /** The params object with the modern `_meta` members set; `params` is raw JSON or undefined. */
 export function withModernMeta(params: Buffer | undefined, identity: ModernIdentity): Buffer {
   const bytes = params ?? Buffer.from("{}");
-  const root = whole(bytes);
+  const root = { start: 0, end: bytes.length };
   const meta = memberAt(bytes, root, "_meta");
-  let metaBytes: Buffer =
-    meta === undefined || !isObject(bytes, meta) ? Buffer.from("{}") : bytes.subarray(meta.start, meta.end);
-  for (const [key, value] of fieldList(identity))
-    metaBytes = splice(metaBytes, [setMember(metaBytes, whole(metaBytes), key, value)]);
-  return splice(bytes, [setMember(bytes, root, "_meta", metaBytes)]);
+  return splice(bytes, metaEdits(bytes, root, meta, readMeta(bytes, meta), identity));
 }
 
 const MODERN_KEYS = [META.protocolVersion, META.clientCapabilities, META.clientInfo, META.logLevel];
@@ -50,10 +46,19 @@ export function legacyEdits(bytes: Buffer, envelope: Envelope): Edit[] {
 export function modernEdits(bytes: Buffer, envelope: Envelope, identity: ModernIdentity): Edit[] {
   const { params, routing, root } = envelope;
   if (params === undefined) return [insertMembers(bytes, root, [["params", `{"_meta":{${fieldsOf(identity)}}}`]])];
-  const { _meta: meta } = routing;
+  return metaEdits(bytes, params, routing._meta, metaOf(bytes, envelope), identity);
+}
+
+/** `meta` is the `_meta` of `params`, and `found` what stands in it. */
+function metaEdits(
+  bytes: Buffer,
+  params: Span,
+  meta: Span | undefined,
+  found: RequestMeta,
+  identity: ModernIdentity,
+): Edit[] {
   if (meta === undefined) return [insertMembers(bytes, params, [["_meta", `{${fieldsOf(identity)}}`]])];
   if (!isObject(bytes, meta)) return [{ start: meta.start, end: meta.end, text: `{${fieldsOf(identity)}}` }];
-  const found = metaOf(bytes, envelope);
   const places = [found.protocolVersion, found.clientCapabilities, found.clientInfo, found.logLevel];
   const missing: (readonly [string, string | Uint8Array])[] = [];
   const edits: Edit[] = [];
@@ -157,8 +162,4 @@ export function requestEdits(
 
 function replaced({ start, end }: Span, text: string): Edit {
   return { start, end, text };
-}
-
-function whole(bytes: Buffer): Span {
-  return { start: 0, end: bytes.length };
 }

@@ -19,8 +19,6 @@ function channelOf(sessionId: string): string {
   return `sse-in:${sessionId}`;
 }
 
-export type HttpSse = ReturnType<typeof createHttpSse>;
-
 export function createHttpSse(parts: TransportParts, state: SharedState) {
   const open = new Map<
     string,

@@ -7,15 +7,14 @@ import type { GatewayRequest, ResponseSink } from "../../contract/http.ts";
 import type { Caller } from "../federation/index.ts";
 import {
   ASSUMED_LEGACY,
+  beginsArray,
   type Envelope,
   elements,
   errorMessage,
-  isArray,
   requestMessage,
   resultMessage,
   scanJson,
   scanMessage,
-  skipSpace,
 } from "../mcp/index.ts";
 import type { ClientReply } from "../sessions/index.ts";
 import { JSON_HEADERS } from "./answers.ts";
@@ -31,7 +30,7 @@ export function serveRpc(parts: TransportParts, endpoint: Endpoint, request: Gat
   const { body, headers } = request;
   const type = headers["content-type"];
   if (type !== undefined && !isJson(type)) throw fault("MCPS_CONTENT_TYPE", { value: type });
-  if (!isArray(body, { start: skipSpace(body, 0), end: body.length })) {
+  if (!beginsArray(body)) {
     const envelope = scanMessage(body);
     refuseCall(endpoint, envelope);
     answer(

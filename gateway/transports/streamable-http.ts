@@ -4,17 +4,16 @@ import type { GatewayRequest, ResponseSink } from "../../contract/http.ts";
 import type { Caller } from "../federation/index.ts";
 import {
   ASSUMED_LEGACY,
+  beginsArray,
   type Envelope,
   elements,
   errorMessage,
-  isArray,
   isLegacyVersion,
   LEGACY_VERSIONS,
   MODERN_VERSIONS,
   scanJson,
   scanMessage,
   scanRoot,
-  skipSpace,
 } from "../mcp/index.ts";
 import type { SessionFacts } from "../sessions/index.ts";
 import { respondFault, respondJson } from "./answers.ts";
@@ -51,7 +50,7 @@ function servePost(parts: TransportParts, endpoint: Endpoint, request: GatewayRe
       allowed: "application/json and text/event-stream",
     });
   }
-  if (isArray(body, { start: skipSpace(body, 0), end: body.length })) {
+  if (beginsArray(body)) {
     serveBatch(parts, endpoint, request, sink);
     return;
   }

@@ -4,7 +4,7 @@
  */
 
 import { Fault } from "../../contract/errors.ts";
-import { type Envelope, elements, scanJson, scanMessage, skipSpace, sliceAt, valueAt } from "../mcp/index.ts";
+import { beginsArray, type Envelope, elements, scanJson, scanMessage, sliceAt, valueAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import {
@@ -66,8 +66,6 @@ const RETRY_STEP_MS = 10;
 const MAX_RETRY_MS = 60_000;
 /** Resumptions of a call without a time limit. */
 const MAX_RESUMPTIONS = 100;
-
-const OPEN_BRACKET = 0x5b;
 
 type Mode = "head" | "json" | "sse" | "refused" | "ignore";
 
@@ -266,7 +264,7 @@ export class Call implements HttpReceiver, Exchange, Expiring {
   };
 
   #deliver(raw: Buffer): void {
-    if (raw[skipSpace(raw, 0)] !== OPEN_BRACKET) {
+    if (!beginsArray(raw)) {
       this.#deliverOne(raw);
       return;
     }

@@ -21,8 +21,7 @@ export class Deadlines {
     const now = performance.now();
     item.expiresAt = now + afterMs;
     this.#watched.add(item);
-    const lookMs = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, afterMs / 10));
-    if (now + lookMs < this.#lookAt) this.#schedule(now, lookMs);
+    this.#lookAgain(now, afterMs / 10);
   }
 
   delete(item: Expiring): void {
@@ -35,7 +34,10 @@ export class Deadlines {
     this.#watched.clear();
   }
 
-  #schedule(now: number, lookMs: number): void {
+  /** Within the bounds; a look that comes sooner anyway is enough. */
+  #lookAgain(now: number, wantedMs: number): void {
+    const lookMs = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, wantedMs));
+    if (now + lookMs >= this.#lookAt) return;
     clearTimeout(this.#timer);
     this.#lookAt = now + lookMs;
     this.#timer = setTimeout(() => this.#look(), lookMs).unref();
@@ -53,6 +55,6 @@ export class Deadlines {
         item.expired();
       } else next = Math.min(next, item.expiresAt);
     }
-    if (next < Infinity) this.#schedule(now, Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, next - now)));
+    if (next < Infinity) this.#lookAgain(now, next - now);
   }
 }

@@ -1,12 +1,9 @@
 /** The writing half of a connection: frames answers, one write each, and knows whether the peer reads them. */
 import type { Socket } from "node:net";
 import { type Held, releaseLater } from "../../../contract/turn.ts";
-import { Unread } from "../unread.ts";
+import { MAX_UNREAD_BYTES, Unread } from "../unread.ts";
 import { answerHead, type Framing } from "./answer-head.ts";
 import { LAST_CHUNK, sizeOf, writeChunk, writeWhole } from "./output.ts";
-
-/** Bytes queued for a peer beyond which it is taken for dead. */
-const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 export type WireOptions = {
   /** Asked as an answer begins: is it the last one whatever was asked for? */

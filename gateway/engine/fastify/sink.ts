@@ -4,11 +4,9 @@ import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
 import { clientOf } from "../client-certificate.ts";
 import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
+import { MAX_UNREAD_BYTES } from "../unread.ts";
 import { onEndOfConnection } from "./queued.ts";
 import { targetOf } from "./targets.ts";
-
-/** Bytes queued for a peer beyond which it is taken for dead. */
-const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 
 export type SinkEvents = {
   /** Asked as the answer begins: is it the last one on its connection? */

@@ -1,8 +1,8 @@
 /** One request and its answer on an HTTP/2 stream: collects the body, is the sink of the answer, and ends with the stream. */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Admitted, Application, BodyRefusal, RequestHead, ResponseSink } from "../../../contract/http.ts";
+import { MAX_UNREAD_BYTES } from "../unread.ts";
 import { fieldsOf } from "./fields.ts";
-import { MAX_UNREAD_BYTES } from "./limits.ts";
 
 const EMPTY = Buffer.alloc(0);
 /** Of what waits on one stream it is only known that the whole of it has gone: a peer that takes something has the time for each of these. */

@@ -3,11 +3,11 @@
  * CVE-2023-44487 (rapid reset), CVE-2019-9512 (ping flood) and CVE-2019-9515 (settings flood) show what happens without.
  */
 import type { ServerSessionOptions } from "node:http2";
+import { MAX_UNREAD_BYTES } from "../unread.ts";
 
 /** Streams open at once; RFC 9113 §6.5.2 wants at least 100, nginx allows 128. */
 export const MAX_STREAMS = 128;
-/** Answers that wait for a peer that does not read: of one stream, and of all of its connection. */
-export const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
+/** Answers that wait for a peer that does not read, of all streams of its connection. */
 export const MAX_UNREAD_SESSION_BYTES = 4 * MAX_UNREAD_BYTES;
 /** Bodies of one connection that are held before the application has them, in bodies of the greatest size. */
 export const MAX_HELD_BODIES = 4;
