@@ -16,7 +16,8 @@ import type {
   Upgrade,
 } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
-import { type Route as HttpRoute, matchRoute, type RouteClass } from "../contract/routes.ts";
+import type { RestRoom } from "../contract/rest.ts";
+import { type Route as HttpRoute, matchRoute, type RestArea, type RouteClass } from "../contract/routes.ts";
 import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
 import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
@@ -25,7 +26,6 @@ import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
-import type { Registry } from "./registry/index.ts";
 import type { Log } from "./telemetry/index.ts";
 import {
   corsHeaders,
@@ -47,7 +47,8 @@ export type ApplicationParts = {
   readonly admission: Admission;
   readonly edge: ReturnType<typeof createEdge>;
   readonly auth: Auth;
-  readonly registry: Registry;
+  /** Who answers the REST routes, by their area. */
+  readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
   readonly transports: TransportParts;
   readonly httpSse: ReturnType<typeof createHttpSse>;
   readonly webSockets: ReturnType<typeof createWebSockets>;
@@ -55,7 +56,7 @@ export type ApplicationParts = {
   /** Cut from paths before they come here; what is told to clients has to name it. */
   readonly pathPrefix: string;
   readonly log: Log;
-  /** Answers of the routes that are neither MCP nor registry, by route id: to anybody, and to a principal. */
+  /** Answers of the routes of the gateway itself, by route id: to anybody, and to a principal. */
   readonly open: Readonly<Record<string, () => RestResponse | Promise<RestResponse>>>;
   readonly own: Readonly<Record<string, (principal: Principal) => RestResponse | Promise<RestResponse>>>;
   readonly counters: {
@@ -158,10 +159,12 @@ export function createApplication(parts: ApplicationParts): Application {
       return;
     }
     if (route.area !== "mcp") {
+      const rest = route.area === "service" ? undefined : parts.rest[route.area];
+      if (rest === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
       background(
         sink,
         answer(sink, route, request, async () =>
-          placed(await parts.registry.handle(route, params, request, principal), parts.pathPrefix),
+          placed(await rest.handle(route, params, request, principal), parts.pathPrefix),
         ),
       );
       return;
@@ -169,6 +172,14 @@ export function createApplication(parts: ApplicationParts): Application {
     const known = endpoints.of(matched, principal);
     const endpoint = sink.callsRefused === undefined ? known : { ...known, callsRefused: sink.callsRefused };
     speak(matched, endpoint, request, sink);
+  }
+
+  /** What anybody may ask. */
+  function openly({ route, params }: Matched, request: GatewayRequest): RestResponse | Promise<RestResponse> {
+    const room = route.area === "mcp" || route.area === "service" ? undefined : parts.rest[route.area];
+    const answered = parts.open[route.id]?.() ?? room?.handleOpen?.(route, params, request);
+    if (answered === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
+    return answered;
   }
 
   function speak({ route, params }: Matched, endpoint: Endpoint, request: GatewayRequest, sink: ResponseSink): void {
@@ -242,11 +253,14 @@ export function createApplication(parts: ApplicationParts): Application {
       }
       if (matched instanceof Error) throw matched;
       const { route } = matched;
-      if (foreign !== undefined && route.auth !== "public" && !isScrape(route, request, foreign)) throw foreign;
+      // Probes come by address and from no page; whatever else anybody may ask could change something.
+      const isProbe = route.auth === "public" && route.area === "service";
+      if (foreign !== undefined && !isProbe && !isScrape(route, request, foreign)) throw foreign;
       if (route.auth === "public") {
-        const open = parts.open[route.id];
-        if (open === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
-        background(sink, answer(sink, route, request, open));
+        background(
+          sink,
+          answer(sink, route, request, () => openly(matched, request)),
+        );
         return;
       }
       sink.callsRefused = callsRefused;

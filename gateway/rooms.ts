@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { type Auth, createAuth } from "./auth/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
+import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
 import { observedState, openSharedState, type SharedState, stateAnswers } from "./coordination/index.ts";
 import { declare } from "./declare-upstreams.ts";
@@ -76,7 +77,18 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
   });
-  const parts = { settings, log, teardown, state, workerId, secrets, federation, observe, places };
+  const parts = {
+    settings,
+    log,
+    teardown,
+    state,
+    workerId,
+    secrets,
+    federation,
+    observe,
+    places,
+    watch: joinWatches([]),
+  };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
@@ -102,7 +114,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     log,
     teardown,
     auth,
-    registry,
+    rest: { registry },
     store,
     state,
     sessions,

@@ -1,6 +1,7 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
 import type { Principal } from "../contract/principal.ts";
-import { IDENTITY_HEADER } from "../contract/routes.ts";
+import type { RestRoom } from "../contract/rest.ts";
+import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
@@ -12,7 +13,7 @@ import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { createReadiness } from "./readiness.ts";
-import { type createRegistry, openApiDocument } from "./registry/index.ts";
+import { openApiDocument } from "./registry/index.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -33,7 +34,7 @@ type EngineInput = {
   readonly log: Log;
   readonly teardown: Teardown;
   readonly auth: Auth;
-  readonly registry: ReturnType<typeof createRegistry>;
+  readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
   readonly store: Store;
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
@@ -96,7 +97,7 @@ export function startEngine(input: EngineInput): StartedEngine {
       allowedOrigins: settings.ALLOWED_ORIGINS,
     }),
     auth: input.auth,
-    registry: input.registry,
+    rest: input.rest,
     transports,
     httpSse,
     webSockets,

@@ -5,6 +5,7 @@ import type { Federation } from "./federation/index.ts";
 import type { measures } from "./measures.ts";
 import { sealerOf } from "./sealers.ts";
 import {
+  type CallWatch,
   createConversations,
   createMailbox,
   createReplayRoom,
@@ -30,11 +31,12 @@ type SessionsInput = {
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
   readonly places: Places;
+  readonly watch: CallWatch;
 };
 
 /** The sessions room: tokens, replay, the post between workers, conversations. */
 export async function startSessions(input: SessionsInput) {
-  const { settings, log, teardown, state, workerId, secrets, federation, observe, places } = input;
+  const { settings, log, teardown, state, workerId, secrets, federation, observe, places, watch } = input;
   const presence = workerPresence(state, workerId, { log });
   await presence.start();
   teardown.add("presence", () => presence.close());
@@ -61,6 +63,7 @@ export async function startSessions(input: SessionsInput) {
     log,
     counters: observe.conversations,
     places,
+    watch,
     now: Date.now,
     clientTimeoutMs: settings.CLIENT_REQUEST_TIMEOUT * 1000,
   });

@@ -16,7 +16,8 @@ const EVERYONE: ReadonlySet<Permission> = new Set<Permission>([
 /** `undefined` is what any principal may. */
 export function isPermitted(principal: Principal, permission: Permission | undefined): boolean {
   if (principal.kind === "scraper") return permission === "admin.metrics";
-  return principal.admin || permission === undefined || EVERYONE.has(permission);
+  if (permission === undefined) return true;
+  return principal.permissions?.has(permission) ?? (principal.admin || EVERYONE.has(permission));
 }
 
 /** Throws MCPS_FORBIDDEN (403). */

@@ -3,5 +3,5 @@ export { type DeclarationOptions, type Declarations, watchDeclarations } from ".
 export { type InspectParts, refreshGateway } from "./inspect.ts";
 export { createLibrary } from "./library.ts";
 export { answerSchema, openApiDocument, openApiSchemas } from "./openapi.ts";
-export { createRegistry, type Registry } from "./registry.ts";
+export { createRegistry } from "./registry.ts";
 export type { RegistryParts } from "./types.ts";

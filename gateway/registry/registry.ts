@@ -1,27 +1,15 @@
 /** The registry behind its REST routes; engine-neutral. Identity and the route's permission have been checked before. */
 import { fault } from "../../contract/errors.ts";
-import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
-import type { Principal } from "../../contract/principal.ts";
-import type { Route } from "../../contract/routes.ts";
+import type { RestRoom } from "../../contract/rest.ts";
 import { gatewayHandlers } from "./gateways.ts";
 import { itemHandlers } from "./items.ts";
 import { serverHandlers } from "./servers.ts";
 import type { Handler, RegistryParts } from "./types.ts";
 
-export interface Registry {
-  /** Rejects with a Fault. `params` and `route` are those of the match. */
-  handle(
-    route: Route,
-    params: Readonly<Record<string, string>>,
-    request: GatewayRequest,
-    principal: Principal,
-  ): Promise<RestResponse>;
-}
-
 /** Older and second names of the same action. */
 const SAME: Readonly<Record<string, string>> = { patch: "update", toggle: "state" };
 
-export function createRegistry(parts: RegistryParts): Registry {
+export function createRegistry(parts: RegistryParts): RestRoom {
   const handlers = new Map<string, Handler>();
   const add = (resource: string, actions: Readonly<Record<string, Handler>>) => {
     for (const [action, handler] of Object.entries(actions)) handlers.set(`${resource}.${action}`, handler);

@@ -129,8 +129,23 @@ export class Call implements ReplySink, Ringed<Call> {
     this.progressToken = token === undefined ? undefined : body.subarray(token.start, token.end);
   }
 
-  /** Sends the request. Synchronous when the upstream's era is known. */
+  /** Sends the request, where it may. Synchronous when the upstream's era is known and nobody has to be asked. */
   start(): void {
+    const refused = this.parts.watch.mayBegin(this.spec);
+    if (refused instanceof Promise)
+      refused.then(
+        (failure) => this.begin(failure),
+        (error: unknown) => this.fail(asUpstreamFault(this, error)),
+      );
+    else this.begin(refused);
+  }
+
+  private begin(refused: Fault | undefined): void {
+    if (this.done) return;
+    if (refused !== undefined) {
+      this.fail(refused);
+      return;
+    }
     const { upstream } = this.spec.route;
     try {
       // What the gateway hosts itself is no upstream that could be slow.
@@ -445,7 +460,9 @@ export class Call implements ReplySink, Ringed<Call> {
     this.leavePlace();
     for (const listener of this.endings?.splice(0) ?? []) listener();
     const { caller, envelope } = this.spec;
-    this.parts.counters.request(envelope.method, caller.era, outcome, this.parts.now() - this.startedAt);
+    const ms = this.parts.now() - this.startedAt;
+    this.parts.counters.request(envelope.method, caller.era, outcome, ms);
+    this.parts.watch.ended(this.spec, outcome, ms);
     if (this.ownId !== undefined) this.parts.parking.settled(this);
     this.parts.over(this);
   }

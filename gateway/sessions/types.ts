@@ -1,6 +1,8 @@
 /** What conversations need from the rest of the room and from main.ts. */
+import type { Fault } from "../../contract/errors.ts";
 import type { SharedState } from "../coordination/index.ts";
-import type { Federation } from "../federation/index.ts";
+import type { Caller, Federation, Route } from "../federation/index.ts";
+import type { Envelope } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
 
 /** Where what belongs to one client request goes. The transport behind it frames, buffers and replays. */
@@ -49,6 +51,22 @@ export type ConversationCounters = {
   parked(delta: 1 | -1): void;
 };
 
+/** A request that goes to an upstream; `body` and `envelope` are the caller's. */
+export type WatchedCall = {
+  readonly caller: Caller;
+  readonly route: Route;
+  readonly body: Buffer;
+  readonly envelope: Envelope;
+};
+
+/** Follows the requests that go to upstreams: limits and records. */
+export interface CallWatch {
+  /** Asked once, before anything is sent: a fault refuses the request. A promise only where somebody else has to be asked; it never rejects. */
+  mayBegin(call: WatchedCall): Fault | undefined | Promise<Fault | undefined>;
+  /** Once for each that was asked about, refused ones too. `outcome` is ok, tool_error, a fault's code or cancelled. */
+  ended(call: WatchedCall, outcome: string, ms: number): void;
+}
+
 export type ConversationParts = {
   readonly federation: Federation;
   readonly state: SharedState;
@@ -58,6 +76,7 @@ export type ConversationParts = {
   readonly log: Log;
   readonly counters: ConversationCounters;
   readonly places: Places;
+  readonly watch: CallWatch;
   readonly now: () => number;
   /** How long a request of ours (elicitation, sampling, roots) waits for the client. */
   readonly clientTimeoutMs: number;

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { Fault } from "../../../contract/errors.ts";
 import type { Principal } from "../../../contract/principal.ts";
+import type { RestRoom } from "../../../contract/rest.ts";
 import { matchRoute } from "../../../contract/routes.ts";
 import { type EmbeddedDatabase, startEmbeddedDatabase } from "../../../gateway/process/index.ts";
 import {
@@ -14,7 +15,6 @@ import {
   createLibrary,
   createRegistry,
   openApiSchemas,
-  type Registry,
   watchDeclarations,
 } from "../../../gateway/registry/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
@@ -26,7 +26,7 @@ const user: Principal = { id: "user@example.com", kind: "jwt", admin: false, tea
 let directory: string;
 let database: EmbeddedDatabase;
 let store: Store;
-let registry: Registry;
+let registry: RestRoom;
 
 const row = z.looseObject({ id: z.string() });
 

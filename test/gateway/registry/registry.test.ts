@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { fault } from "../../../contract/errors.ts";
 import type { Principal } from "../../../contract/principal.ts";
+import type { RestRoom } from "../../../contract/rest.ts";
 import { matchRoute } from "../../../contract/routes.ts";
 import { type EmbeddedDatabase, startEmbeddedDatabase } from "../../../gateway/process/index.ts";
 import {
@@ -15,7 +16,6 @@ import {
   createRegistry,
   openApiDocument,
   openApiSchemas,
-  type Registry,
   watchDeclarations,
 } from "../../../gateway/registry/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
@@ -28,7 +28,7 @@ const user: Principal = { id: "user@example.com", kind: "jwt", admin: false, tea
 let directory: string;
 let database: EmbeddedDatabase;
 let store: Store;
-let registry: Registry;
+let registry: RestRoom;
 const inspected: GatewayRecord[] = [];
 
 const item = (name: string, more = {}) => ({ name, raw: Buffer.from(JSON.stringify({ name, ...more })) });

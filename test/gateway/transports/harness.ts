@@ -4,11 +4,13 @@ import { type Fault, fault } from "../../../contract/errors.ts";
 import { Bulkheads, createAdmission } from "../../../gateway/admission/index.ts";
 import { createApplication } from "../../../gateway/application.ts";
 import { type Auth, type AuthOptions, createAuth } from "../../../gateway/auth/index.ts";
+import { joinWatches } from "../../../gateway/call-watch.ts";
 import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
 import { type EngineName, engines } from "../../../gateway/engine/index.ts";
 import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
 import { type Envelope, scanMessage } from "../../../gateway/mcp/index.ts";
 import {
+  type CallWatch,
   type Conversations,
   createConversations,
   createMailbox,
@@ -309,6 +311,7 @@ export type RoomsOptions = {
   readonly maxStreams?: number;
   /** Time for the body of somebody of whom nobody knows yet who it is; with it, those hold half of the slots at most. */
   readonly strangersBodyMs?: number;
+  readonly watches?: readonly CallWatch[];
 };
 
 const KEYS = `k1:${Buffer.alloc(32, 7).toString("base64url")}`;
@@ -352,6 +355,7 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
   });
   const conversations = createConversations({
     places: new Bulkheads({ slots: () => admission.callSlots, share: 1, maxLists: 0, refused: () => undefined }),
+    watch: joinWatches(options.watches ?? []),
     federation,
     state,
     sealing: sealer,
@@ -460,7 +464,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     admission,
     edge: createEdge({ allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }),
     auth,
-    registry: { handle: async () => ({ status: 200, body: {} }) },
+    rest: { registry: { handle: async () => ({ status: 200, body: {} }) } },
     transports,
     httpSse,
     webSockets,

@@ -1,0 +1,54 @@
+/** Routes of what the registry holds. */
+import type { Action } from "../permissions.ts";
+import type { Route } from "./route.ts";
+
+export const RESOURCES = ["gateways", "servers", "tools", "resources", "prompts"] as const;
+export type ResourceName = (typeof RESOURCES)[number];
+
+function rest(
+  resource: ResourceName,
+  action: Action,
+  id: string,
+  method: string,
+  tail: string,
+  summary: string,
+): Route {
+  const isList = id === "list" || tail.endsWith("/tools") || tail.endsWith("/resources") || tail.endsWith("/prompts");
+  return {
+    id: `${resource}.${id}`,
+    methods: [method],
+    path: `/${resource}${tail}`,
+    class: isList && method === "GET" ? "list" : "control",
+    auth: "principal",
+    permission: `${resource}.${action}`,
+    cache: method === "GET" ? "private" : "none",
+    body: id === "create" || id === "update" || id === "patch" ? "json" : "none",
+    summary,
+    area: "registry",
+  };
+}
+
+function resourceRoutes(resource: ResourceName): Route[] {
+  const one = resource.slice(0, -1);
+  return [
+    rest(resource, "read", "list", "GET", "", `List ${resource}, page by page`),
+    rest(resource, "create", "create", "POST", "", `Create a ${one}`),
+    rest(resource, "read", "get", "GET", "/{id}", `Get a ${one}`),
+    rest(resource, "update", "update", "PUT", "/{id}", `Change the given fields of a ${one}`),
+    rest(resource, "update", "patch", "PATCH", "/{id}", `Change the given fields of a ${one}`),
+    rest(resource, "delete", "delete", "DELETE", "/{id}", `Delete a ${one}`),
+    rest(resource, "update", "state", "POST", "/{id}/state", `Enable or disable a ${one} (activate=true|false)`),
+    rest(resource, "update", "toggle", "POST", "/{id}/toggle", "Older name of state"),
+  ];
+}
+
+export const registryRoutes: readonly Route[] = [
+  ...RESOURCES.flatMap(resourceRoutes),
+  rest("gateways", "update", "refresh", "POST", "/{id}/refresh", "Ask the upstream again what it lists"),
+  rest("gateways", "update", "refresh", "POST", "/{id}/tools/refresh", "Older name of refresh"),
+  rest("servers", "read", "tools", "GET", "/{id}/tools", "Tools of a virtual server"),
+  rest("servers", "read", "resources", "GET", "/{id}/resources", "Resources of a virtual server"),
+  rest("servers", "read", "prompts", "GET", "/{id}/prompts", "Prompts of a virtual server"),
+  rest("resources", "read", "info", "GET", "/{id}/info", "Older name of get"),
+  rest("resources", "read", "templates", "GET", "/templates/list", "List resource templates"),
+];
