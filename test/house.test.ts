@@ -24,6 +24,7 @@ const ROOMS = [
   "auth",
   "transports",
   "registry",
+  "accounts",
   "admin",
   "engine",
   "process",
