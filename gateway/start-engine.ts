@@ -13,7 +13,7 @@ import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { createReadiness } from "./readiness.ts";
-import { openApiDocument } from "./registry/index.ts";
+import { type Descriptions, openApiDocument } from "./registry/index.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -145,8 +145,11 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }: EngineInput) {
-  const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest }: EngineInput) {
+  const descriptions: Descriptions = Object.fromEntries(
+    Object.entries(rest).map(([area, room]) => [area, room.description]),
+  );
+  const openApi = openApiDocument(VERSION, descriptions, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({

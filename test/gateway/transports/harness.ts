@@ -9,6 +9,7 @@ import { memoryState, type SharedState, workerPresence } from "../../../gateway/
 import { type EngineName, engines } from "../../../gateway/engine/index.ts";
 import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
 import { type Envelope, scanMessage } from "../../../gateway/mcp/index.ts";
+import { registryDescription } from "../../../gateway/registry/index.ts";
 import {
   type CallWatch,
   type Conversations,
@@ -464,7 +465,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     admission,
     edge: createEdge({ allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }),
     auth,
-    rest: { registry: { handle: async () => ({ status: 200, body: {} }) } },
+    rest: { registry: { description: registryDescription, handle: async () => ({ status: 200, body: {} }) } },
     transports,
     httpSse,
     webSockets,
