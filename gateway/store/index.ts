@@ -1,6 +1,11 @@
+export * from "./account-types.ts";
+export type { AccountOperations } from "./accounts.ts";
+export type { TokenList } from "./api-tokens.ts";
 export { revisionOf } from "./gateways.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
 export * from "./shared-state.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
+export type { PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
+export type { Lockout } from "./users.ts";
