@@ -2,6 +2,7 @@ export * from "./account-types.ts";
 export type { AccountOperations } from "./accounts.ts";
 export type { TokenList } from "./api-tokens.ts";
 export { revisionOf } from "./gateways.ts";
+export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
 export * from "./shared-state.ts";
