@@ -6,6 +6,7 @@
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { identitySettings } from "./identity-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -19,6 +20,7 @@ export const settings = {
   ...workerSettings,
   ...storeSettings,
   ...accessSettings,
+  ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
   // limits and life
