@@ -1,6 +1,8 @@
 export { revisionOf } from "./gateways.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
+export * from "./records/index.ts";
 export * from "./shared-state.ts";
+export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
 export * from "./types.ts";
