@@ -7,6 +7,7 @@ import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
+import { recordSettings } from "./record-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -19,6 +20,7 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...recordSettings,
   ...accessSettings,
   ...identitySettings,
   ...sessionSettings,
