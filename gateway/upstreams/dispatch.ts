@@ -161,7 +161,7 @@ export class Dispatch implements Exchange, ReplySink {
       const prepared = wire.prepared(this.#target);
       const headers = withMessageHeaders(prepared.post, prepared, this.#message);
       const id = this.#id ?? "null";
-      this.#call = connection.request(id, method, body, this.#timeoutMs, this, headers);
+      this.#call = connection.request(id, method, body, this.#timeoutMs, this, headers, this.#message.repeatable);
     });
   }
 
@@ -209,7 +209,9 @@ export class Dispatch implements Exchange, ReplySink {
       }
     }
     const id = this.#id;
-    const sending = { headers, body, method, id, timeoutMs, limitMs, resumeHeaders, onHead: undefined, onRefused };
+    const { repeatable } = this.#message;
+    const moment = { timeoutMs, limitMs, onHead: undefined, onRefused };
+    const sending = { headers, body, method, id, repeatable, resumeHeaders, ...moment };
     this.#call = this.#context.wire.call(prepared, sending, this);
   }
 }

@@ -67,6 +67,8 @@ export type OutboundMessage = {
   readonly era?: "legacy" | "modern";
   /** Raw JSON id of a request, to spare a scan of the body; read from the body when absent. */
   readonly id?: string | undefined;
+  /** The tool that is called declares that calling it twice does no more than calling it once. */
+  readonly repeatable?: boolean;
   /** Modern only: value of Mcp-Name (params.name, params.uri); the room encodes unsafe values (=?base64?…?=). */
   readonly name?: string | undefined;
   /** Modern only: Mcp-Param-* headers, lower-case names, forwarded as they came. */

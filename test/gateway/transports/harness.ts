@@ -96,6 +96,7 @@ export function item(
     teamId: null,
     ownerEmail: null,
     headerDefinition: null,
+    repeatable: false,
     ...changes,
   };
 }
