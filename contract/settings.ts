@@ -6,6 +6,8 @@
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { poolSettings } from "./pool-settings.ts";
+import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -21,6 +23,8 @@ export const settings = {
   ...accessSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...poolSettings,
+  ...retrySettings,
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",

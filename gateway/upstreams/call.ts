@@ -260,7 +260,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
       return;
     }
     const error = envelope?.error === undefined ? undefined : shortError(valueAt(body, envelope.error));
-    this.#fail(statusFault(this.#prepared.target, method, this.#status, error));
+    const retryAfter = first(this.#headers["retry-after"]);
+    this.#fail(statusFault(this.#prepared.target, method, this.#status, error, retryAfter));
   }
 
   #event = (data: Buffer): void => {

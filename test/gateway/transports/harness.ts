@@ -275,6 +275,13 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  circuits() {
+    return [];
+  }
+  onCircuit() {
+    return () => undefined;
+  }
+  hintCircuit(): void {}
   forget(): void {}
   async remove(): Promise<void> {}
   async close(): Promise<void> {}
