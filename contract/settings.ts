@@ -8,6 +8,8 @@ import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { recordSettings } from "./record-settings.ts";
+import { poolSettings } from "./pool-settings.ts";
+import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -25,6 +27,8 @@ export const settings = {
   ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...poolSettings,
+  ...retrySettings,
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",
