@@ -98,6 +98,11 @@ export const errors = {
     rpc: -32018,
     message: "{method} needs every upstream of {scope}, these failed: {failed}",
   },
+  MCPS_UPSTREAM_CIRCUIT: {
+    status: 503,
+    rpc: -32007,
+    message: "Upstream {upstream} could not be reached {failures} times in a row and is left alone for {seconds} s",
+  },
   MCPS_UPSTREAM_REFUSED: { status: 502, rpc: -32019, message: "Upstream {upstream} refused {method}: {reason}" },
   // identity
   MCPS_UNAUTHENTICATED: { status: 401, rpc: -32600, message: "Authentication required: {reason}" },

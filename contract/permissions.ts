@@ -18,12 +18,13 @@ const OTHERS = [
   "tokens.revoke",
   /** What operators look at. */
   "admin.metrics",
-  "admin.audit",
-  "admin.security",
-  "admin.system",
-  /** Users, roles, and everybody's tokens. */
-  "admin.users_read",
-  "admin.users",
+  "admin.security_audit",
+  "admin.system_config",
+  /** To see users, roles and everybody's tokens and teams; to change them. */
+  "users.read",
+  "admin.user_management",
+  /** To see in the registry what is others'. */
+  "registry.oversee",
 ] as const;
 
 export type Permission = `${(typeof REGISTRY)[number]}.${Action}` | (typeof OTHERS)[number];

@@ -18,6 +18,7 @@ import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
+import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
@@ -68,6 +69,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const { upstreams, federation } = await openUpstreams(input, store, state, observe);
+  observe.circuits(() => upstreams.circuits());
+  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
+    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
+    teardown.add("shared circuits", () => share.close());
+  }
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -100,6 +106,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     state,
     federation,
     settings.HEALTH_CHECK_INTERVAL * 1000,
+    {
+      workerId,
+      ttlMs: settings.REDIS_LEADER_TTL * 1000,
+      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+    },
     (record) => refreshGateway({ store, inspect, changed, log }, record),
     log,
   );
@@ -191,6 +202,17 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
+    circuits: {
+      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
+      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
+    },
+    retries: {
+      attempts: settings.RETRY_MAX_ATTEMPTS,
+      baseMs: settings.RETRY_BASE_DELAY * 1000,
+      maxMs: settings.RETRY_MAX_DELAY * 1000,
+      jitter: settings.RETRY_JITTER_MAX,
+      budget: settings.RETRY_BUDGET,
+    },
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
