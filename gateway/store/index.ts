@@ -7,6 +7,6 @@ export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
 export * from "./shared-state.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
-export type { PersonalTeam } from "./teams.ts";
+export type { Joined, PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
 export type { Lockout } from "./users.ts";
