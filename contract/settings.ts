@@ -4,8 +4,13 @@
  */
 
 import { accessSettings } from "./access-settings.ts";
+import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { identitySettings } from "./identity-settings.ts";
+import { poolSettings } from "./pool-settings.ts";
+import { recordSettings } from "./record-settings.ts";
+import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -18,9 +23,14 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...recordSettings,
   ...accessSettings,
+  ...accountSettings,
+  ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...poolSettings,
+  ...retrySettings,
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",

@@ -1,11 +1,12 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
+import type { RequestHead } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
-import type { Auth } from "./auth/index.ts";
+import type { Auth, Resources } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -34,6 +35,7 @@ type EngineInput = {
   readonly log: Log;
   readonly teardown: Teardown;
   readonly auth: Auth;
+  readonly resources: Resources;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
   readonly store: Store;
   readonly state: SharedState;
@@ -135,12 +137,29 @@ export function startEngine(input: EngineInput): StartedEngine {
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ settings, store, state }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state, resources }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
+    ...describeResources(resources),
+  };
+}
+
+/** Metadata of the gateway and of its MCP endpoints as OAuth resources (RFC 9728), by route id. */
+function describeResources(resources: Resources) {
+  const at = (path: string) => (_: unknown, head: RequestHead) => resources.metadata(path, head);
+  const below = (tail: string) => (params: Readonly<Record<string, string>>, head: RequestHead) =>
+    resources.metadata(`/servers/${encodeURIComponent(params.id ?? "")}${tail}`, head);
+  return {
+    "oauth-resource": at(""),
+    "oauth-resource.mcp": at("/mcp"),
+    "oauth-resource.sse": at("/sse"),
+    "oauth-resource.ws": at("/ws"),
+    "oauth-resource.server-mcp": below("/mcp"),
+    "oauth-resource.server-sse": below("/sse"),
+    "oauth-resource.server-ws": below("/ws"),
   };
 }
 

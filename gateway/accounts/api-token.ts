@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { isPermission } from "../../contract/permissions.ts";
-import type { Identity, Rejection } from "../auth/index.ts";
+import type { Identity, Rejection, Verifier } from "../auth/index.ts";
 import type { AccountOperations, TokenRecord } from "../store/index.ts";
 
 export const TOKEN_PREFIX = "mcps_";
@@ -19,11 +19,6 @@ export function hashOf(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 
-export interface TokenVerifier {
-  /** Undefined: not one of these. Rejects with MCPS_DATABASE. */
-  verify(token: string): Promise<Identity | Rejection | undefined>;
-}
-
 export type TokenVerifierOptions = {
   readonly store: Pick<AccountOperations, "findToken">;
   /** Epoch milliseconds. */
@@ -32,7 +27,7 @@ export type TokenVerifierOptions = {
   readonly found: (record: TokenRecord) => Promise<void>;
 };
 
-export function createTokenVerifier({ store, now, found }: TokenVerifierOptions): TokenVerifier {
+export function createTokenVerifier({ store, now, found }: TokenVerifierOptions): Verifier {
   return {
     async verify(token) {
       if (!token.startsWith(TOKEN_PREFIX)) return undefined;

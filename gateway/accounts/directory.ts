@@ -8,7 +8,6 @@ import type { SharedState } from "../coordination/index.ts";
 import type { AccountOperations, StandingRecord } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { type DefaultRoles, defaultRoles, standingFor, strangerFor } from "./grants.ts";
-import { lastKnown } from "./last-known.ts";
 
 const CHANNEL = "identity";
 const RECHECK_MS = 5000;
@@ -22,8 +21,6 @@ export type DirectoryOptions = {
   readonly now: () => number;
   readonly userTtlMs: number;
   readonly revocationTtlMs: number;
-  /** How much longer what was read is believed while the database does not answer; 0 fails closed. */
-  readonly staleMs: number;
   /** Only users are let in. */
   readonly requireUser: boolean;
   /** Roles that come by themselves, by name. */
@@ -54,24 +51,30 @@ class StoredDirectory implements AccountDirectory {
   #version = 0;
   #timer: NodeJS.Timeout | undefined;
   #leave: (() => Promise<void>) | undefined;
-  readonly #forgetLast: ((key: string | undefined) => void)[] = [];
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
     const { store, now, userTtlMs, revocationTtlMs } = options;
-    const kept = <Value extends NonNullable<unknown>>(
-      name: string,
-      ttlMs: number,
-      load: (key: string) => Promise<Value | undefined>,
-    ) => {
-      const { find, forget } = lastKnown(load, { maxEntries: MAX_KNOWN, staleMs: ttlMs + options.staleMs, now });
-      this.#forgetLast.push(forget);
-      const find_ = options.staleMs === 0 ? load : find;
-      return createCache<Value>({ name, ttlMs, negativeTtlMs: ttlMs, maxEntries: MAX_KNOWN, load: find_, now });
-    };
-    this.#users = kept("identity-users", userTtlMs, (email) => store.standingOf(email));
-    this.#revoked = kept("identity-revocations", revocationTtlMs, (jti) => store.isRevoked(jti));
-    this.#defaults = kept("identity-defaults", userTtlMs, async () => ({ roles: await this.#readDefaults() }));
+    const common = { maxEntries: MAX_KNOWN, now };
+    this.#users = createCache({
+      ...common,
+      name: "identity-users",
+      ttlMs: userTtlMs,
+      negativeTtlMs: userTtlMs,
+      load: (email) => store.standingOf(email),
+    });
+    this.#revoked = createCache({
+      ...common,
+      name: "identity-revocations",
+      ttlMs: revocationTtlMs,
+      load: (jti) => store.isRevoked(jti),
+    });
+    this.#defaults = createCache({
+      ...common,
+      name: "identity-defaults",
+      ttlMs: userTtlMs,
+      load: async () => ({ roles: await this.#readDefaults() }),
+    });
   }
 
   async start(): Promise<void> {
@@ -129,9 +132,7 @@ class StoredDirectory implements AccountDirectory {
       if (this.#options.requireUser || identity.kind === "api-token") return { admitted: false, why: "unknown" };
       return strangerFor(identity);
     }
-    // docs/adr/0053: a certificate never makes an administrator.
-    const known = identity.kind === "certificate" ? { ...record, admin: false } : record;
-    return standingFor(identity, known, defaults?.roles ?? NO_ROLES, this.#options.now());
+    return standingFor(identity, record, defaults?.roles ?? NO_ROLES, this.#options.now());
   }
 
   async #readDefaults(): Promise<DefaultRoles> {
@@ -163,12 +164,9 @@ class StoredDirectory implements AccountDirectory {
     const isAll = subject === undefined && tokenId === undefined;
     if (isAll) {
       for (const cache of [this.#users, this.#revoked, this.#defaults]) void cache.invalidateAll();
-      for (const forget of this.#forgetLast) forget(undefined);
     }
     if (subject !== undefined) void this.#users.invalidate(subject.toLowerCase());
     if (tokenId !== undefined) void this.#revoked.invalidate(tokenId);
-    for (const key of [subject?.toLowerCase(), tokenId])
-      if (key !== undefined) for (const forget of this.#forgetLast) forget(key);
     for (const listener of this.#listeners) listener(change);
   }
 }

@@ -1,6 +1,6 @@
 /** What a principal may do. Permissions are `resource.action`, named by the routes; roles give more of them, tokens narrow them. */
 import { fault } from "../../contract/errors.ts";
-import type { Grants, Principal } from "../../contract/principal.ts";
+import type { Principal } from "../../contract/principal.ts";
 import type { Permission } from "../../contract/routes.ts";
 
 /** What everyone who was let in holds: to see what is shown to them and to use it, and to look after their own. */
@@ -38,11 +38,6 @@ export function holds(
   if (grants.everywhere.has(permission)) return true;
   if (thing.teamId !== null) return grants.byTeam.get(thing.teamId)?.has(permission) === true;
   return thing.mine && grants.own.has(permission);
-}
-
-/** What is held anywhere: Principal.permissions of these grants. */
-export function heldAnywhere({ everywhere, byTeam, own }: Grants): ReadonlySet<Permission> {
-  return new Set([...everywhere, ...own, ...[...byTeam.values()].flatMap((team) => [...team])]);
 }
 
 /** Throws MCPS_FORBIDDEN (403). */

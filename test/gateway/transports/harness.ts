@@ -97,6 +97,7 @@ export function item(
     teamId: null,
     ownerEmail: null,
     headerDefinition: null,
+    repeatable: false,
     ...changes,
   };
 }
@@ -275,6 +276,13 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  circuits() {
+    return [];
+  }
+  onCircuit() {
+    return () => undefined;
+  }
+  hintCircuit(): void {}
   forget(): void {}
   async remove(): Promise<void> {}
   async close(): Promise<void> {}
