@@ -24,7 +24,10 @@ type Input = {
 };
 
 /** Throws RangeError and MCPS_IDENTITY for keys and issuers that cannot be used. */
-export function openAuth({ settings, secrets, directory, verifiers, log, count }: Input): { auth: Auth; resources: Resources } {
+export function openAuth({ settings, secrets, directory, verifiers, log, count }: Input): {
+  auth: Auth;
+  resources: Resources;
+} {
   const issuers = readIssuers({
     issuers: settings.SSO_ISSUERS,
     path: settings.TOKEN_ISSUERS_FILE,

@@ -30,6 +30,8 @@ export type DirectoryOptions = {
 export interface AccountDirectory extends Directory {
   /** Has to follow every change in the store: forgets here at once and tells the others. Never rejects. */
   changed(change: DirectoryChange): Promise<void>;
+  /** In this process alone: what is remembered is to be looked at again. */
+  forget(change: DirectoryChange): void;
   close(): Promise<void>;
 }
 
@@ -104,7 +106,7 @@ class StoredDirectory implements AccountDirectory {
 
   async changed(change: DirectoryChange): Promise<void> {
     const { state, store, log } = this.#options;
-    this.#forget(change);
+    this.forget(change);
     if (state.kind === "memory") return;
     try {
       const version = await store.identityVersion();
@@ -148,7 +150,7 @@ class StoredDirectory implements AccountDirectory {
     const told = readChange(message);
     const isNext = told !== undefined && told.version <= this.#version + 1;
     this.#version = Math.max(this.#version, told?.version ?? 0);
-    this.#forget(told === undefined || !isNext ? {} : told.change);
+    this.forget(told === undefined || !isNext ? {} : told.change);
   }
 
   async #look(): Promise<void> {
@@ -156,10 +158,10 @@ class StoredDirectory implements AccountDirectory {
     if (version === this.#version) return;
     // A database that was set back to an older state counts from there.
     this.#version = version;
-    this.#forget({});
+    this.forget({});
   }
 
-  #forget(change: DirectoryChange): void {
+  forget(change: DirectoryChange): void {
     const { subject, tokenId } = change;
     const isAll = subject === undefined && tokenId === undefined;
     if (isAll) {
