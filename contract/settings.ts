@@ -4,6 +4,7 @@
  */
 
 import { accessSettings } from "./access-settings.ts";
+import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
@@ -24,6 +25,7 @@ export const settings = {
   ...storeSettings,
   ...recordSettings,
   ...accessSettings,
+  ...accountSettings,
   ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,

@@ -14,6 +14,7 @@ import { createFederation, type Federation, targetOf } from "./federation/index.
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
@@ -116,7 +117,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   );
   teardown.add("health checks", () => health.close());
 
-  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
+  const callersInput = { settings, store, state, log, teardown };
+  const callers = await openCallers(callersInput);
+  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -126,7 +130,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry },
+    rest: { registry, accounts },
+    guards: callers.guards,
     store,
     state,
     sessions,

@@ -9,6 +9,6 @@ export * from "./records/index.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
-export type { PersonalTeam } from "./teams.ts";
+export type { Joined, PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
 export type { Lockout } from "./users.ts";
