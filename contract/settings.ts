@@ -5,6 +5,7 @@
 
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { cacheSettings } from "./cache-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
@@ -18,6 +19,7 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...cacheSettings,
   ...accessSettings,
   ...sessionSettings,
   ...upstreamSettings,
