@@ -6,6 +6,7 @@
 import { accessSettings } from "./access-settings.ts";
 import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { cacheSettings } from "./cache-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
@@ -23,6 +24,7 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...cacheSettings,
   ...recordSettings,
   ...accessSettings,
   ...accountSettings,

@@ -177,16 +177,29 @@ async function openState(
 ): Promise<SharedState> {
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
-    redisCaFile: settings.REDIS_CA_FILE,
+    redisFiles: {
+      authorities: settings.REDIS_CA_FILE,
+      certificate: settings.REDIS_SSL_CERTFILE,
+      key: settings.REDIS_SSL_KEYFILE,
+    },
     redisPrefix: settings.CACHE_PREFIX,
-    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+    redis: {
+      commandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+      connectTimeoutMs: settings.REDIS_SOCKET_CONNECT_TIMEOUT * 1000,
+      maxRetryDelayMs: settings.REDIS_RETRY_INTERVAL_MS,
+      healthIntervalMs: settings.REDIS_HEALTH_CHECK_INTERVAL * 1000,
+      asksTwice: settings.REDIS_RETRY_ON_TIMEOUT,
+      circuitFailures: settings.REDIS_CIRCUIT_FAILURE_THRESHOLD,
+      circuitOpenMs: settings.REDIS_CIRCUIT_OPEN_DURATION * 1000,
+      circuitChanged: observe.redisCircuit,
+    },
     repository: store.sharedState,
     singleProcess: isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
     log,
   });
   const state = observedState(opened, observe.stateFailure);
   teardown.add("shared state", () => state.close());
-  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
+  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log, settings.REDIS_MAX_RETRIES);
   return state;
 }
 
