@@ -106,6 +106,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     state,
     federation,
     settings.HEALTH_CHECK_INTERVAL * 1000,
+    {
+      workerId,
+      ttlMs: settings.REDIS_LEADER_TTL * 1000,
+      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+    },
     (record) => refreshGateway({ store, inspect, changed, log }, record),
     log,
   );

@@ -1,4 +1,5 @@
 export { revisionOf } from "./gateways.ts";
+export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
 export * from "./shared-state.ts";
