@@ -5,6 +5,7 @@
 
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
@@ -21,6 +22,7 @@ export const settings = {
   ...accessSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...credentialSettings,
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",

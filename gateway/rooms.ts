@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { addressGuard, isLoopback } from "./address-guard.ts";
 import { type Auth, createAuth } from "./auth/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
@@ -24,7 +25,7 @@ import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
-import { createUpstreams } from "./upstreams/index.ts";
+import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -67,7 +68,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe);
+  const guard = addressGuard(settings);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -95,7 +97,14 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const inspect = (record: Parameters<typeof targetOf>[0]) =>
     upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
   const changed = () => catalogue.changed();
-  const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  const registry = createRegistry({
+    store,
+    inspect,
+    changed,
+    log,
+    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    checkAddress: (url) => guard.check(url, "user"),
+  });
   const health = startHealthChecks(
     state,
     federation,
@@ -174,6 +183,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
+  guard: AddressGuard,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -190,6 +200,7 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
+    guard,
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });
   teardown.add("upstreams", () => upstreams.close());
@@ -230,8 +241,4 @@ function idSource(): () => string {
     count = (count + 1) % 2 ** 32;
     return String(base * 2 ** 32 + count);
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

@@ -33,6 +33,8 @@ export function targetOf(record: GatewayRecord, defaultTimeoutMs: number): Upstr
     headers: record.authHeaders,
     era: record.era,
     requestTimeoutMs: record.requestTimeoutMs ?? defaultTimeoutMs,
+    // What stands in the configuration file is the operator's word.
+    trust: record.source === "api" ? ("user" as const) : ("operator" as const),
   };
   if (record.transport === "STDIO" && record.stdio !== null) {
     const { cwd, ...stdio } = record.stdio;

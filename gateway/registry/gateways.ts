@@ -45,6 +45,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const others = await store.allGateways();
       const input = gatewayInput(patch, undefined, principal, others, parts.separator);
       checkAllowed(principal, input);
+      await checkAddress(input.url);
       const taken = others.find((other) => other.slug === input.slug);
       if (taken !== undefined) {
         throw fault("MCPS_ITEM_CONFLICT", { kind: KIND, field: "slug", value: input.slug, owner: "another gateway" });
@@ -62,6 +63,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const patch = readBody(call.request, gatewayPatch, KIND);
       const input = gatewayInput(patch, former, call.principal, await store.allGateways(), parts.separator);
       checkAllowed(call.principal, input, former);
+      if (input.url !== former.url) await checkAddress(input.url);
       const draft = draftRecord(input, former.id);
       const isOther = draft.revision !== former.revision;
       const { outcome, failure } = isOther ? await ask(parts, draft) : {};
@@ -91,6 +93,11 @@ export function gatewayHandlers(parts: RegistryParts) {
       };
     },
   };
+
+  async function checkAddress(url: string | null): Promise<void> {
+    const reason = url === null ? undefined : await parts.checkAddress?.(new URL(url));
+    if (reason !== undefined) throw invalid(KIND, [{ path: "url", allowed: `may not be used: ${reason}` }]);
+  }
 
   async function shown(call: Call): Promise<RestResponse> {
     await parts.changed();

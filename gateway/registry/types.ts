@@ -6,6 +6,8 @@ import type { InspectParts } from "./inspect.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** Why an upstream's address may not be used, with its name resolved; undefined = it may. */
+  readonly checkAddress?: (url: URL) => Promise<string | undefined>;
 };
 
 /** One request of a REST route; `id` is the path's, empty where it has none. */

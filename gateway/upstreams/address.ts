@@ -3,8 +3,9 @@
  * may end up in a message: headers and URL user information are credentials.
  */
 import { fault } from "../../contract/errors.ts";
+import type { AddressGuard } from "./guard/index.ts";
 import { repeated } from "./lean/request-head.ts";
-import type { Address } from "./origins.ts";
+import { type Address, addressAt } from "./origins.ts";
 import type { OutboundMessage, UpstreamTarget } from "./types.ts";
 
 export type Prepared = {
@@ -45,7 +46,7 @@ const OWN = new Set(OWN_NAMES);
 const STDIO_ORIGIN = "http://stdio-host";
 
 /** Takes a target apart. Throws MCPS_UPSTREAM_UNREACHABLE when it names no place that can be spoken to. */
-export function prepare(target: UpstreamTarget, stdioSocket: string | undefined): Prepared {
+export function prepare(target: UpstreamTarget, stdioSocket: string | undefined, guard?: AddressGuard): Prepared {
   const headers: string[] = [];
   const names = new Set(OWN);
   for (const [name, value] of Object.entries(target.headers)) {
@@ -57,16 +58,24 @@ export function prepare(target: UpstreamTarget, stdioSocket: string | undefined)
   if (target.transport === "stdio") {
     if (stdioSocket === undefined) throw unreachable(target, "this gateway runs no stdio host");
     headers.push("x-mcp-stack-revision", target.revision);
-    const address = { origin: STDIO_ORIGIN, socketPath: stdioSocket };
+    const address = addressAt({ origin: STDIO_ORIGIN, socketPath: stdioSocket });
     return assemble(target, address, `/${encodeURIComponent(target.id)}/mcp`, headers, names);
   }
   const url = parseUrl(target);
+  const refusal = guard?.refusal(url, target.trust ?? "user");
+  if (refusal !== undefined) throw unreachable(target, refusal);
   if ((url.username !== "" || url.password !== "") && !names.has("authorization")) {
     names.add("authorization");
     const pair = `${decodeUserInfo(url.username)}:${decodeUserInfo(url.password)}`;
     headers.push("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
   }
-  return assemble(target, { origin: url.origin }, `${url.pathname}${url.search}`, headers, names);
+  const { trust, tls } = target;
+  const address = addressAt({
+    origin: url.origin,
+    ...(trust === undefined ? {} : { trust }),
+    ...(tls === undefined ? {} : { tls }),
+  });
+  return assemble(target, address, `${url.pathname}${url.search}`, headers, names);
 }
 
 function assemble(

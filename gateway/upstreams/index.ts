@@ -24,6 +24,13 @@ import type {
 import { faultOf, Wire } from "./wire.ts";
 
 export type { BuiltinRequest, BuiltinServer } from "./builtin.ts";
+export {
+  type AddressGuard,
+  AddressRefused,
+  createAddressGuard,
+  type GuardPolicy,
+  type Trust,
+} from "./guard/index.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
 export type * from "./types.ts";

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../../contract/errors.ts";
 import type { SharedState } from "../coordination/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
+import type { AddressGuard } from "./guard/index.ts";
 import type { Connector } from "./origins.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
@@ -39,7 +40,9 @@ export type UpstreamsOptions = {
   readonly clientVersion: string;
   /** Text that is unique in this deployment; ids of the room's own requests. */
   readonly idSource: () => string;
-  /** Opens sockets towards http(s) upstreams; guards against forbidden addresses go here. undici's connector by default. */
+  /** Where upstreams may be; anywhere when absent. */
+  readonly guard?: AddressGuard;
+  /** Opens sockets towards http(s) upstreams in place of undici's connector. */
   readonly connect?: Connector;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;

@@ -5,6 +5,7 @@
 import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
 import type { ItemKind } from "../store/index.ts";
+import type { Trust } from "./guard/index.ts";
 
 /** `builtin`: answered inside the gateway. */
 export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "builtin";
@@ -18,6 +19,10 @@ export type UpstreamTarget = {
   readonly transport: UpstreamTransport;
   /** Absolute http(s) URL; absent for stdio and builtin. */
   readonly url?: string;
+  /** Who set the URL; a user when absent. */
+  readonly trust?: Trust;
+  /** Whom its server has to be signed by, and who the gateway is to it. */
+  readonly tls?: ClientTls;
   /** Sent with every request; credentials are already in it. Never logged. */
   readonly headers: Readonly<Record<string, string>>;
   readonly stdio?: {
@@ -32,6 +37,9 @@ export type UpstreamTarget = {
   /** From sending a request to its final response; progress does not extend it. */
   readonly requestTimeoutMs: number;
 };
+
+/** PEM texts. With `ca` nobody else is believed; `key` is secret. */
+export type ClientTls = { readonly ca?: string; readonly certificate?: string; readonly key?: string };
 
 /** What a server said of itself; JSON values as it sent them. */
 export type UpstreamProfile = {
