@@ -31,9 +31,10 @@ import type {
   Sql,
   Viewer,
 } from "./types.ts";
+import { type UpstreamTokens, upstreamTokens } from "./upstream-tokens.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store {
+export interface Store extends UpstreamTokens {
   readonly sharedState: SharedStateRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
   catalogueVersion(): Promise<number>;
@@ -98,6 +99,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
     ...serverOperations(run),
+    ...upstreamTokens(options.sealing, run.read),
     ping: () => run.read(async (direct) => void (await direct.query("select 1"))),
     gauges: () => database.gauges(),
     releaseIdle: () => database.releaseIdle(),

@@ -33,6 +33,14 @@ export {
 } from "./guard/index.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
+export {
+  isPassable,
+  type PassedNames,
+  type PassthroughPolicy,
+  passedNames,
+  passedOf,
+  unusedNames,
+} from "./passthrough.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
