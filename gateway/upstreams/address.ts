@@ -6,6 +6,7 @@ import { fault } from "../../contract/errors.ts";
 import type { AddressGuard } from "./guard/index.ts";
 import { repeated } from "./lean/request-head.ts";
 import { type Address, addressAt } from "./origins.ts";
+import type { PassedNames } from "./passthrough.ts";
 import type { OutboundMessage, UpstreamTarget } from "./types.ts";
 
 export type Prepared = {
@@ -75,6 +76,7 @@ export function prepare(target: UpstreamTarget, stdioSocket: string | undefined,
     ...(trust === undefined ? {} : { trust }),
     ...(tls === undefined ? {} : { tls }),
   });
+  if (target.query !== undefined) url.searchParams.set(target.query.name, target.query.value);
   return assemble(target, address, `${url.pathname}${url.search}`, headers, names);
 }
 
@@ -114,10 +116,12 @@ function unreachable(target: UpstreamTarget, reason: string) {
 export function withMessageHeaders(
   base: readonly string[],
   prepared: Prepared,
-  message: Pick<OutboundMessage, "headers" | "paramHeaders">,
+  message: Pick<OutboundMessage, "headers" | "paramHeaders" | "passed">,
 ): readonly string[] {
-  if (isEmpty(message.headers) && isEmpty(message.paramHeaders)) return base;
-  const all = [...base];
+  const { passed } = message;
+  const passes = passed === undefined ? undefined : prepared.target.passes;
+  if (passes === undefined && isEmpty(message.headers) && isEmpty(message.paramHeaders)) return base;
+  const all = passes === undefined || passed === undefined ? [...base] : withPassed(base, passes, passed);
   for (const [name, value] of Object.entries(message.headers ?? {})) {
     if (!prepared.names.has(name.toLowerCase())) all.push(name, value);
   }
@@ -125,6 +129,28 @@ export function withMessageHeaders(
     if (name.startsWith("mcp-param-")) all.push(name, value);
   }
   return all;
+}
+
+/** With the passed headers in place of those of the same name: which may be replaced has been decided with the names. */
+export function withPassed(
+  base: readonly string[],
+  passes: PassedNames,
+  passed: Readonly<Record<string, string>>,
+): string[] {
+  const more: string[] = [];
+  const replaced = new Set<string>();
+  for (const [name, goesAs] of passes) {
+    const value = passed[name];
+    if (value === undefined || replaced.has(goesAs)) continue;
+    replaced.add(goesAs);
+    more.push(goesAs, value);
+  }
+  const all: string[] = [];
+  for (let at = 0; at < base.length; at += 2) {
+    const name = base[at] ?? "";
+    if (!replaced.has(name)) all.push(name, base[at + 1] ?? "");
+  }
+  return all.concat(more);
 }
 
 function isEmpty(headers: Readonly<Record<string, string>> | undefined): boolean {

@@ -1,5 +1,5 @@
 /** Turns what goes wrong on the wire into registered faults. Texts name codes and reasons, never headers or user information. */
-import { type Fault, fault } from "../../contract/errors.ts";
+import { Fault, fault } from "../../contract/errors.ts";
 import { AddressRefused } from "./guard/index.ts";
 import type { UpstreamTarget } from "./types.ts";
 
@@ -71,9 +71,18 @@ export function redirectFault(target: UpstreamTarget, status: number, location: 
   return protocolFault(target, `it redirects (HTTP ${status}) to ${to}; redirects are not followed`);
 }
 
+const statuses = new WeakMap<Fault, number>();
+
+/** The HTTP status with which an upstream refused a request, if that is what the fault tells. */
+export function refusedWith(failure: unknown): number | undefined {
+  return failure instanceof Fault ? statuses.get(failure) : undefined;
+}
+
 /** `upstreamError`: the JSON-RPC error of the body, if it had one. */
 export function statusFault(target: UpstreamTarget, method: string, status: number, upstreamError?: unknown): Fault {
   // An answer to wrong credentials may quote them.
   const data = upstreamError === undefined || status === 401 || status === 403 ? undefined : { upstreamError };
-  return fault("MCPS_UPSTREAM_STATUS", { upstream: target.slug, method, status }, data);
+  const made = fault("MCPS_UPSTREAM_STATUS", { upstream: target.slug, method, status }, data);
+  statuses.set(made, status);
+  return made;
 }

@@ -6,6 +6,7 @@ import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { AddressGuard } from "./guard/index.ts";
 import type { Connector } from "./origins.ts";
+import type { IdentityOptions, TokenSource } from "./personal.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
 export type UpstreamMetrics = {
@@ -44,6 +45,10 @@ export type UpstreamsOptions = {
   readonly guard?: AddressGuard;
   /** Opens sockets towards http(s) upstreams in place of undici's connector. */
   readonly connect?: Connector;
+  /** How upstreams are told who calls; nobody is when absent. */
+  readonly identity?: IdentityOptions;
+  /** Access tokens for upstreams that want some. */
+  readonly tokens?: TokenSource;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
 };

@@ -11,6 +11,8 @@ export type PassthroughPolicy = {
   readonly source: "env" | "db" | "merge";
   /** A passed header replaces one that the upstream is configured with. */
   readonly overwrites: boolean;
+  /** What names begin with that tell who the caller is, lower case: those are the gateway's to make. */
+  readonly reserved: string;
   /** Headers that usually carry credentials may be passed, where they are listed. */
   readonly sensitive: boolean;
 };
@@ -76,7 +78,7 @@ export function passedNames(
   const names = new Map<string, string>();
   for (const one of listed) {
     const name = one.toLowerCase();
-    if (!isPassable(name) || (SENSITIVE.has(name) && !policy.sensitive)) continue;
+    if (!isPassable(name) || name.startsWith(policy.reserved) || (SENSITIVE.has(name) && !policy.sensitive)) continue;
     const goesAs = name === UPSTREAM_AUTHORIZATION ? "authorization" : name;
     if (!policy.overwrites && Object.hasOwn(configured, goesAs)) continue;
     names.set(name, goesAs);
