@@ -4,8 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
-import { addressGuard, isLoopback } from "./address-guard.ts";
-import { type Auth, createAuth } from "./auth/index.ts";
+import { addressGuard } from "./address-guard.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -16,15 +15,18 @@ import { createFederation, type Federation, targetOf } from "./federation/index.
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
+import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
+import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
 import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
@@ -69,7 +71,14 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const guard = addressGuard(settings);
+  const rules = targetRules(settings);
+  warnOfUnpassed(settings, log);
   const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
+  observe.circuits(() => upstreams.circuits());
+  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
+    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
+    teardown.add("shared circuits", () => share.close());
+  }
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -94,8 +103,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) =>
-    upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
+  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
   const changed = () => catalogue.changed();
   const registry = createRegistry({
     store,
@@ -103,18 +111,27 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     changed,
     log,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    queryAuth: {
+      allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
+      hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
+    },
     checkAddress: (url) => guard.check(url, "user"),
   });
   const health = startHealthChecks(
     state,
     federation,
     settings.HEALTH_CHECK_INTERVAL * 1000,
+    {
+      workerId,
+      ttlMs: settings.REDIS_LEADER_TTL * 1000,
+      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+    },
     (record) => refreshGateway({ store, inspect, changed, log }, record),
     log,
   );
   teardown.add("health checks", () => health.close());
 
-  const auth = authOf(input, observe);
+  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -123,6 +140,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     log,
     teardown,
     auth,
+    resources,
     rest: { registry },
     store,
     state,
@@ -196,11 +214,23 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
+    circuits: {
+      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
+      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
+    },
+    retries: {
+      attempts: settings.RETRY_MAX_ATTEMPTS,
+      baseMs: settings.RETRY_BASE_DELAY * 1000,
+      maxMs: settings.RETRY_MAX_DELAY * 1000,
+      jitter: settings.RETRY_JITTER_MAX,
+      budget: settings.RETRY_BUDGET,
+    },
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
     guard,
+    identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });
   teardown.add("upstreams", () => upstreams.close());
@@ -210,27 +240,11 @@ async function openUpstreams(
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
-    callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+    ...targetRules(settings),
     nextId,
     countPartial: observe.partial,
   };
   return { upstreams, federation: createFederation(parts, await store.loadSnapshot()) };
-}
-
-function authOf({ settings, foundation }: RoomsInput, observe: Observe): Auth {
-  return createAuth({
-    secret: foundation.secrets.jwtSecret,
-    algorithm: settings.JWT_ALGORITHM,
-    audience: settings.JWT_AUDIENCE,
-    issuer: settings.JWT_ISSUER,
-    required: settings.AUTH_REQUIRED,
-    metricsToken: settings.METRICS_TOKEN,
-    cacheMs: settings.AUTH_CACHE_TTL * 1000,
-    adminEmail: settings.PLATFORM_ADMIN_EMAIL,
-    anonymousIsAdmin: isLoopback(settings.HOST),
-    now: Date.now,
-    count: observe.auth,
-  });
 }
 
 /** Ids that no other process of this deployment makes: 21 random bits above a counter, exact in a double. */

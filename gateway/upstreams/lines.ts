@@ -7,6 +7,7 @@ import { valueAt } from "../mcp/index.ts";
 import { type Prepared, withMessageHeaders } from "./address.ts";
 import { BoundedMap } from "./bounded.ts";
 import type { Refusal } from "./call.ts";
+import type { Circuits } from "./circuits.ts";
 import { protocolFault } from "./failures.ts";
 import {
   INITIALIZED,
@@ -39,6 +40,7 @@ export type Line = {
 export type LinesOptions = {
   readonly wire: Wire;
   readonly holdings: HoldingsStore;
+  readonly circuits: Circuits;
   readonly now: () => number;
   readonly idSource: () => string;
   /** Called with the new line after a session was lost; streams of the old one are moved. */
@@ -192,6 +194,22 @@ export class Lines {
   async greet(
     target: UpstreamTarget,
     introduction: Introduction & Pick<Holder, "passed">,
+    timeoutMs = target.requestTimeoutMs,
+  ): Promise<StoredSession | undefined> {
+    try {
+      const session = await this.#handshake(target, introduction, timeoutMs);
+      this.#options.circuits.settle(target);
+      return session;
+    } catch (error) {
+      this.#options.circuits.settle(target, faultOf(target, error));
+      throw error;
+    }
+  }
+
+  async #handshake(
+    target: UpstreamTarget,
+    introduction: Introduction & Pick<Holder, "passed">,
+    timeoutMs: number,
   ): Promise<StoredSession | undefined> {
     const { wire, idSource } = this.#options;
     const prepared = wire.prepared(target);
@@ -201,7 +219,7 @@ export class Lines {
       body: initializeBody(id, introduction),
       method: "initialize",
       id: JSON.stringify(id),
-      timeoutMs: target.requestTimeoutMs,
+      timeoutMs,
     });
     if (answer === undefined) throw protocolFault(target, "it gave no answer to initialize");
     const greeting = readGreeting(target, answer.raw, answer.envelope);

@@ -1,7 +1,7 @@
 /** A request to a target that goes with an access token: it begins when there is one, and again, once, when the upstream refuses that one. */
-import type { Fault } from "../../contract/errors.ts";
+import { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
-import { refusedWith } from "./failures.ts";
+import { refusalOf } from "./failures.ts";
 import type { Personal } from "./personal.ts";
 import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 import { faultOf } from "./wire.ts";
@@ -96,7 +96,7 @@ export class PersonalExchange implements Exchange, ReplySink {
   fail(failure: Fault): void {
     if (this.#over) return;
     const used = this.#fitted;
-    if (used !== undefined && !this.#begun && !this.#isAgain && refusedWith(failure) === UNAUTHORIZED) {
+    if (used !== undefined && !this.#begun && !this.#isAgain && isUnauthorised(failure)) {
       this.#isAgain = true;
       this.#later(this.#personal.refit(this.#target, used));
       return;
@@ -116,7 +116,11 @@ export async function withToken<T>(
   try {
     return await work(fitted);
   } catch (error) {
-    if (target.oauth === undefined || refusedWith(error) !== UNAUTHORIZED) throw error;
+    if (target.oauth === undefined || !isUnauthorised(error)) throw error;
     return work(await personal.refit(target, fitted));
   }
+}
+
+function isUnauthorised(failure: unknown): boolean {
+  return failure instanceof Fault && refusalOf(failure)?.status === UNAUTHORIZED;
 }
