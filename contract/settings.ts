@@ -7,6 +7,7 @@ import { accessSettings } from "./access-settings.ts";
 import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { cacheSettings } from "./cache-settings.ts";
+import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
@@ -31,6 +32,7 @@ export const settings = {
   ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...credentialSettings,
   ...poolSettings,
   ...retrySettings,
   // limits and life

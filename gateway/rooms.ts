@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { addressGuard } from "./address-guard.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -26,7 +27,8 @@ import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
-import { createUpstreams } from "./upstreams/index.ts";
+import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
+import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -69,7 +71,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe);
+  const guard = addressGuard(settings);
+  const rules = targetRules(settings);
+  warnOfUnpassed(settings, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
   observe.circuits(() => upstreams.circuits());
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
     const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
@@ -99,10 +104,20 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) =>
-    upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
+  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
   const changed = () => catalogue.changed();
-  const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  const registry = createRegistry({
+    store,
+    inspect,
+    changed,
+    log,
+    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    queryAuth: {
+      allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
+      hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
+    },
+    checkAddress: (url) => guard.check(url, "user"),
+  });
   const health = startHealthChecks(
     state,
     federation,
@@ -208,6 +223,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
+  guard: AddressGuard,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -235,6 +251,8 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
+    guard,
+    identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });
   teardown.add("upstreams", () => upstreams.close());
@@ -244,7 +262,7 @@ async function openUpstreams(
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
-    callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+    ...targetRules(settings),
     nextId,
     countPartial: observe.partial,
   };
