@@ -116,7 +116,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   );
   teardown.add("health checks", () => health.close());
 
-  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
+  const { auth, resources, signIn } = openAuth({ settings, secrets, log, count: observe.auth });
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -126,6 +126,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
+    signIn,
     rest: { registry },
     store,
     state,
