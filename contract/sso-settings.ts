@@ -97,6 +97,19 @@ export const ssoSettings = {
     room: "auth",
     description: "Groups whose members are administrators.",
   },
+  SSO_GENERIC_SYNC_ROLES_ON_LOGIN: {
+    type: "boolean",
+    default: true,
+    room: "accounts",
+    description:
+      "Whoever became a user by signing in is an administrator for as long as SSO_GENERIC_ADMIN_GROUPS says so at each sign-in.",
+  },
+  SSO_AUTO_CREATE_USERS: {
+    type: "boolean",
+    default: true,
+    room: "accounts",
+    description: "Who signs in and is no user yet becomes one; otherwise only users are let in.",
+  },
   SSO_API_TOKEN_AUTH_ENABLED: {
     type: "boolean",
     default: false,

@@ -7,11 +7,13 @@ import {
   createAuth,
   createResources,
   createSignIn,
+  type Directory,
   type Resources,
   readIssuers,
   type SignInOptions,
   type SignInRoutes,
   type TrustedIssuer,
+  type Verifier,
 } from "./auth/index.ts";
 import type { Secrets } from "./settings/index.ts";
 import type { Log } from "./telemetry/index.ts";
@@ -19,10 +21,13 @@ import type { Log } from "./telemetry/index.ts";
 type Input = {
   readonly settings: Settings;
   readonly secrets: Pick<Secrets, "jwtSecret">;
+  readonly directory: Directory;
+  /** Of stored tokens. */
+  readonly verifiers: readonly Verifier[];
   readonly log: Log;
   readonly count: (outcome: AuthOutcome) => void;
-  /** What the deployment knows of its callers, and further kinds of proof. */
-  readonly known?: Pick<AuthOptions, "directory" | "verifiers"> & Pick<SignInOptions, "admit">;
+  /** Whether somebody who signed in is let in; everybody whom the provider lets in where it is absent. */
+  readonly admit?: SignInOptions["admit"];
 };
 export type OpenedAuth = { readonly auth: Auth; readonly resources: Resources; readonly signIn: SignInRoutes };
 
@@ -66,11 +71,10 @@ function issuersOf(settings: Settings): readonly TrustedIssuer[] {
 }
 
 function authOptions(
-  { settings, secrets, log, count, known = {} }: Input,
+  { settings, secrets, directory, verifiers, log, count }: Input,
   issuers: readonly TrustedIssuer[],
   resources: Resources,
 ): AuthOptions {
-  const { directory, verifiers } = known;
   return {
     algorithm: settings.JWT_ALGORITHM,
     secret: secrets.jwtSecret,
@@ -90,8 +94,8 @@ function authOptions(
     adminEmail: settings.PLATFORM_ADMIN_EMAIL,
     anonymousIsAdmin: isLoopback(settings.HOST),
     certificateName: settings.TLS_CLIENT_IDENTITY,
-    ...(directory === undefined ? {} : { directory }),
-    ...(verifiers === undefined ? {} : { verifiers }),
+    directory,
+    verifiers,
     resources,
     foreign: {
       issuers,
@@ -107,10 +111,9 @@ function authOptions(
 }
 
 /** No routes where nobody signs in: then they are answered 404. */
-function signInOf({ settings, secrets, log, known = {} }: Input, auth: Auth, base: string | undefined): SignInRoutes {
+function signInOf({ settings, secrets, log, admit }: Input, auth: Auth, base: string | undefined): SignInRoutes {
   const { SSO_GENERIC_ISSUER: issuer, SSO_GENERIC_CLIENT_ID: clientId } = settings;
   if (!settings.SSO_ENABLED || issuer === undefined || clientId === undefined || base === undefined) return {};
-  const { admit } = known;
   return createSignIn({
     issuer,
     clientId,

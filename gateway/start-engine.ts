@@ -4,7 +4,7 @@ import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
-import { createApplication } from "./application.ts";
+import { type ApplicationParts, createApplication } from "./application.ts";
 import type { Auth, Resources, SignInRoutes } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
@@ -38,6 +38,8 @@ type EngineInput = {
   readonly resources: Resources;
   readonly signIn: SignInRoutes;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
+  /** What narrows the use of API tokens. */
+  readonly guards: ApplicationParts["guards"];
   readonly store: Store;
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
@@ -102,6 +104,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     }),
     auth: input.auth,
     rest: input.rest,
+    guards: input.guards,
     transports,
     httpSse,
     webSockets,

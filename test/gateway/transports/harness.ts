@@ -476,6 +476,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     edge: createEdge({ allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }),
     auth,
     rest: { registry: { description: registryDescription, handle: async () => ({ status: 200, body: {} }) } },
+    guards: { admit: () => undefined },
     transports,
     httpSse,
     webSockets,
