@@ -134,7 +134,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
-  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
@@ -145,6 +145,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
+    signIn,
     rest: { registry, accounts },
     guards: callers.guards,
     store,
