@@ -104,6 +104,18 @@ export const errors = {
     message: "Upstream {upstream} could not be reached {failures} times in a row and is left alone for {seconds} s",
   },
   MCPS_UPSTREAM_REFUSED: { status: 502, rpc: -32019, message: "Upstream {upstream} refused {method}: {reason}" },
+  // credentials towards upstreams
+  MCPS_UPSTREAM_CREDENTIALS: {
+    status: 502,
+    rpc: -32006,
+    message: "There is no access token for upstream {upstream}: {reason}",
+  },
+  MCPS_UPSTREAM_AUTHORIZE: {
+    status: 200,
+    rpc: -32007,
+    message: "Upstream {upstream} needs your authorisation: open {url}",
+  },
+  MCPS_OAUTH: { status: 400, rpc: -32602, message: "The authorisation cannot be completed: {reason}" },
   // identity
   MCPS_UNAUTHENTICATED: { status: 401, rpc: -32600, message: "Authentication required: {reason}" },
   MCPS_FORBIDDEN: { status: 403, rpc: -32600, message: "{principal} may not {action}" },
