@@ -4,8 +4,10 @@
  */
 
 import { accessSettings } from "./access-settings.ts";
+import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { cacheSettings } from "./cache-settings.ts";
+import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
@@ -26,9 +28,11 @@ export const settings = {
   ...cacheSettings,
   ...recordSettings,
   ...accessSettings,
+  ...accountSettings,
   ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...credentialSettings,
   ...poolSettings,
   ...retrySettings,
   // limits and life

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { addressGuard } from "./address-guard.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -14,6 +15,7 @@ import { createFederation, type Federation, targetOf } from "./federation/index.
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
@@ -25,7 +27,8 @@ import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
-import { createUpstreams } from "./upstreams/index.ts";
+import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
+import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -54,7 +57,7 @@ export type Rooms = StartedEngine & {
   /** Registers the declared upstreams and watches their file: one worker's work. */
   declare(): Promise<void>;
   undeclare(): Promise<void>;
-  /** A token for platform administration. */
+  /** A token for platform administration; empty where tokens are made elsewhere. */
   mint(): Promise<string>;
 };
 
@@ -68,7 +71,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe);
+  const guard = addressGuard(settings);
+  const rules = targetRules(settings);
+  warnOfUnpassed(settings, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
   observe.circuits(() => upstreams.circuits());
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
     const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
@@ -98,10 +104,20 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) =>
-    upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
+  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
   const changed = () => catalogue.changed();
-  const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  const registry = createRegistry({
+    store,
+    inspect,
+    changed,
+    log,
+    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    queryAuth: {
+      allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
+      hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
+    },
+    checkAddress: (url) => guard.check(url, "user"),
+  });
   const health = startHealthChecks(
     state,
     federation,
@@ -116,7 +132,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   );
   teardown.add("health checks", () => health.close());
 
-  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
+  const callersInput = { settings, store, state, log, teardown };
+  const callers = await openCallers(callersInput);
+  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -126,7 +145,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry },
+    rest: { registry, accounts },
+    guards: callers.guards,
     store,
     state,
     sessions,
@@ -155,7 +175,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
     },
     undeclare: async () => declaring?.run(),
-    mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
+    async mint() {
+      if (!auth.mints) return "";
+      const { PLATFORM_ADMIN_EMAIL: username, TOKEN_EXPIRY: expMinutes } = settings;
+      return auth.mint({ username, expMinutes, admin: true });
+    },
   };
 }
 
@@ -199,6 +223,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
+  guard: AddressGuard,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -226,6 +251,8 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
+    guard,
+    identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });
   teardown.add("upstreams", () => upstreams.close());
@@ -235,7 +262,7 @@ async function openUpstreams(
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
-    callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+    ...targetRules(settings),
     nextId,
     countPartial: observe.partial,
   };
