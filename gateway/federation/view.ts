@@ -40,7 +40,8 @@ export function targetOf(record: GatewayRecord, defaultTimeoutMs: number): Upstr
   }
   if (record.transport === "BUILTIN") return { ...common, transport: "builtin" };
   const transport = record.transport === "SSE" ? "sse" : "streamable-http";
-  return record.url === null ? { ...common, transport } : { ...common, transport, url: record.url };
+  const declared = record.isolation === undefined ? {} : { isolation: record.isolation };
+  return { ...common, ...declared, transport, ...(record.url === null ? {} : { url: record.url }) };
 }
 
 function perKind<T>(make: (kind: ItemKind) => T): Record<ItemKind, T> {
