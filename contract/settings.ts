@@ -4,9 +4,14 @@
  */
 
 import { accessSettings } from "./access-settings.ts";
+import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { cacheSettings } from "./cache-settings.ts";
+import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { recordSettings } from "./record-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
@@ -20,9 +25,14 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...cacheSettings,
+  ...recordSettings,
   ...accessSettings,
+  ...accountSettings,
+  ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...credentialSettings,
   ...poolSettings,
   ...retrySettings,
   // limits and life

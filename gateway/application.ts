@@ -21,12 +21,12 @@ import { type Route as HttpRoute, matchRoute, type RestArea, type RouteClass } f
 import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
 import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
-import { basicRequirement } from "./auth/index.ts";
 import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
 import type { Log } from "./telemetry/index.ts";
+import { requireServerScope } from "./token-scope.ts";
 import {
   corsHeaders,
   type createEdge,
@@ -43,12 +43,19 @@ import {
   type TransportParts,
 } from "./transports/index.ts";
 
+type OpenRoute = (
+  params: Readonly<Record<string, string>>,
+  request: GatewayRequest,
+) => RestResponse | Promise<RestResponse>;
+
 export type ApplicationParts = {
   readonly admission: Admission;
   readonly edge: ReturnType<typeof createEdge>;
   readonly auth: Auth;
   /** Who answers the REST routes, by their area. */
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
+  /** Asked with each request: addresses, hours and limits of API tokens. Throws what refuses it. */
+  readonly guards: { admit(principal: Principal, address: string): void };
   readonly transports: TransportParts;
   readonly httpSse: ReturnType<typeof createHttpSse>;
   readonly webSockets: ReturnType<typeof createWebSockets>;
@@ -57,7 +64,7 @@ export type ApplicationParts = {
   readonly pathPrefix: string;
   readonly log: Log;
   /** Answers of the routes of the gateway itself, by route id: to anybody, and to a principal. */
-  readonly open: Readonly<Record<string, () => RestResponse | Promise<RestResponse>>>;
+  readonly open: Readonly<Record<string, OpenRoute>>;
   readonly own: Readonly<Record<string, (principal: Principal) => RestResponse | Promise<RestResponse>>>;
   readonly counters: {
     http(routeClass: string, status: number): void;
@@ -123,14 +130,16 @@ export function createApplication(parts: ApplicationParts): Application {
   }
 
   /** Synchronous for a caller that is known. Throws, or rejects with, what refuses him. */
-  function authenticate({ route }: Matched, head: RequestHead): Principal | Promise<Principal> {
-    const principal = parts.auth.authenticate(head.headers.authorization, head.client);
-    if (principal instanceof Promise) return principal.then((found) => permitted(route, found));
-    return permitted(route, principal);
+  function authenticate(matched: Matched, head: RequestHead): Principal | Promise<Principal> {
+    const principal = parts.auth.callerOf(matched.route, head);
+    if (principal instanceof Promise) return principal.then((found) => permitted(matched, head, found));
+    return permitted(matched, head, principal);
   }
 
-  function permitted(route: HttpRoute, principal: Principal): Principal {
-    basicRequirement(principal, route.permission);
+  function permitted({ route, params }: Matched, head: RequestHead, principal: Principal): Principal {
+    parts.auth.require(principal, route, head);
+    if (principal.serverId !== undefined) requireServerScope(principal, route, params);
+    if (principal.kind === "api-token") parts.guards.admit(principal, head.remoteAddress);
     return principal;
   }
 
@@ -177,7 +186,7 @@ export function createApplication(parts: ApplicationParts): Application {
   /** What anybody may ask. */
   function openly({ route, params }: Matched, request: GatewayRequest): RestResponse | Promise<RestResponse> {
     const room = route.area === "mcp" || route.area === "service" ? undefined : parts.rest[route.area];
-    const answered = parts.open[route.id]?.() ?? room?.handleOpen?.(route, params, request);
+    const answered = parts.open[route.id]?.(params, request) ?? room?.handleOpen?.(route, params, request);
     if (answered === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
     return answered;
   }
@@ -254,7 +263,7 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const { route } = matched;
       // Probes come by address and from no page; whatever else anybody may ask could change something.
-      const isProbe = route.auth === "public" && route.area === "service";
+      const isProbe = route.auth === "public" && route.class === "probe";
       if (foreign !== undefined && !isProbe && !isScrape(route, request, foreign)) throw foreign;
       if (route.auth === "public") {
         background(

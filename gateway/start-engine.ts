@@ -4,8 +4,8 @@ import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
-import { createApplication } from "./application.ts";
-import type { Auth } from "./auth/index.ts";
+import { type ApplicationParts, createApplication } from "./application.ts";
+import type { Auth, Resources } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -13,7 +13,8 @@ import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { createReadiness } from "./readiness.ts";
-import { openApiDocument } from "./registry/index.ts";
+import { type Descriptions, openApiDocument } from "./registry/index.ts";
+import { resourceRoutes } from "./resource-routes.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -34,7 +35,10 @@ type EngineInput = {
   readonly log: Log;
   readonly teardown: Teardown;
   readonly auth: Auth;
+  readonly resources: Resources;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
+  /** What narrows the use of API tokens. */
+  readonly guards: ApplicationParts["guards"];
   readonly store: Store;
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
@@ -98,6 +102,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     }),
     auth: input.auth,
     rest: input.rest,
+    guards: input.guards,
     transports,
     httpSse,
     webSockets,
@@ -135,18 +140,22 @@ export function startEngine(input: EngineInput): StartedEngine {
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ settings, store, state }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state, resources }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
+    ...resourceRoutes(resources),
   };
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }: EngineInput) {
-  const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest }: EngineInput) {
+  const descriptions: Descriptions = Object.fromEntries(
+    Object.entries(rest).map(([area, room]) => [area, room.description]),
+  );
+  const openApi = openApiDocument(VERSION, descriptions, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({

@@ -238,10 +238,13 @@ export class Dispatch implements Exchange, ReplySink {
 
   /** What a session has to remember (levels, subscriptions) is none of the pool's. */
   #mayShare(): boolean {
-    const { isolation, transport } = this.#target;
+    const { isolation, transport, identity, oauth } = this.#target;
     return (
       this.#context.pool !== undefined &&
       isolation === "shared" &&
+      // What is sent there tells who asks, or with whose token: nobody else goes with that.
+      identity === undefined &&
+      oauth === undefined &&
       transport === "streamable-http" &&
       SHAREABLE.has(this.#message.method)
     );
@@ -249,7 +252,7 @@ export class Dispatch implements Exchange, ReplySink {
 
   #shared(prepared: Prepared, profile: UpstreamProfile): void {
     const { pool } = this.#context;
-    const taken = pool?.take(this.#target, this.#message.headers);
+    const taken = pool?.take(this.#target, this.#message.passed);
     if (!(taken instanceof Promise)) {
       if (taken !== undefined) this.#within(prepared, taken);
       return;

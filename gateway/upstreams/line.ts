@@ -9,6 +9,7 @@ import type { UpstreamTarget } from "./types.ts";
 
 /** An open upstream session, ready to be sent with. */
 export type Line = {
+  readonly prepared: Prepared;
   readonly session: StoredSession;
   /** Headers of POST and of GET or DELETE, names and values in turn. */
   readonly post: readonly string[];
@@ -59,7 +60,7 @@ export function lineOf(prepared: Prepared, session: StoredSession, key: string, 
   const plain = [...prepared.plain, ...headers];
   const post = repeated([...prepared.post, ...headers]);
   const stream = [...plain, ...ACCEPT_STREAM];
-  return { session, post, plain, stream, target, key, renewedAt: now, usedAt: now, busy: 0 };
+  return { prepared, session, post, plain, stream, target, key, renewedAt: now, usedAt: now, busy: 0 };
 }
 
 /**

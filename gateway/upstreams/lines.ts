@@ -3,6 +3,7 @@
  * holdings, re-opened when the upstream has forgotten them. Never shared between holders.
  */
 
+import { withMessageHeaders } from "./address.ts";
 import type { Circuits } from "./circuits.ts";
 import { protocolFault } from "./failures.ts";
 import {
@@ -18,6 +19,7 @@ import type { Holdings, HoldingsStore, StoredSession } from "./holdings.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Line, lineKey, lineOf, sessionHeaders } from "./line.ts";
 import type { OpenLines } from "./open-lines.ts";
+import { isPersonal } from "./personal.ts";
 import type { Holder, UpstreamTarget } from "./types.ts";
 import { faultOf, type Wire } from "./wire.ts";
 
@@ -69,7 +71,19 @@ export class Lines {
         this.#debug("upstream.session_not_renewed", target, error);
       });
     }
-    return line;
+    return isPersonal(target) || target.oauth !== undefined ? this.#refitted(target, holder, line) : line;
+  }
+
+  /** The line with the credentials of now: its session outlives them. */
+  #refitted(target: UpstreamTarget, holder: Holder, line: Line): Line {
+    const prepared = this.#options.wire.prepared(target);
+    if (line.prepared === prepared) return line;
+    const fresh = {
+      ...lineOf(prepared, line.session, lineKey(holder.key, target.id), line.usedAt),
+      renewedAt: line.renewedAt,
+    };
+    this.#open.set(fresh);
+    return fresh;
   }
 
   /** Another process may have replaced the session meanwhile: its session counts, ours must not be written over it. */
@@ -231,7 +245,7 @@ export class Lines {
   /** The handshake alone; the session belongs to nobody yet. Undefined: the upstream gave no session id. */
   async greet(
     target: UpstreamTarget,
-    introduction: Introduction,
+    introduction: Introduction & Pick<Holder, "passed">,
     timeoutMs = target.requestTimeoutMs,
   ): Promise<StoredSession | undefined> {
     try {
@@ -246,14 +260,14 @@ export class Lines {
 
   async #handshake(
     target: UpstreamTarget,
-    introduction: Introduction,
+    introduction: Introduction & Pick<Holder, "passed">,
     timeoutMs: number,
   ): Promise<StoredSession | undefined> {
     const { wire, idSource } = this.#options;
     const prepared = wire.prepared(target);
     const id = idSource();
     const answer = await wire.ask(prepared, {
-      headers: prepared.post,
+      headers: withMessageHeaders(prepared.post, prepared, introduction),
       body: initializeBody(id, introduction),
       method: "initialize",
       id: JSON.stringify(id),
@@ -269,7 +283,7 @@ export class Lines {
     const session = { sessionId, version: greeting.protocolVersion, revision: target.revision };
     wire.options.metrics?.sessionOpened(target.slug);
     try {
-      await this.#send(target, session, "notifications/initialized", undefined, INITIALIZED);
+      await this.#send(target, session, "notifications/initialized", undefined, INITIALIZED, timeoutMs, introduction);
     } catch (error) {
       await this.end(target, session);
       throw error;
@@ -300,9 +314,10 @@ export class Lines {
     method: string,
     params: unknown,
     timeoutMs = target.requestTimeoutMs,
+    from: Pick<Holder, "passed"> = {},
   ): Promise<void> {
     const id = this.#options.idSource();
-    const answer = await this.#send(target, session, method, id, requestBody(id, method, params), timeoutMs);
+    const answer = await this.#send(target, session, method, id, requestBody(id, method, params), timeoutMs, from);
     if (answer?.envelope.error === undefined) return;
     throw refusedFault(target, method, answer.raw, answer.envelope);
   }
@@ -314,10 +329,12 @@ export class Lines {
     id: string | undefined,
     body: Buffer,
     timeoutMs = target.requestTimeoutMs,
+    from: Pick<Holder, "passed"> = {},
   ) {
     const prepared = this.#options.wire.prepared(target);
+    const base = session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)];
     return this.#options.wire.ask(prepared, {
-      headers: session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)],
+      headers: withMessageHeaders(base, prepared, from),
       body,
       method,
       id: id === undefined ? undefined : JSON.stringify(id),

@@ -63,6 +63,8 @@ type Waiting = { readonly resolve: (line: Line | undefined) => void; readonly re
 type Shelf = {
   readonly target: UpstreamTarget;
   readonly identity: string;
+  /** Headers that go with the handshake; secret. */
+  readonly told: Readonly<Record<string, string>>;
   /** Free ones, the last used last. */
   readonly idle: Pooled[];
   readonly waiting: Set<Waiting>;
@@ -80,6 +82,7 @@ type Pooled = Line & {
 /** A call may outlast the session's own time; what is then still in the ledger belongs to a process that is gone. */
 const LONGEST_CALL_MS = 86_400_000;
 const MAX_SWEEP_MS = 30_000;
+const NOBODY: Readonly<Record<string, string>> = {};
 const NOTHING = Buffer.from("{}");
 
 export class SessionPool {
@@ -98,11 +101,9 @@ export class SessionPool {
   }
 
   /** A session for one request, at once where one is free; undefined: the upstream has no sessions. Rejects with a Fault. */
-  take(
-    target: UpstreamTarget,
-    headers: Readonly<Record<string, string>> | undefined,
-  ): Line | Promise<Line | undefined> {
-    const shelf = this.#shelf(target, identityOf(headers, this.#options.identityHeaders));
+  take(target: UpstreamTarget, passed: Readonly<Record<string, string>> | undefined): Line | Promise<Line | undefined> {
+    const told = toldOf(target, passed, this.#options.identityHeaders);
+    const shelf = this.#shelf(target, told);
     const now = this.#parts.now();
     shelf.usedAt = now;
     for (let line = shelf.idle.pop(); line !== undefined; line = shelf.idle.pop()) {
@@ -170,11 +171,12 @@ export class SessionPool {
     return { ...this.#counts, keys };
   }
 
-  #shelf(target: UpstreamTarget, identity: string): Shelf {
+  #shelf(target: UpstreamTarget, told: Readonly<Record<string, string>>): Shelf {
+    const identity = identityOf(told);
     const key = keyOf(target, identity);
     let shelf = this.#shelves.get(key);
     if (shelf === undefined) {
-      shelf = { target, identity, idle: [], waiting: new Set(), size: 0, usedAt: this.#parts.now() };
+      shelf = { target, identity, told, idle: [], waiting: new Set(), size: 0, usedAt: this.#parts.now() };
       this.#shelves.set(key, shelf);
     }
     return shelf;
@@ -204,7 +206,8 @@ export class SessionPool {
   async #asked(shelf: Shelf, line: Pooled): Promise<Line | undefined> {
     const { healthMethods, healthTimeoutMs } = this.#options;
     const { lines } = this.#parts;
-    const ask = (method: string) => lines.command(shelf.target, line.session, method, {}, healthTimeoutMs);
+    const ask = (method: string) =>
+      lines.command(shelf.target, line.session, method, {}, healthTimeoutMs, { passed: shelf.told });
     if (await isHealthy(healthMethods, ask)) return this.#lend(line);
     this.#counts.unhealthy++;
     void this.#end(line);
@@ -220,7 +223,11 @@ export class SessionPool {
       const reserved = open.reserve(target);
       place = reserved.place;
       if (reserved.victim !== undefined) await lines.retire(reserved.victim);
-      const session = await lines.greet(target, this.#introduction(), this.#options.createTimeoutMs);
+      const session = await lines.greet(
+        target,
+        { ...this.#introduction(), passed: shelf.told },
+        this.#options.createTimeoutMs,
+      );
       if (session === undefined) {
         this.#vacate(shelf, place);
         return undefined;
@@ -303,14 +310,23 @@ function keyOf(target: UpstreamTarget, identity: string): string {
   return `${target.id}\n${target.revision}\n${identity}`;
 }
 
-/** Headers of the upstream itself are the same for all; what a request brings along tells its user. Credentials are kept as a digest. */
-function identityOf(headers: Readonly<Record<string, string>> | undefined, names: readonly string[]): string {
-  if (headers === undefined) return "anonymous";
-  const told: string[] = [];
-  for (const [name, value] of Object.entries(headers)) {
-    const lower = name.toLowerCase();
-    if (names.includes(lower)) told.push(`${lower}:${value}`);
-  }
-  if (told.length === 0) return "anonymous";
-  return createHash("sha256").update(told.sort().join("\n")).digest("base64url").slice(0, 16);
+/** Headers of the upstream itself are the same for all; what a request brings along and the upstream takes tells its user. */
+function toldOf(
+  { passes }: UpstreamTarget,
+  passed: Readonly<Record<string, string>> | undefined,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  if (passes === undefined || passed === undefined) return NOBODY;
+  const tells = (name: string): boolean => {
+    const sentAs = passes.get(name);
+    return sentAs !== undefined && (names.includes(name) || names.includes(sentAs.toLowerCase()));
+  };
+  return Object.fromEntries(Object.entries(passed).filter(([name]) => tells(name)));
+}
+
+/** Credentials are told apart by a digest. */
+function identityOf(told: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(told).sort();
+  if (entries.length === 0) return "anonymous";
+  return createHash("sha256").update(JSON.stringify(entries)).digest("base64url").slice(0, 16);
 }

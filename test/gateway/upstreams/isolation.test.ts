@@ -255,14 +255,20 @@ describe("the pool", () => {
     const upstreams = made({ pool: POOL });
     const as = async (token: string, put: string) => {
       const params = { name: "keep", arguments: { put } };
-      const headers = { Authorization: `Bearer ${token}`, "x-trace": put };
-      const one = { ...message(++ids, "tools/call", params), headers };
-      resultOf(await send(upstreams, shared(server.url), holder(), one));
+      const passed = { "x-upstream-authorization": `Bearer ${token}`, "x-trace": put };
+      const passes = new Map([
+        ["x-upstream-authorization", "authorization"],
+        ["x-trace", "x-trace"],
+      ]);
+      const one = { ...message(++ids, "tools/call", params), passed };
+      resultOf(await send(upstreams, shared(server.url, { passes }), holder(), one));
     };
     await as("one", "a");
     await as("two", "b");
     await as("one", "c");
     expect([...server.sessions.values()]).toEqual([["a", "c"], ["b"]]);
+    const opening = server.seen.filter((seen) => seen.json?.method === "initialize").slice(1);
+    expect(opening.map(({ headers }) => headers.authorization)).toEqual(["Bearer one", "Bearer two"]);
     const shown = JSON.stringify(upstreams.sessionFigures());
     expect(shown).not.toMatch(/Bearer|one|two/);
   });
