@@ -13,20 +13,20 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
-import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
 import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { sessionOptions } from "./pool-options.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
-import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
+import { tendUpstreams } from "./tend-upstreams.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
 import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
@@ -75,11 +75,6 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
-  observe.circuits(() => upstreams.circuits());
-  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
-    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
-    teardown.add("shared circuits", () => share.close());
-  }
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -118,19 +113,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     },
     checkAddress: (url) => guard.check(url, "user"),
   });
-  const health = startHealthChecks(
-    state,
-    federation,
-    settings.HEALTH_CHECK_INTERVAL * 1000,
-    {
-      workerId,
-      ttlMs: settings.REDIS_LEADER_TTL * 1000,
-      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-    },
-    (record) => refreshGateway({ store, inspect, changed, log }, record),
-    log,
-  );
-  teardown.add("health checks", () => health.close());
+  await tendUpstreams({
+    ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
+    refresh: (record) => refreshGateway({ store, inspect, changed, log }, record),
+  });
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
@@ -237,17 +223,7 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
-    circuits: {
-      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
-      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
-    },
-    retries: {
-      attempts: settings.RETRY_MAX_ATTEMPTS,
-      baseMs: settings.RETRY_BASE_DELAY * 1000,
-      maxMs: settings.RETRY_MAX_DELAY * 1000,
-      jitter: settings.RETRY_JITTER_MAX,
-      budget: settings.RETRY_BUDGET,
-    },
+    ...sessionOptions(settings),
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
