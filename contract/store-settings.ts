@@ -222,6 +222,25 @@ export const storeSettings = {
     room: "coordination",
     description: "A Redis that has not answered a command by then counts as one that does not answer.",
   },
+  REDIS_LEADER_TTL: {
+    type: "duration",
+    default: 15,
+    unit: "s",
+    min: 0.1,
+    max: 3600,
+    room: "coordination",
+    description:
+      "A process that does what only one of the deployment does is replaced this long after it was last heard of, without Redis also.",
+  },
+  REDIS_LEADER_HEARTBEAT_INTERVAL: {
+    type: "duration",
+    default: 5,
+    unit: "s",
+    min: 0.02,
+    max: 1200,
+    room: "coordination",
+    description: "How often it is heard of; below nine tenths of REDIS_LEADER_TTL.",
+  },
   CACHE_PREFIX: {
     type: "string",
     default: "mcpgw:",

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../contract/errors.ts";
+import { type AccountOperations, accountOperations } from "./accounts.ts";
 import { databaseFault, errorField } from "./failures.ts";
 import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
@@ -36,7 +37,7 @@ import type {
 } from "./types.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store {
+export interface Store extends AccountOperations {
   readonly sharedState: SharedStateRepository;
   readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
@@ -105,6 +106,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
     ...serverOperations(run),
+    ...accountOperations(database, storeFault),
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
     figures: () => database.figures(),
@@ -159,6 +161,10 @@ const CONFLICTS: Readonly<Record<string, { kind: string; field: string }>> = {
   virtual_server_name_key: { kind: "server", field: "name" },
   virtual_server_pkey: { kind: "server", field: "id" },
   item_gateway_id_kind_name_digest_key: { kind: "item", field: "name or URI" },
+  account_pkey: { kind: "user", field: "email" },
+  team_slug_key: { kind: "team", field: "slug" },
+  role_name_key: { kind: "role", field: "name" },
+  api_token_name: { kind: "token", field: "name" },
   item_custom_name: { kind: "item", field: "customName" },
 };
 
