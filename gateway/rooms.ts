@@ -13,14 +13,18 @@ import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
+import { keepRecords } from "./keep-records.ts";
 import { measures } from "./measures.ts";
+import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
@@ -58,13 +62,17 @@ export type Rooms = StartedEngine & {
   mint(): Promise<string>;
 };
 
-export async function openRooms(input: RoomsInput): Promise<Rooms> {
-  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+export async function openRooms(given: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, teardown, metrics, workerId, fingerprint } = given;
   const { secrets } = foundation;
   metrics.gauge("mcp_workers").set(1);
   collectBuild(metrics, VERSION, fingerprint);
   teardown.add("event loop metrics", collectLoopMetrics(metrics));
-  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const store = await openDatabase(foundation.database, settings, secrets, given.log, teardown);
+  const { encryptionSecret } = secrets;
+  const records = openRecords({ settings, store, encryptionSecret, workerId, log: given.log, metrics, teardown });
+  const { log } = records;
+  const input = { ...given, log };
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
@@ -93,7 +101,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([]),
+    watch: joinWatches(records.watches),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -102,19 +110,24 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
   const changed = () => catalogue.changed();
   const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  const leaseTimes = {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  };
   const health = startHealthChecks(
     state,
     federation,
     settings.HEALTH_CHECK_INTERVAL * 1000,
-    {
-      workerId,
-      ttlMs: settings.REDIS_LEADER_TTL * 1000,
-      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-    },
+    leaseTimes,
     (record) => refreshGateway({ store, inspect, changed, log }, record),
     log,
   );
   teardown.add("health checks", () => health.close());
+  const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
+  const keeping = upkeep.hold(state, leaseTimes);
+  teardown.add("upkeep of records", () => keeping.close());
+  const admin = openAdmin(settings, store, records, upkeep);
 
   const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
   const started = startEngine({
@@ -126,7 +139,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry },
+    rest: { registry: recordedRoom(registry, records.changes), admin: recordedRoom(admin, records.changes) },
+    security: records.security,
     store,
     state,
     sessions,

@@ -28,7 +28,11 @@ export function isPermitted(principal: Principal, permission: Permission | undef
 }
 
 /** On what belongs to a team (`teamId`), or to nobody but its owner. */
-export function holds(principal: Principal, permission: Permission, thing: { teamId: string | null; mine: boolean }): boolean {
+export function holds(
+  principal: Principal,
+  permission: Permission,
+  thing: { teamId: string | null; mine: boolean },
+): boolean {
   const { grants } = principal;
   if (grants === undefined) return isPermitted(principal, permission) && (principal.admin || thing.mine);
   if (grants.everywhere.has(permission)) return true;

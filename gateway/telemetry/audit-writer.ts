@@ -10,6 +10,7 @@ export interface AuditWriter {
   add(entry: AuditEntry): void;
   /** Resolves when it is written, or could not be for now: it stays then, and the log tells. */
   addNow(entry: AuditEntry): Promise<void>;
+  flush(): Promise<boolean>;
   figures(): BufferFigures;
   close(withinMs: number): Promise<void>;
 }
@@ -74,6 +75,7 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
       add(entry);
       await buffer.flush();
     },
+    flush: () => buffer.flush(),
     figures: () => buffer.figures(),
     close: (withinMs) => buffer.close(withinMs),
   };
