@@ -5,7 +5,7 @@ export { believing, type Directory, type DirectoryChange, type Identity, type St
 export { type IssuerSource, readIssuers, type TrustedIssuer } from "./issuers.ts";
 export { type KeySource, type OwnKeys, readOwnKeys } from "./own-keys.ts";
 export { type MintRequest, mintToken, type TokenOptions } from "./own-tokens.ts";
-export { basicRequirement, isPermitted } from "./permissions.ts";
+export { basicRequirement, EVERYONE, holds, isPermitted } from "./permissions.ts";
 export { createResources, type ResourceOptions, type Resources, WELL_KNOWN } from "./resources.ts";
 export { SESSION_COOKIE, setCookie } from "./session-cookie.ts";
 export type { Rejection, Verifier } from "./verifiers.ts";
