@@ -13,15 +13,19 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
+import { keepRecords } from "./keep-records.ts";
 import { measures } from "./measures.ts";
 import { openAccounts, openCallers } from "./open-accounts.ts";
+import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { sessionOptions } from "./pool-options.ts";
+import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
@@ -61,13 +65,17 @@ export type Rooms = StartedEngine & {
   mint(): Promise<string>;
 };
 
-export async function openRooms(input: RoomsInput): Promise<Rooms> {
-  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+export async function openRooms(given: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, teardown, metrics, workerId, fingerprint } = given;
   const { secrets } = foundation;
   metrics.gauge("mcp_workers").set(1);
   collectBuild(metrics, VERSION, fingerprint);
   teardown.add("event loop metrics", collectLoopMetrics(metrics));
-  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const store = await openDatabase(foundation.database, settings, secrets, given.log, teardown);
+  const { encryptionSecret } = secrets;
+  const records = openRecords({ settings, store, encryptionSecret, workerId, log: given.log, metrics, teardown });
+  const { log } = records;
+  const input = { ...given, log };
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
@@ -94,7 +102,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([]),
+    watch: joinWatches(records.watches),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -117,6 +125,14 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     refresh: (record) => refreshGateway({ store, inspect, changed, log }, record),
   });
+  const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
+  const keeping = upkeep.hold(state, {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  });
+  teardown.add("upkeep of records", () => keeping.close());
+  const admin = openAdmin(settings, store, records, upkeep);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
@@ -132,7 +148,12 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     auth,
     resources,
     signIn,
-    rest: { registry, accounts },
+    rest: {
+      registry: recordedRoom(registry, records.changes),
+      accounts: recordedRoom(accounts, records.changes),
+      admin: recordedRoom(admin, records.changes),
+    },
+    security: records.security,
     guards: callers.guards,
     store,
     state,

@@ -19,7 +19,7 @@ import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
-import { type Log, METRICS_CONTENT_TYPE } from "./telemetry/index.ts";
+import { type Log, METRICS_CONTENT_TYPE, type SecurityLog } from "./telemetry/index.ts";
 import {
   createEdge,
   createHttpSse,
@@ -45,6 +45,7 @@ type EngineInput = {
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
+  readonly security: SecurityLog | undefined;
   readonly admission: Admission;
   /** Of the settings in force. */
   readonly fingerprint: string;
@@ -115,6 +116,8 @@ export function startEngine(input: EngineInput): StartedEngine {
     own: ownRoutes(input),
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
+    security: input.security,
+    withAdmitted: input.security !== undefined && settings.SECURITY_LOGGING_LEVEL === "all",
   });
   const engine = engines[settings.HTTP_SERVER](
     engineOptions(settings, input.reusePort, (event, fields) => log.warn(event, fields)),
