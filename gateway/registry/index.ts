@@ -1,4 +1,5 @@
 /** The door of the registry room: REST of upstreams, virtual servers and their items; what is hosted here; declared upstreams; OpenAPI. */
+export { isPerCaller } from "./oauth.ts";
 export { type DeclarationOptions, type Declarations, watchDeclarations } from "./declarative.ts";
 export { registryDescription } from "./describe.ts";
 export { type InspectParts, refreshGateway } from "./inspect.ts";
