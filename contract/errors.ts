@@ -125,6 +125,15 @@ export const errors = {
     message: "Who is asking cannot be found out now: {reason} (AUTH_REVOCATION_FAIL)",
   },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
+  MCPS_TOKEN_LIMIT: { status: 429, rpc: -32600, message: "This token was used as often as it may be: {limit}" },
+  MCPS_LOGIN: { status: 401, rpc: -32600, message: "The email and the password do not belong together, or wait" },
+  MCPS_LOGIN_LOCKED: { status: 429, rpc: -32600, message: "Too many failed logins: try again in {seconds} s" },
+  MCPS_LAST: { status: 409, rpc: -32600, message: "{what} would be left without {whom}" },
+  MCPS_PASSWORD_CHANGE: {
+    status: 403,
+    rpc: -32600,
+    message: "This password is good for choosing another: {reason}; POST /auth/email/change-password",
+  },
   // registry
   MCPS_ITEM_UNKNOWN: { status: 404, rpc: -32602, message: "There is no {kind} {id}" },
   MCPS_ITEM_CONFLICT: { status: 409, rpc: -32602, message: "{kind} {field} {value} is taken by {owner}" },

@@ -15,19 +15,21 @@ import { createFederation, type Federation, targetOf } from "./federation/index.
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
-import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
+import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
+import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
-import type { Store } from "./store/index.ts";
+import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
-import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
+import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -56,7 +58,7 @@ export type Rooms = StartedEngine & {
   /** Registers the declared upstreams and watches their file: one worker's work. */
   declare(): Promise<void>;
   undeclare(): Promise<void>;
-  /** A token for platform administration. */
+  /** A token for platform administration; empty where tokens are made elsewhere. */
   mint(): Promise<string>;
 };
 
@@ -73,7 +75,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
+  let listeningAt: number | undefined;
+  const port = () => listeningAt;
+  const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
+  void resealCredentials(store, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, { guard, tokens: oauth.tokens });
   observe.circuits(() => upstreams.circuits());
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
     const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
@@ -103,7 +109,9 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
+  const targetFor = (record: GatewayRecord, actor: Actor) => ({ ...targetOf(record, rules), actor });
+  const inspect = (record: GatewayRecord, actor?: Actor) =>
+    upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
   const registry = createRegistry({
     store,
@@ -115,6 +123,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
+    authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
   });
   const health = startHealthChecks(
@@ -126,12 +135,18 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       ttlMs: settings.REDIS_LEADER_TTL * 1000,
       heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
     },
-    (record) => refreshGateway({ store, inspect, changed, log }, record),
+    // Nobody's token is the gateway's to look around with.
+    async (record) => {
+      if (!isPerCaller(record)) await refreshGateway({ store, inspect, changed, log }, record);
+    },
     log,
   );
   teardown.add("health checks", () => health.close());
 
-  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
+  const callersInput = { settings, store, state, log, teardown };
+  const callers = await openCallers(callersInput);
+  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -141,7 +156,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry },
+    rest: { registry, accounts },
+    guards: callers.guards,
     store,
     state,
     sessions,
@@ -157,6 +173,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   });
   teardown.add("engine", () => started.engine.close());
   const [address] = await started.engine.listen();
+  listeningAt = address?.port;
   log.info("listening", { host: settings.HOST, port: address?.port, state: state.kind });
   let declaring: Teardown | undefined;
   return {
@@ -170,7 +187,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
     },
     undeclare: async () => declaring?.run(),
-    mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
+    async mint() {
+      if (!auth.mints) return "";
+      const { PLATFORM_ADMIN_EMAIL: username, TOKEN_EXPIRY: expMinutes } = settings;
+      return auth.mint({ username, expMinutes, admin: true });
+    },
   };
 }
 
@@ -183,16 +204,29 @@ async function openState(
 ): Promise<SharedState> {
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
-    redisCaFile: settings.REDIS_CA_FILE,
+    redisFiles: {
+      authorities: settings.REDIS_CA_FILE,
+      certificate: settings.REDIS_SSL_CERTFILE,
+      key: settings.REDIS_SSL_KEYFILE,
+    },
     redisPrefix: settings.CACHE_PREFIX,
-    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+    redis: {
+      commandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+      connectTimeoutMs: settings.REDIS_SOCKET_CONNECT_TIMEOUT * 1000,
+      maxRetryDelayMs: settings.REDIS_RETRY_INTERVAL_MS,
+      healthIntervalMs: settings.REDIS_HEALTH_CHECK_INTERVAL * 1000,
+      asksTwice: settings.REDIS_RETRY_ON_TIMEOUT,
+      circuitFailures: settings.REDIS_CIRCUIT_FAILURE_THRESHOLD,
+      circuitOpenMs: settings.REDIS_CIRCUIT_OPEN_DURATION * 1000,
+      circuitChanged: observe.redisCircuit,
+    },
     repository: store.sharedState,
     singleProcess: isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
     log,
   });
   const state = observedState(opened, observe.stateFailure);
   teardown.add("shared state", () => state.close());
-  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
+  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log, settings.REDIS_MAX_RETRIES);
   return state;
 }
 
@@ -201,7 +235,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
-  guard: AddressGuard,
+  outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -229,7 +263,7 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
-    guard,
+    ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });

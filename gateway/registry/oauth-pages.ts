@@ -4,7 +4,8 @@ import type { RestResponse } from "../../contract/http.ts";
 const HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+  "content-security-policy":
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
   // The address holds the code.
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
@@ -12,7 +13,8 @@ const HEADERS = {
 };
 
 function page(status: number, title: string, content: string): RestResponse {
-  const style = "body{font:16px/1.5 system-ui;max-width:36rem;margin:15vh auto;padding:0 1rem}button{font:inherit;padding:.4rem 1rem}";
+  const style =
+    "body{font:16px/1.5 system-ui;max-width:36rem;margin:15vh auto;padding:0 1rem}button{font:inherit;padding:.4rem 1rem}";
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><style>${style}</style><h1>${title}</h1>${content}</html>`;
   return { status, headers: HEADERS, body };
 }

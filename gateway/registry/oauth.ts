@@ -41,7 +41,10 @@ export function oauthHandlers(parts: RegistryParts): {
   }
 
   /** By an id that a sealed text names. */
-  async function named(gatewayId: string, principalId: string): Promise<{ record: GatewayRecord; target: UpstreamTarget }> {
+  async function named(
+    gatewayId: string,
+    principalId: string,
+  ): Promise<{ record: GatewayRecord; target: UpstreamTarget }> {
     const record = await store.getGateway(gatewayId);
     if (record === undefined) throw fault("MCPS_OAUTH", { reason: "its upstream is no longer there" });
     return { record, target: targetFor(usersOnly(record), { id: principalId, teams: [], admin: false }) };
@@ -140,5 +143,8 @@ function usersOnly(record: GatewayRecord): GatewayRecord {
 /** Everyone without a token is the same caller: what one of them gave all would have. */
 function refuseAnybody(principal: Principal): void {
   if (principal.kind === "anonymous" && !principal.admin)
-    throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: "authorise the gateway without a token of his own" });
+    throw fault("MCPS_FORBIDDEN", {
+      principal: principal.id,
+      action: "authorise the gateway without a token of his own",
+    });
 }

@@ -265,11 +265,10 @@ export class Call implements ReplySink, Ringed<Call> {
   private askedToAuthorise(failure: Fault): boolean {
     const { caller, envelope } = this.spec;
     if (!this.parts.questions.mayAsk(caller, "elicitation.url")) return false;
-    const raw = errorMessage(this.clientId, failure);
-    const parsed = scanMessage(raw);
+    const raw = errorMessage(this.clientId, failure, URL_REQUIRED);
     if (caller.era === "modern")
-      return INPUT_METHODS.has(envelope.method) && this.parts.questions.urlElicitations(this, raw, parsed);
-    this.finish(splice(raw, codeEdit(raw, parsed, URL_REQUIRED)), 200, failure.code);
+      return INPUT_METHODS.has(envelope.method) && this.parts.questions.urlElicitations(this, raw, scanMessage(raw));
+    this.finish(raw, 200, failure.code);
     return true;
   }
 

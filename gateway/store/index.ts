@@ -10,7 +10,7 @@ export * from "./records/index.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
-export type { PersonalTeam } from "./teams.ts";
+export type { Joined, PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
 export { OWN_TOKEN, type StoredClient, type StoredToken, type UpstreamTokens } from "./upstream-tokens.ts";
 export type { Lockout } from "./users.ts";

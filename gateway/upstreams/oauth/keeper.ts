@@ -2,6 +2,7 @@
  * Access tokens for upstreams: those of the gateway itself and those of single callers, kept apart by principal. In memory, so that a warm
  * request asks nobody; in the store, sealed, for every process. Refreshed ahead of their end, and once when an upstream refuses one.
  */
+import { randomUUID } from "node:crypto";
 import { Fault, fault } from "../../../contract/errors.ts";
 import type { SharedState } from "../../coordination/index.ts";
 import { OWN_TOKEN, type UpstreamTokens } from "../../store/index.ts";
@@ -161,7 +162,11 @@ export class TokenKeeper implements TokenSource {
     if (!(error instanceof GrantGone)) return fault("MCPS_UPSTREAM_CREDENTIALS", { upstream, reason: reasonOf(error) });
     const url = this.#parts.authorizeUrl(target, principalOf(target));
     const message = `Authorise this gateway to use ${upstream} for you`;
-    return fault("MCPS_UPSTREAM_AUTHORIZE", { upstream, url }, { elicitations: [{ mode: "url", url, message }] });
+    return fault(
+      "MCPS_UPSTREAM_AUTHORIZE",
+      { upstream, url },
+      { elicitations: [{ mode: "url", elicitationId: randomUUID(), url, message }] },
+    );
   }
 
   /** What the store has, or a new one. */
