@@ -1,3 +1,4 @@
+export type { Bucket, Taken } from "./buckets.ts";
 export * from "./memory.ts";
 export * from "./observed.ts";
 export * from "./open.ts";

@@ -30,6 +30,7 @@ export function observedState(state: SharedState, failed: (kind: SharedState["ki
     renewLog: (log, ttlMs) => seen(state.renewLog(log, ttlMs)),
     publish: (channel, message) => seen(state.publish(channel, message)),
     subscribe: (channel, listener) => seen(state.subscribe(channel, listener)),
+    take: (key, want, bucket) => seen(state.take(key, want, bucket)),
     ping: () => seen(state.ping()),
     close() {
       closed = true;

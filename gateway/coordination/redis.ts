@@ -8,10 +8,11 @@ import type { Cluster, Redis } from "ioredis";
 import { fault } from "../../contract/errors.ts";
 import { parseRedisUrl } from "../../contract/redis-url.ts";
 import type { Log } from "../telemetry/index.ts";
+import { type Bucket, parseTaken, type Taken } from "./buckets.ts";
 import { Listeners } from "./listeners.ts";
 import { redisConnections } from "./redis-connections.ts";
 import type { RedisConnections, RedisTimes } from "./redis-options.ts";
-import { callScript, parseSlice } from "./redis-scripts.ts";
+import { callScript, parseSlice, type scripts } from "./redis-scripts.ts";
 import type { LogBounds, LogSlice, SharedState } from "./types.ts";
 
 export type RedisStateOptions = RedisTimes & {
@@ -147,6 +148,10 @@ class RedisState implements SharedState {
     };
   }
 
+  async take(key: string, want: number, { capacity, perMs }: Bucket): Promise<Taken> {
+    return parseTaken(await this.#script("mcpsTake", `bucket:${key}`, [want, capacity, perMs]));
+  }
+
   async ping(): Promise<void> {
     await this.#run((redis) => redis.ping());
   }
@@ -159,7 +164,7 @@ class RedisState implements SharedState {
     this.#subscriber.disconnect();
   }
 
-  #script(name: "mcpsMapSet" | "mcpsAppend" | "mcpsReadAfter", key: string, values: (string | number)[]) {
+  #script(name: keyof typeof scripts, key: string, values: (string | number)[]) {
     return this.#run((redis) => callScript(redis, name, this.#prefix + key, values));
   }
 

@@ -6,13 +6,15 @@ import { type Sql, sharedStateRepository } from "../../../gateway/store/index.ts
 import { describeSharedState, until } from "./conformance.ts";
 import { silentLog } from "./log.ts";
 
-const MIGRATION = new URL("../../../gateway/store/migrations/0002_shared_state.sql", import.meta.url);
+const MIGRATIONS = ["0001_registry", "0002_shared_state", "0009_protection"].map(
+  (name) => new URL(`../../../gateway/store/migrations/${name}.sql`, import.meta.url),
+);
 let database: PGlite;
 let sql: Sql;
 
 beforeAll(async () => {
   database = await PGlite.create();
-  await database.exec(await readFile(MIGRATION, "utf8"));
+  for (const file of MIGRATIONS) await database.exec(await readFile(file, "utf8"));
   sql = {
     query: async <Row extends Record<string, unknown>>(text: string, values: readonly unknown[] = []) =>
       (await database.query<Row>(text, [...values])).rows,

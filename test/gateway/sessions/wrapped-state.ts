@@ -17,6 +17,7 @@ export function wrapState(state: SharedState, wrap: Wrap): SharedState {
     renewLog: (...given) => wrap("renewLog", () => state.renewLog(...given)),
     publish: (...given) => wrap("publish", () => state.publish(...given)),
     subscribe: (...given) => wrap("subscribe", () => state.subscribe(...given)),
+    take: (...given) => wrap("take", () => state.take(...given)),
     ping: () => wrap("ping", () => state.ping()),
     close: () => state.close(),
   };
