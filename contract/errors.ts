@@ -102,6 +102,22 @@ export const errors = {
   // identity
   MCPS_UNAUTHENTICATED: { status: 401, rpc: -32600, message: "Authentication required: {reason}" },
   MCPS_FORBIDDEN: { status: 403, rpc: -32600, message: "{principal} may not {action}" },
+  // limits
+  MCPS_RATE_LIMITED: {
+    status: 429,
+    rpc: -32003,
+    message: "Too many requests by the limit {rule} of {limit}: try again in {seconds} s",
+  },
+  MCPS_QUOTA: {
+    status: 429,
+    rpc: -32003,
+    message: "The quota {rule} of {limit} is used up: it begins anew in {seconds} s",
+  },
+  MCPS_TOOL_BUSY: {
+    status: 429,
+    rpc: -32003,
+    message: "Too many calls of {tool} at once, the limit is {limit} in each worker (TOOL_CONCURRENT_LIMIT)",
+  },
   // registry
   MCPS_ITEM_UNKNOWN: { status: 404, rpc: -32602, message: "There is no {kind} {id}" },
   MCPS_ITEM_CONFLICT: { status: 409, rpc: -32602, message: "{kind} {field} {value} is taken by {owner}" },

@@ -127,6 +127,12 @@ export const metrics = {
     labels: ["upstream"],
     help: "Calls refused because their upstream had its share of the slots.",
   },
+  mcp_limit_refused_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["rule"],
+    help: "Requests and calls refused by a limit or quota, by the name of its rule (RATE_LIMITS, QUOTAS, tiers, tool-rate).",
+  },
   // stores
   mcp_db_connections: {
     type: "gauge",

@@ -6,6 +6,7 @@
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { protectionSettings } from "./protection-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -39,6 +40,7 @@ export const settings = {
     },
   },
   ...admissionSettings,
+  ...protectionSettings,
   SHUTDOWN_GRACE: {
     type: "duration",
     default: 30,

@@ -18,7 +18,14 @@ import type {
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { type Route as HttpRoute, matchRoute, type RestArea, type RouteClass } from "../contract/routes.ts";
-import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
+import {
+  type Admission,
+  type AdmissionClass,
+  type Limits,
+  QueuedTicket,
+  type Refusal,
+  Ticket,
+} from "./admission/index.ts";
 import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
 import { basicRequirement } from "./auth/index.ts";
@@ -45,6 +52,8 @@ import {
 
 export type ApplicationParts = {
   readonly admission: Admission;
+  /** Absent: nobody is limited. */
+  readonly limits?: Pick<Limits, "peek" | "arrive" | "request">;
   readonly edge: ReturnType<typeof createEdge>;
   readonly auth: Auth;
   /** Who answers the REST routes, by their area. */
@@ -104,11 +113,19 @@ export function createApplication(parts: ApplicationParts): Application {
 
   function admit(head: RequestHead): Admitted | Refused {
     const matched = find(head);
+    // Before a slot is taken: who is known to have nothing left costs nobody else one.
+    const limited = isProbe(matched) ? undefined : parts.limits?.peek(head);
+    if (limited !== undefined) return refusedByLimit(matched, limited);
     const kind = matched instanceof Error ? "control" : admissionClassOf(matched.route, head);
     const entered = admission.enter(kind, head, !(matched instanceof Error) && mayEndCalls(matched.route, head));
     if (entered.ok) entered.maxBodyBytes = bodyBytesOf(matched, head);
     else count(kind, entered);
     return entered;
+  }
+
+  function refusedByLimit(matched: Matched | Fault, limited: Fault): Refused {
+    parts.counters.http(classOf(matched), limited.status);
+    return refusal(limited);
   }
 
   function count(kind: AdmissionClass, refused: Refusal): void {
@@ -254,8 +271,35 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const { route } = matched;
       // Probes come by address and from no page; whatever else anybody may ask could change something.
-      const isProbe = route.auth === "public" && route.area === "service";
-      if (foreign !== undefined && !isProbe && !isScrape(route, request, foreign)) throw foreign;
+      if (foreign !== undefined && !isProbe(matched) && !isScrape(route, request, foreign)) throw foreign;
+      const arrived = parts.limits?.arrive(route, request);
+      if (arrived === undefined) serveMatched(matched, request, sink, admitted, callsRefused);
+      else
+        background(
+          sink,
+          unless(arrived, () => serveMatched(matched, request, sink, admitted, callsRefused)),
+        );
+    } catch (error) {
+      failed(sink, error);
+    }
+  }
+
+  /** `work` unless there is a fault, which is thrown. */
+  async function unless(refused: Fault | Promise<Fault | undefined>, work: () => void): Promise<void> {
+    const failure = await refused;
+    if (failure !== undefined) throw failure;
+    work();
+  }
+
+  function serveMatched(
+    matched: Matched,
+    request: GatewayRequest,
+    sink: CountedSink,
+    admitted: Admitted | undefined,
+    callsRefused: Fault | undefined,
+  ): void {
+    const { route } = matched;
+    try {
       if (route.auth === "public") {
         background(
           sink,
@@ -268,18 +312,30 @@ export function createApplication(parts: ApplicationParts): Application {
       if (principal instanceof Promise)
         background(
           sink,
-          principal.then((found) => {
-            identify(admitted, request, found);
-            dispatch(matched, request, found, sink);
-          }),
+          principal.then((found) => serveKnown(matched, request, found, sink, admitted)),
         );
-      else {
-        identify(admitted, request, principal);
-        dispatch(matched, request, principal, sink);
-      }
+      else serveKnown(matched, request, principal, sink, admitted);
     } catch (error) {
       failed(sink, error);
     }
+  }
+
+  /** Synchronous where the caller's limits need not be asked for elsewhere. */
+  function serveKnown(
+    matched: Matched,
+    request: GatewayRequest,
+    principal: Principal,
+    sink: CountedSink,
+    admitted: Admitted | undefined,
+  ): void {
+    identify(admitted, request, principal);
+    const limited = parts.limits?.request(matched.route, request, principal);
+    if (limited === undefined) dispatch(matched, request, principal, sink);
+    else
+      background(
+        sink,
+        unless(limited, () => dispatch(matched, request, principal, sink)),
+      );
   }
 
   /** What is answered through it is counted, logged, and readable by pages that may ask. */
@@ -315,7 +371,12 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const foreign = parts.edge(head);
       if (foreign !== undefined) throw foreign;
+      const { route } = matched;
+      const arrived = await parts.limits?.arrive(route, head);
+      if (arrived !== undefined) throw arrived;
       const principal = await authenticate(matched, head);
+      const limited = await parts.limits?.request(route, head, principal);
+      if (limited !== undefined) throw limited;
       if (matched.route.area !== "mcp" || transportOf(matched.route) !== "ws")
         throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
       const accepted = parts.webSockets.accept(endpoints.of(matched, principal), head);
@@ -358,6 +419,10 @@ export function createApplication(parts: ApplicationParts): Application {
     },
     upgrade,
   };
+}
+
+function isProbe(matched: Matched | Fault): boolean {
+  return !(matched instanceof Error) && matched.route.auth === "public" && matched.route.area === "service";
 }
 
 function classOf(matched: Matched | Fault): RouteClass {

@@ -138,6 +138,7 @@ export function measures(metrics: Metrics) {
       });
       metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
     },
+    limitRefused: (rule: string): void => metrics.counter("mcp_limit_refused_total", rule).inc(),
     upstreamRefused: (upstream: string): void => metrics.counter("mcp_upstream_refused_total", upstream).inc(),
     store(store: Store): void {
       metrics.collect("mcp_db_connections", (set) => {

@@ -20,6 +20,7 @@ import { createLibrary, createRegistry, refreshGateway } from "./registry/index.
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { limitWatch, startLimits } from "./start-limits.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
@@ -77,6 +78,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
   });
+  const limits = startLimits({
+    settings,
+    state,
+    store,
+    observe,
+    teardown,
+    log,
+    isAlone: input.isAlone,
+    replicas: plan?.gateway.replicas.max ?? 1,
+  });
   const parts = {
     settings,
     log,
@@ -87,7 +98,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([]),
+    watch: joinWatches([limitWatch(limits)]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -121,6 +132,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     admission,
+    limits,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,

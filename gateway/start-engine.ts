@@ -3,7 +3,7 @@ import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import type { Admission } from "./admission/index.ts";
+import type { Admission, Limits } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
 import type { Auth } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -41,6 +41,7 @@ type EngineInput = {
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
   readonly admission: Admission;
+  readonly limits: Limits;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
@@ -84,7 +85,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     },
     log,
     now: Date.now,
-    ...placesOf(admission),
+    ...placesOf(admission, input.limits),
     countStream: observe.stream,
   };
   const httpSse = createHttpSse(transports, input.state);
@@ -92,6 +93,7 @@ export function startEngine(input: EngineInput): StartedEngine {
   teardown.add("websockets", () => webSockets.close());
   const application = createApplication({
     admission,
+    limits: input.limits,
     edge: createEdge({
       allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST],
       allowedOrigins: settings.ALLOWED_ORIGINS,
@@ -145,7 +147,7 @@ function openRoutes({ settings, store, state }: EngineInput, isDraining: () => b
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }: EngineInput) {
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, limits }: EngineInput) {
   const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
@@ -166,6 +168,7 @@ function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }:
       headers: { "content-type": METRICS_CONTENT_TYPE },
       body: await metricsText(),
     }),
+    limits: () => ({ status: 200, body: { worker: workerId, limits: limits.figures() } }),
     openapi: () => ({ status: 200, body: openApi }),
   };
 }

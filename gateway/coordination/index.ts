@@ -1,4 +1,4 @@
-export type { Bucket, Taken } from "./buckets.ts";
+export { type Bucket, type BucketLevel, type Taken, takeFrom } from "./buckets.ts";
 export * from "./memory.ts";
 export * from "./observed.ts";
 export * from "./open.ts";

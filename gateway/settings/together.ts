@@ -3,6 +3,7 @@ import { MAX_HEAD_BYTES } from "../../contract/engine-settings.ts";
 import { settingKnobs } from "../../contract/knobs.ts";
 import type { SettingName, Settings } from "../../contract/settings.ts";
 import { weightProblems, withoutLimit } from "./admission.ts";
+import { limitProblems } from "./limits.ts";
 
 type Places = Readonly<Record<SettingName, string>>;
 export type Together = { readonly problems: readonly string[]; readonly warnings: readonly string[] };
@@ -10,7 +11,11 @@ export type Together = { readonly problems: readonly string[]; readonly warnings
 /** `places`: where each value came from, `default` for what nobody set. */
 export function judgeTogether(settings: Settings, places: Places): Together {
   return {
-    problems: [...tlsProblems(settings, places), ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS)],
+    problems: [
+      ...tlsProblems(settings, places),
+      ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS),
+      ...limitProblems(settings, places),
+    ],
     warnings: [...otherEngine(settings, places), ...withoutEffect(settings, places)],
   };
 }

@@ -8,6 +8,7 @@ import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
 import { deleteHosted, libraryOperations } from "./library.ts";
 import { type Database, databaseFault, errorField, openPool, type PoolOptions } from "./pool.ts";
+import { type QuotaRepository, quotaRepository } from "./quotas.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -33,7 +34,7 @@ import type {
 } from "./types.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store {
+export interface Store extends QuotaRepository {
   readonly sharedState: SharedStateRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
   catalogueVersion(): Promise<number>;
@@ -93,6 +94,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const run = runner(database);
   const store: Store = {
     sharedState: sharedStateRepository(faultySql(database)),
+    ...quotaRepository(faultySql(database)),
     ...catalogueOperations(database, gateways),
     ...gatewayOperations(run, gateways),
     ...itemOperations(run),
