@@ -23,6 +23,7 @@ export const errors = {
   MCPS_BODY_ABORTED: { status: 400, rpc: -32600, message: "The body ended before its announced length" },
   // HTTP
   MCPS_CONTENT_TYPE: { status: 415, rpc: -32600, message: "Content-Type is {value}, allowed is application/json" },
+  MCPS_CONTENT_ENCODING: { status: 415, rpc: -32600, message: "Content-Encoding is {value}, allowed is identity" },
   MCPS_ACCEPT: { status: 406, rpc: -32600, message: "Accept is {value}, it has to allow {allowed}" },
   MCPS_ORIGIN: { status: 403, rpc: -32600, message: "Origin {value} is not allowed (ALLOWED_ORIGINS)" },
   MCPS_HOST: { status: 403, rpc: -32600, message: "Host {value} is not allowed (ALLOWED_HOSTS)" },

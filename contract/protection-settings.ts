@@ -88,4 +88,44 @@ export const protectionSettings = {
     description:
       "Addresses and networks (CIDR) of proxies whose X-Forwarded-For or Forwarded is believed, `unix` for a Unix socket; empty: the peer of the connection is the caller.",
   },
+  COMPRESSION_ENABLED: {
+    type: "boolean",
+    default: true,
+    room: "transports",
+    description:
+      "Compress whole answers for clients that ask for it (br, zstd, gzip). A plan sets it to false: there nginx compresses, and only one layer may.",
+  },
+  COMPRESSION_MINIMUM_SIZE: {
+    type: "integer",
+    default: 500,
+    unit: "bytes",
+    min: 0,
+    max: 1_073_741_824,
+    room: "transports",
+    description: "Smaller answers are sent as they are.",
+  },
+  COMPRESSION_GZIP_LEVEL: {
+    type: "integer",
+    default: 6,
+    min: 1,
+    max: 9,
+    room: "transports",
+    description: "Level of gzip, 9 is the smallest and slowest.",
+  },
+  COMPRESSION_BROTLI_QUALITY: {
+    type: "integer",
+    default: 4,
+    min: 0,
+    max: 11,
+    room: "transports",
+    description: "Quality of Brotli, 11 is the smallest and slowest.",
+  },
+  COMPRESSION_ZSTD_LEVEL: {
+    type: "integer",
+    default: 3,
+    min: 1,
+    max: 22,
+    room: "transports",
+    description: "Level of Zstandard, 22 is the smallest and slowest.",
+  },
 } as const satisfies Record<string, SettingDeclaration>;

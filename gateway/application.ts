@@ -35,6 +35,9 @@ import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
 import type { Log } from "./telemetry/index.ts";
 import {
+  CompressedSink,
+  type Compressor,
+  codingOf,
   corsHeaders,
   type createEdge,
   type createHttpSse,
@@ -43,6 +46,7 @@ import {
   isCall,
   isPreflight,
   JSON_HEADERS,
+  mayCompress,
   preflightHeaders,
   respondFault,
   serveRpc,
@@ -61,6 +65,8 @@ export type ApplicationParts = {
   readonly transports: TransportParts;
   readonly httpSse: ReturnType<typeof createHttpSse>;
   readonly webSockets: ReturnType<typeof createWebSockets>;
+  /** Absent: nothing is compressed here. */
+  readonly compressor?: Compressor | undefined;
   readonly maxBodyBytes: number;
   /** Cut from paths before they come here; what is told to clients has to name it. */
   readonly pathPrefix: string;
@@ -115,7 +121,10 @@ export function createApplication(parts: ApplicationParts): Application {
     const matched = find(head);
     // Before a slot is taken: who is known to have nothing left costs nobody else one.
     const limited = isProbe(matched) ? undefined : parts.limits?.peek(head);
-    if (limited !== undefined) return refusedByLimit(matched, limited);
+    if (limited !== undefined) return refusedOnHead(matched, limited);
+    const encoded = head.headers["content-encoding"];
+    if (encoded !== undefined && encoded.trim().toLowerCase() !== "identity")
+      return refusedOnHead(matched, encodedFault(encoded));
     const kind = matched instanceof Error ? "control" : admissionClassOf(matched.route, head);
     const entered = admission.enter(kind, head, !(matched instanceof Error) && mayEndCalls(matched.route, head));
     if (entered.ok) entered.maxBodyBytes = bodyBytesOf(matched, head);
@@ -123,9 +132,9 @@ export function createApplication(parts: ApplicationParts): Application {
     return entered;
   }
 
-  function refusedByLimit(matched: Matched | Fault, limited: Fault): Refused {
-    parts.counters.http(classOf(matched), limited.status);
-    return refusal(limited);
+  function refusedOnHead(matched: Matched | Fault, failure: Fault): Refused {
+    parts.counters.http(classOf(matched), failure.status);
+    return refusal(failure);
   }
 
   function count(kind: AdmissionClass, refused: Refusal): void {
@@ -338,6 +347,15 @@ export function createApplication(parts: ApplicationParts): Application {
       );
   }
 
+  /** The sink itself where the client asks for no coding, unless a cache could keep the answer for others who do. */
+  function compressed(head: RequestHead, outer: ResponseSink, matched: Matched | Fault): ResponseSink {
+    const { compressor } = parts;
+    if (compressor === undefined || matched instanceof Error || !mayCompress(matched.route)) return outer;
+    const coding = codingOf(head.headers["accept-encoding"]);
+    if (coding === undefined && (head.method === "POST" || matched.route.cache === "none")) return outer;
+    return new CompressedSink(outer, compressor, coding);
+  }
+
   /** What is answered through it is counted, logged, and readable by pages that may ask. */
   function observed(
     head: RequestHead,
@@ -346,7 +364,7 @@ export function createApplication(parts: ApplicationParts): Application {
     foreign: Fault | undefined,
   ): CountedSink {
     const cors = foreign === undefined ? corsHeaders(head) : undefined;
-    const sink = new CountedSink(outer, cors, classOf(matched), parts.counters);
+    const sink = new CountedSink(compressed(head, outer, matched), cors, classOf(matched), parts.counters);
     if (parts.accessLog) sink.onAnswered(accessLine(head));
     return sink;
   }
@@ -448,6 +466,16 @@ function denied(error: unknown, head: RequestHead, admitted: Admitted | undefine
 
 function isTicket(admitted: Admitted | undefined): admitted is Ticket | QueuedTicket {
   return admitted instanceof Ticket || admitted instanceof QueuedTicket;
+}
+
+/**
+ * Bodies are taken as they are. Undoing an encoding would need a bound of its own against a few bytes that become gigabytes, and no MCP client
+ * sends one; what is taken instead stands in Accept-Encoding (RFC 9110 §15.5.16).
+ */
+function encodedFault(value: string): Fault {
+  return fault("MCPS_CONTENT_ENCODING", { value: JSON.stringify(value.slice(0, 100)) }, undefined, {
+    "accept-encoding": "identity",
+  });
 }
 
 function bodyFault(reason: BodyRefusal, limit: number): Fault {

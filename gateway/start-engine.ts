@@ -20,6 +20,7 @@ import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import { type Log, METRICS_CONTENT_TYPE } from "./telemetry/index.ts";
 import {
+  createCompressor,
   createEdge,
   createHttpSse,
   createKeepalive,
@@ -103,6 +104,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     transports,
     httpSse,
     webSockets,
+    compressor: settings.COMPRESSION_ENABLED ? compressorOf(settings) : undefined,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     pathPrefix: settings.URL_PATH_PREFIX,
     log,
@@ -134,6 +136,15 @@ export function startEngine(input: EngineInput): StartedEngine {
     },
     handOver,
   };
+}
+
+function compressorOf(settings: Settings) {
+  return createCompressor({
+    minimumBytes: settings.COMPRESSION_MINIMUM_SIZE,
+    gzipLevel: settings.COMPRESSION_GZIP_LEVEL,
+    brotliQuality: settings.COMPRESSION_BROTLI_QUALITY,
+    zstdLevel: settings.COMPRESSION_ZSTD_LEVEL,
+  });
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */

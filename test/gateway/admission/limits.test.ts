@@ -246,8 +246,7 @@ describe("while nobody answers", () => {
     const flaky: SharedState = {
       ...world.state,
       kind: "redis",
-      take: (key, want, bucket) =>
-        isDown ? Promise.reject(new Error("down")) : world.state.take(key, want, bucket),
+      take: (key, want, bucket) => (isDown ? Promise.reject(new Error("down")) : world.state.take(key, want, bucket)),
     };
     const limits = limitsIn(world, { state: flaky, rules: ["principal=40/min"], sharers: 4 });
     const outcomes: string[] = [];
