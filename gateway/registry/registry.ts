@@ -1,6 +1,7 @@
 /** The registry behind its REST routes; engine-neutral. Identity and the route's permission have been checked before. */
 import { fault } from "../../contract/errors.ts";
 import type { RestRoom } from "../../contract/rest.ts";
+import { registryDescription } from "./describe.ts";
 import { gatewayHandlers } from "./gateways.ts";
 import { itemHandlers } from "./items.ts";
 import { serverHandlers } from "./servers.ts";
@@ -19,6 +20,7 @@ export function createRegistry(parts: RegistryParts): RestRoom {
   for (const resource of ["tools", "resources", "prompts"] as const) add(resource, itemHandlers(parts, resource));
 
   return {
+    description: registryDescription,
     async handle(route, params, request, principal) {
       const [resource = "", action = ""] = route.id.split(".");
       const handler = handlers.get(`${resource}.${SAME[action] ?? action}`);

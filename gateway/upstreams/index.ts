@@ -2,6 +2,7 @@
 import { fault } from "../../contract/errors.ts";
 import { withMessageHeaders } from "./address.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
+import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
@@ -9,6 +10,7 @@ import { Lines, lineKey } from "./lines.ts";
 import { Listening } from "./listening.ts";
 import type { UpstreamsOptions } from "./options.ts";
 import { Profiles } from "./profiles.ts";
+import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
   Exchange,
@@ -24,12 +26,15 @@ import type {
 import { faultOf, Wire } from "./wire.ts";
 
 export type { BuiltinRequest, BuiltinServer } from "./builtin.ts";
+export type { CircuitListener, CircuitState, CircuitView } from "./circuits.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
 const MAX_SUBSCRIPTIONS = 1000;
+
+const NO_RETRIES = { attempts: 1, baseMs: 0, maxMs: 0, jitter: 0, budget: 0 };
 
 /** Opens no connection by itself. */
 export function createUpstreams(options: UpstreamsOptions): Upstreams {
@@ -43,6 +48,7 @@ class Room implements Upstreams {
   readonly #lines: Lines;
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
+  readonly #circuits: Circuits;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
   readonly #listeners = new Map<string, Set<Listening>>();
@@ -53,10 +59,12 @@ class Room implements Upstreams {
     this.#builtin = { server: options.builtin, log, metrics, now };
     this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
     this.#holdings = new HoldingsStore(options.state);
+    this.#circuits = new Circuits({ ...(options.circuits ?? { threshold: 0, resetMs: 0 }), now });
     const clientInfo = { name: clientName, version: clientVersion };
     this.#connections = new SseConnections({ wire: this.#wire, holdings: this.#holdings, idSource, clientInfo });
     this.#profiles = new Profiles({
       wire: this.#wire,
+      circuits: this.#circuits,
       now,
       idSource,
       clientInfo,
@@ -65,6 +73,7 @@ class Room implements Upstreams {
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
+      circuits: this.#circuits,
       now,
       idSource,
       onReopened: (key) => {
@@ -82,6 +91,8 @@ class Room implements Upstreams {
       profiles: this.#profiles,
       lines: this.#lines,
       connections: this.#connections,
+      circuits: this.#circuits,
+      retries: new Retries(options.retries ?? NO_RETRIES),
       now,
     };
   }
@@ -204,11 +215,34 @@ class Room implements Upstreams {
   inspect(target: UpstreamTarget): Promise<Inspection> {
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
-    return inspectUpstream(context, target);
+    return inspectUpstream(context, target).then(
+      (inspection) => {
+        this.#circuits.settle(target);
+        return inspection;
+      },
+      (error: unknown) => {
+        this.#circuits.settle(target, faultOf(target, error));
+        throw error;
+      },
+    );
+  }
+
+  circuits(): readonly CircuitView[] {
+    return this.#circuits.views();
+  }
+
+  onCircuit(listener: CircuitListener): () => void {
+    return this.#circuits.onChange(listener);
+  }
+
+  hintCircuit(target: UpstreamTarget, state: "closed" | "open"): void {
+    this.#circuits.hint(target, state);
   }
 
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#circuits.forget(targetId);
+    this.#context.retries.forget(targetId);
     this.#lines.forget(targetId);
     this.#connections.forget(targetId);
     this.#wire.forget(targetId);

@@ -8,7 +8,7 @@ import { describeSharedState, until } from "../gateway/coordination/conformance.
 import { recordingLog, silentLog } from "../gateway/coordination/log.ts";
 import { type Daemon, missing, startPgBouncer, startPostgres, startRedis, titled } from "../harness/index.ts";
 
-const MIGRATIONS = ["0001_registry", "0002_shared_state", "0009_protection"].map(
+const MIGRATIONS = ["0001_registry", "0002_shared_state", "0009_protection", "0010_leases"].map(
   (name) => new URL(`../../gateway/store/migrations/${name}.sql`, import.meta.url),
 );
 const REFUSED = expect.objectContaining({ code: "MCPS_STATE" });
@@ -138,7 +138,7 @@ describe.skipIf(noPostgres !== undefined)(titled("PostgreSQL", noPostgres), () =
     server = await startPostgres();
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
-    for (const file of MIGRATIONS) await client.query(await readFile(file, "utf8"));
+    for (const migration of MIGRATIONS) await client.query(await readFile(migration, "utf8"));
     await client.end();
   });
   afterAll(async () => {

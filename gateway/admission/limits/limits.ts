@@ -111,7 +111,7 @@ export function createLimits(options: LimitsOptions): Limits {
     },
     arrive(route, head) {
       // Probes are never refused.
-      if (all.length === 0 || (route.area === "service" && route.auth === "public")) return undefined;
+      if (all.length === 0 || (route.class === "probe" && route.auth === "public")) return undefined;
       const tier = route.auth === "public" && tiers.size > 0 ? tiers.get(`${tierOf(route)} open`) : undefined;
       const first = ofAddresses.isEmpty ? undefined : ofAddresses.spend(byAddress(head));
       if (tier === undefined || (first !== undefined && !(first instanceof Promise))) return first;

@@ -6,7 +6,7 @@ import { InvalidResponse } from "./errors.ts";
 
 /** The fields of a response that this room reads; a field that came twice has its first value. */
 export type AnswerHeaders = {
-  readonly [Name in "content-type" | "location" | "mcp-session-id" | "x-mcp-stack-definition"]?:
+  readonly [Name in "content-type" | "location" | "mcp-session-id" | "retry-after" | "x-mcp-stack-definition"]?:
     | string
     | readonly string[]
     | undefined;
@@ -44,6 +44,7 @@ const MAX_LENGTH_DIGITS = 15;
 const LOCATION = Buffer.from("location");
 const CONNECTION = Buffer.from("connection");
 const KEEP_ALIVE = Buffer.from("keep-alive");
+const RETRY_AFTER = Buffer.from("retry-after");
 const CONTENT_TYPE = Buffer.from("content-type");
 const CONTENT_LENGTH = Buffer.from("content-length");
 const SESSION = Buffer.from("mcp-session-id");
@@ -67,6 +68,7 @@ type Fields = {
   contentType: string | undefined;
   location: string | undefined;
   session: string | undefined;
+  retryAfter: string | undefined;
   definition: string | undefined;
   /** -1: none came. */
   length: number;
@@ -82,6 +84,7 @@ function noFields(): Fields {
     contentType: undefined,
     location: undefined,
     session: undefined,
+    retryAfter: undefined,
     definition: undefined,
     length: -1,
     isChunked: false,
@@ -179,6 +182,9 @@ function keep(fields: Fields, bytes: Buffer, start: number, colon: number, from:
       if (isWord(bytes, start, colon, CONNECTION)) readConnection(fields, bytes, from, end);
       else if (isWord(bytes, start, colon, KEEP_ALIVE)) fields.keepAliveMs ??= timeoutOf(bytes, from, end);
       return;
+    case 11:
+      if (isWord(bytes, start, colon, RETRY_AFTER)) fields.retryAfter ??= textOf(bytes, from, end);
+      return;
     case 12:
       if (isWord(bytes, start, colon, CONTENT_TYPE)) fields.contentType ??= mediaOf(bytes, from, end);
       return;
@@ -274,6 +280,7 @@ function framed(status: number, isCurrent: boolean, fields: Fields): ResponseHea
       "content-type": fields.contentType,
       location: fields.location,
       "mcp-session-id": fields.session,
+      "retry-after": fields.retryAfter,
       "x-mcp-stack-definition": fields.definition,
     },
     framing,
