@@ -130,6 +130,12 @@ export const errors = {
     message: "Who is asking cannot be found out now: {reason} (AUTH_REVOCATION_FAIL)",
   },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
+  MCPS_TOOL_QUARANTINED: {
+    status: 200,
+    rpc: -32004,
+    message:
+      "Tool {tool} of upstream {upstream} is not what was approved: it may be called once an administrator has approved its definition (TOOL_PIN_POLICY)",
+  },
   // registry
   MCPS_ITEM_UNKNOWN: { status: 404, rpc: -32602, message: "There is no {kind} {id}" },
   MCPS_ITEM_CONFLICT: { status: 409, rpc: -32602, message: "{kind} {field} {value} is taken by {owner}" },

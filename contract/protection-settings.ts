@@ -88,6 +88,29 @@ export const protectionSettings = {
     description:
       "Addresses and networks (CIDR) of proxies whose X-Forwarded-For or Forwarded is believed, `unix` for a Unix socket; empty: the peer of the connection is the caller.",
   },
+  TOOL_PIN_POLICY: {
+    type: "enum",
+    default: "flag",
+    allowed: ["off", "flag", "quarantine"],
+    room: "federation",
+    description:
+      "What happens to a tool whose definition is no longer the approved one (the first one seen is): nothing, a warning and an entry in GET /pins, or hidden and refused until it is approved. Single upstreams may have a policy of their own.",
+  },
+  TOOL_PIN_NEW: {
+    type: "enum",
+    default: "allow",
+    allowed: ["allow", "quarantine"],
+    room: "federation",
+    description:
+      "With the policy quarantine: tools that come up later on an upstream are approved at first sight, or wait too.",
+  },
+  TOOL_PIN_FLAGS: {
+    type: "list",
+    default: ["invisible", "bidi", "tags", "ansi", "hidden-html", "instructions"],
+    room: "federation",
+    description:
+      "What is suspicious in a tool's definition: unseen, direction and tag characters, control characters, hidden HTML, orders to a model. Such a tool is told in the log, and with the policy quarantine it waits.",
+  },
   COMPRESSION_ENABLED: {
     type: "boolean",
     default: true,

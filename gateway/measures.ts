@@ -138,6 +138,7 @@ export function measures(metrics: Metrics) {
       });
       metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
     },
+    pinned: (kind: string): void => metrics.counter("mcp_tool_pins_total", kind).inc(),
     limitRefused: (rule: string): void => metrics.counter("mcp_limit_refused_total", rule).inc(),
     circuits(read: () => readonly CircuitView[]): void {
       metrics.collect("mcp_upstream_circuit_open", (set) => {

@@ -16,6 +16,7 @@ import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { type Pins, startPins } from "./pins.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { shareCircuits } from "./share-circuits.ts";
@@ -69,7 +70,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe);
+  const pins = startPins(settings, store, observe.pinned, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, pins);
   observe.circuits(() => upstreams.circuits());
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
     const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
@@ -104,7 +106,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([limitWatch(limits)]),
+    watch: joinWatches([pins.watch, limitWatch(limits)]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -112,7 +114,15 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const inspect = (record: Parameters<typeof targetOf>[0]) =>
     upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
   const changed = () => catalogue.changed();
-  const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  pins.onChanged(changed);
+  const recorded = pins.recording(store);
+  const registry = createRegistry({
+    store: recorded,
+    inspect,
+    changed,
+    log,
+    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+  });
   const health = startHealthChecks(
     state,
     federation,
@@ -122,7 +132,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       ttlMs: settings.REDIS_LEADER_TTL * 1000,
       heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
     },
-    (record) => refreshGateway({ store, inspect, changed, log }, record),
+    (record) => refreshGateway({ store: recorded, inspect, changed, log }, record),
     log,
   );
   teardown.add("health checks", () => health.close());
@@ -164,7 +174,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       declaring = new Teardown(log);
       teardown.add("declarations", () => declaring?.run());
       const { environment, withExample } = input;
-      await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
+      await declare({
+        settings,
+        environment,
+        log,
+        teardown: declaring,
+        store: recorded,
+        inspect,
+        changed,
+        withExample,
+      });
     },
     undeclare: async () => declaring?.run(),
     mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
@@ -198,6 +217,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
+  { pinning }: Pins,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -232,6 +252,7 @@ async function openUpstreams(
     upstreams,
     log,
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
+    pinning,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
     callTimeoutMs: settings.TOOL_TIMEOUT * 1000,

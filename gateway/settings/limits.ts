@@ -1,7 +1,8 @@
-/** What RATE_LIMITS, QUOTAS and TRUSTED_PROXIES say that no single value's type can. */
+/** What RATE_LIMITS, QUOTAS, TRUSTED_PROXIES and TOOL_PIN_FLAGS say that no single value's type can. */
 import ipaddr from "ipaddr.js";
 import { LIMIT_FORM, limitRule, QUOTA_FORM, quotaRule, SUBJECTS } from "../../contract/limit-rules.ts";
 import type { SettingName, Settings } from "../../contract/settings.ts";
+import { SUSPICIONS } from "../mcp/index.ts";
 
 type Places = Readonly<Record<SettingName, string>>;
 
@@ -18,6 +19,10 @@ export function limitProblems(settings: Settings, places: Places): readonly stri
     ...settings.TRUSTED_PROXIES.filter((entry) => entry !== "unix" && !isNetwork(entry)).map(
       (entry) =>
         `TRUSTED_PROXIES has ${JSON.stringify(entry)}, allowed is an address, a network in CIDR form, or unix (${places.TRUSTED_PROXIES})`,
+    ),
+    ...settings.TOOL_PIN_FLAGS.filter((entry) => !(SUSPICIONS as readonly string[]).includes(entry)).map(
+      (entry) =>
+        `TOOL_PIN_FLAGS has ${JSON.stringify(entry)}, allowed are ${SUSPICIONS.join(", ")} (${places.TOOL_PIN_FLAGS})`,
     ),
   ];
 }

@@ -5,6 +5,15 @@ export { revisionOf } from "./gateways.ts";
 export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
+export type {
+  PinChange,
+  PinDetail,
+  PinOperations,
+  PinPolicies,
+  PinPolicy,
+  Sighting,
+  ToolPin,
+} from "./pins.ts";
 export * from "./records/index.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";

@@ -9,6 +9,7 @@ import { databaseFault, errorField } from "./failures.ts";
 import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
 import { deleteHosted, libraryOperations } from "./library.ts";
+import { cataloguePins, type PinOperations, pinOperations } from "./pins.ts";
 import { type Database, openPool, type StoreFigures } from "./pool.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { type QuotaRepository, quotaRepository } from "./quotas.ts";
@@ -38,7 +39,7 @@ import type {
 } from "./types.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store extends AccountOperations, QuotaRepository {
+export interface Store extends AccountOperations, QuotaRepository, PinOperations {
   readonly sharedState: SharedStateRepository;
   readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
@@ -108,6 +109,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
     ...serverOperations(run),
+    ...pinOperations(run),
     ...accountOperations(database, storeFault),
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
@@ -190,6 +192,7 @@ function catalogueOperations(database: Database, gateways: Gateways): Pick<Store
             gateways: await gateways.all(sql),
             servers: await servers.allServers(sql),
             items: await items.catalogueItems(sql),
+            ...(await cataloguePins(sql)),
           }),
           "snapshot",
         );

@@ -1,4 +1,5 @@
 /** The door of the store room. Only plain data crosses it: no connection, no row object, no query builder. */
+import type { PinPolicies, ToolPin } from "./pins.ts";
 
 /** The narrow view of a database that repositories inside the room are written against. */
 export interface Sql {
@@ -97,6 +98,9 @@ export type CatalogueSnapshot = {
   readonly gateways: readonly GatewayRecord[];
   readonly servers: readonly ServerRecord[];
   readonly items: readonly ItemRecord[];
+  /** Approved definitions of tools, and policies of single upstreams. */
+  readonly pins?: readonly ToolPin[];
+  readonly pinPolicies?: PinPolicies;
 };
 
 /** What of an upstream is chosen by people; the rest of GatewayRecord is found out or derived. */

@@ -23,22 +23,32 @@ create table quota_use (
 );
 create index quota_use_period_start on quota_use (period_start);
 
--- Definitions of tools as they were approved, and what has come in their place. `definition` is canonical JSON (RFC 8785).
+-- Definitions of tools as they were approved, and what has come in their place. Definitions are canonical JSON (RFC 8785).
 create table tool_pin (
   gateway_id text not null references gateway (id) on delete cascade,
-  name text not null,
-  digest text not null,
-  definition text not null,
+  name text not null check (length(name) <= 500),
   -- Null: nothing was approved yet; the tool is new on an upstream whose new tools wait.
+  digest text,
+  definition text,
   approved_at timestamptz,
+  -- Who approved it, or `first seen`.
   approved_by text,
   pending_digest text,
   pending_definition text,
-  pending_flags text[] not null default '{}',
   pending_since timestamptz,
-  -- A definition that was refused for good: seeing it again asks nobody again.
+  -- What is suspicious in the definition seen last.
+  flags text[] not null default '{}',
+  -- Refused for good: seeing it again asks nobody again.
   rejected_digest text,
+  rejected_by text,
   first_seen timestamptz not null default now(),
-  primary key (gateway_id, name)
+  primary key (gateway_id, name),
+  check (digest is not null or pending_digest is not null)
 );
 create index tool_pin_pending on tool_pin (pending_since) where pending_digest is not null;
+
+-- Of single upstreams, where TOOL_PIN_POLICY shall not hold.
+create table gateway_pin_policy (
+  gateway_id text primary key references gateway (id) on delete cascade,
+  policy text not null check (policy in ('off', 'flag', 'quarantine'))
+);
