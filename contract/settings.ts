@@ -4,7 +4,10 @@
  */
 
 import { accessSettings } from "./access-settings.ts";
+import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { cacheSettings } from "./cache-settings.ts";
+import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
@@ -23,11 +26,14 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...cacheSettings,
   ...recordSettings,
   ...accessSettings,
+  ...accountSettings,
   ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...credentialSettings,
   ...poolSettings,
   ...retrySettings,
   // limits and life

@@ -98,6 +98,10 @@ export function measures(metrics: Metrics) {
       handle.inc();
     },
     stream: (kind: string, delta: 1 | -1): void => metrics.gauge("mcp_streams_open", kind).add(delta),
+    redisCircuit(isOpen: boolean): void {
+      metrics.gauge("mcp_redis_circuit_open").set(isOpen ? 1 : 0);
+      if (isOpen) metrics.counter("mcp_redis_circuit_opened_total").inc();
+    },
     stateFailure: (kind: string): void => metrics.counter("mcp_state_failures_total", kind).inc(),
     application: {
       http(routeClass: string, status: number): void {

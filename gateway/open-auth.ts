@@ -1,18 +1,33 @@
 /** The auth room by the settings. Part of the composition root. */
 import type { Settings } from "../contract/settings.ts";
-import { type Auth, type AuthOutcome, createAuth, createResources, type Resources, readIssuers } from "./auth/index.ts";
+import {
+  type Auth,
+  type AuthOutcome,
+  createAuth,
+  createResources,
+  type Directory,
+  type Resources,
+  readIssuers,
+  type Verifier,
+} from "./auth/index.ts";
 import type { Secrets } from "./settings/index.ts";
 import type { Log } from "./telemetry/index.ts";
 
 type Input = {
   readonly settings: Settings;
   readonly secrets: Pick<Secrets, "jwtSecret">;
+  readonly directory: Directory;
+  /** Of stored tokens. */
+  readonly verifiers: readonly Verifier[];
   readonly log: Log;
   readonly count: (outcome: AuthOutcome) => void;
 };
 
 /** Throws RangeError and MCPS_IDENTITY for keys and issuers that cannot be used. */
-export function openAuth({ settings, secrets, log, count }: Input): { auth: Auth; resources: Resources } {
+export function openAuth({ settings, secrets, directory, verifiers, log, count }: Input): {
+  auth: Auth;
+  resources: Resources;
+} {
   const issuers = readIssuers({
     issuers: settings.SSO_ISSUERS,
     path: settings.TOKEN_ISSUERS_FILE,
@@ -52,6 +67,8 @@ export function openAuth({ settings, secrets, log, count }: Input): { auth: Auth
     adminEmail: settings.PLATFORM_ADMIN_EMAIL,
     anonymousIsAdmin: isLoopback(settings.HOST),
     certificateName: settings.TLS_CLIENT_IDENTITY,
+    directory,
+    verifiers,
     resources,
     foreign: {
       issuers,

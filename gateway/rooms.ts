@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { addressGuard } from "./address-guard.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -14,6 +15,7 @@ import { createFederation, type Federation, targetOf } from "./federation/index.
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { type Pins, startPins } from "./pins.ts";
@@ -27,7 +29,8 @@ import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
-import { createUpstreams } from "./upstreams/index.ts";
+import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
+import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -56,7 +59,7 @@ export type Rooms = StartedEngine & {
   /** Registers the declared upstreams and watches their file: one worker's work. */
   declare(): Promise<void>;
   undeclare(): Promise<void>;
-  /** A token for platform administration. */
+  /** A token for platform administration; empty where tokens are made elsewhere. */
   mint(): Promise<string>;
 };
 
@@ -71,7 +74,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const pins = startPins(settings, store, observe.pinned, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, pins);
+  const guard = addressGuard(settings);
+  const rules = targetRules(settings);
+  warnOfUnpassed(settings, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard, pins);
   observe.circuits(() => upstreams.circuits());
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
     const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
@@ -111,8 +117,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) =>
-    upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
+  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
   const changed = () => catalogue.changed();
   pins.onChanged(changed);
   const recorded = pins.recording(store);
@@ -122,6 +127,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     changed,
     log,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    queryAuth: {
+      allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
+      hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
+    },
+    checkAddress: (url) => guard.check(url, "user"),
   });
   const health = startHealthChecks(
     state,
@@ -137,7 +147,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   );
   teardown.add("health checks", () => health.close());
 
-  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
+  const callersInput = { settings, store, state, log, teardown };
+  const callers = await openCallers(callersInput);
+  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -147,7 +160,8 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry },
+    rest: { registry, accounts },
+    guards: callers.guards,
     store,
     state,
     sessions,
@@ -186,7 +200,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       });
     },
     undeclare: async () => declaring?.run(),
-    mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
+    async mint() {
+      if (!auth.mints) return "";
+      const { PLATFORM_ADMIN_EMAIL: username, TOKEN_EXPIRY: expMinutes } = settings;
+      return auth.mint({ username, expMinutes, admin: true });
+    },
   };
 }
 
@@ -199,16 +217,29 @@ async function openState(
 ): Promise<SharedState> {
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
-    redisCaFile: settings.REDIS_CA_FILE,
+    redisFiles: {
+      authorities: settings.REDIS_CA_FILE,
+      certificate: settings.REDIS_SSL_CERTFILE,
+      key: settings.REDIS_SSL_KEYFILE,
+    },
     redisPrefix: settings.CACHE_PREFIX,
-    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+    redis: {
+      commandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+      connectTimeoutMs: settings.REDIS_SOCKET_CONNECT_TIMEOUT * 1000,
+      maxRetryDelayMs: settings.REDIS_RETRY_INTERVAL_MS,
+      healthIntervalMs: settings.REDIS_HEALTH_CHECK_INTERVAL * 1000,
+      asksTwice: settings.REDIS_RETRY_ON_TIMEOUT,
+      circuitFailures: settings.REDIS_CIRCUIT_FAILURE_THRESHOLD,
+      circuitOpenMs: settings.REDIS_CIRCUIT_OPEN_DURATION * 1000,
+      circuitChanged: observe.redisCircuit,
+    },
     repository: store.sharedState,
     singleProcess: isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
     log,
   });
   const state = observedState(opened, observe.stateFailure);
   teardown.add("shared state", () => state.close());
-  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
+  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log, settings.REDIS_MAX_RETRIES);
   return state;
 }
 
@@ -217,6 +248,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
+  guard: AddressGuard,
   { pinning }: Pins,
 ) {
   const nextId = idSource();
@@ -245,6 +277,8 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
+    guard,
+    identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });
   teardown.add("upstreams", () => upstreams.close());
@@ -255,7 +289,7 @@ async function openUpstreams(
     pinning,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
-    callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+    ...targetRules(settings),
     nextId,
     countPartial: observe.partial,
   };

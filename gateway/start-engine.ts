@@ -1,11 +1,10 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import type { RequestHead } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission, Limits } from "./admission/index.ts";
-import { createApplication } from "./application.ts";
+import { type ApplicationParts, createApplication } from "./application.ts";
 import type { Auth, Resources } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
@@ -15,6 +14,7 @@ import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { createReadiness } from "./readiness.ts";
 import { type Descriptions, openApiDocument } from "./registry/index.ts";
+import { resourceRoutes } from "./resource-routes.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -38,6 +38,8 @@ type EngineInput = {
   readonly auth: Auth;
   readonly resources: Resources;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
+  /** What narrows the use of API tokens. */
+  readonly guards: ApplicationParts["guards"];
   readonly store: Store;
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
@@ -103,6 +105,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     }),
     auth: input.auth,
     rest: input.rest,
+    guards: input.guards,
     transports,
     httpSse,
     webSockets,
@@ -156,23 +159,7 @@ function openRoutes({ settings, store, state, resources }: EngineInput, isDraini
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
-    ...describeResources(resources),
-  };
-}
-
-/** Metadata of the gateway and of its MCP endpoints as OAuth resources (RFC 9728), by route id. */
-function describeResources(resources: Resources) {
-  const at = (path: string) => (_: unknown, head: RequestHead) => resources.metadata(path, head);
-  const below = (tail: string) => (params: Readonly<Record<string, string>>, head: RequestHead) =>
-    resources.metadata(`/servers/${encodeURIComponent(params.id ?? "")}${tail}`, head);
-  return {
-    "oauth-resource": at(""),
-    "oauth-resource.mcp": at("/mcp"),
-    "oauth-resource.sse": at("/sse"),
-    "oauth-resource.ws": at("/ws"),
-    "oauth-resource.server-mcp": below("/mcp"),
-    "oauth-resource.server-sse": below("/sse"),
-    "oauth-resource.server-ws": below("/ws"),
+    ...resourceRoutes(resources),
   };
 }
 

@@ -39,14 +39,15 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
     this.#options = options;
     this.#now = options.now;
     this.#random = options.random ?? Math.random;
-    const keepsNothing = options.ttlMs <= 0 && (options.negativeTtlMs ?? 0) <= 0;
+    const keepsNothing = options.maxEntries < 1 || (options.ttlMs <= 0 && (options.negativeTtlMs ?? 0) <= 0);
     this.#entries = new Entries(keepsNothing ? 0 : options.maxEntries, weight?.max ?? Number.POSITIVE_INFINITY, () =>
       this.#count("eviction"),
     );
     if (shared === undefined || keepsNothing) return;
     // Memory is no second level to memory.
-    if (shared.encode !== undefined && shared.decode !== undefined && shared.state.kind !== "memory")
-      this.#second = new SecondLevel(shared.state, name, shared.encode, shared.decode);
+    const { encode, decode, second = shared.state } = shared;
+    if (encode !== undefined && decode !== undefined && second.kind !== "memory")
+      this.#second = new SecondLevel(second, name, encode, decode, shared.secondTimeoutMs);
     this.#invalidations = invalidationsOf(shared.state);
     this.#invalidations.listen(name, (key) => this.#forget(key));
   }

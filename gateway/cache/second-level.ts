@@ -18,6 +18,7 @@ export class SecondLevel<Value extends Cached> {
   readonly #name: string;
   readonly #encode: (value: Value) => string;
   readonly #decode: (text: string) => Value | undefined;
+  readonly #readTimeoutMs: number | undefined;
   /** Part of every key, so that a new one makes all entries unknown; undefined until it is asked for. */
   #version: Promise<string> | undefined;
 
@@ -26,7 +27,9 @@ export class SecondLevel<Value extends Cached> {
     name: string,
     encode: (value: Value) => string,
     decode: (text: string) => Value | undefined,
+    readTimeoutMs: number | undefined,
   ) {
+    this.#readTimeoutMs = readTimeoutMs;
     this.#state = state;
     this.#name = name;
     this.#encode = encode;
@@ -34,9 +37,14 @@ export class SecondLevel<Value extends Cached> {
   }
 
   async read(key: string, now: number): Promise<Found<Value> | undefined> {
+    const asked = this.#ask(key);
+    const text = this.#readTimeoutMs === undefined ? await asked : await within(this.#readTimeoutMs, asked);
+    return text === undefined ? undefined : this.#parse(text, now);
+  }
+
+  async #ask(key: string): Promise<string | undefined> {
     try {
-      const text = await this.#state.get(await this.#keyOf(key));
-      return text === undefined ? undefined : this.#parse(text, now);
+      return await this.#state.get(await this.#keyOf(key));
     } catch {
       return undefined;
     }
@@ -97,4 +105,15 @@ export class SecondLevel<Value extends Cached> {
     const value = this.#decode(text.slice(split + 2));
     return value === undefined ? undefined : { value, freshUntil };
   }
+}
+
+/** undefined when it has not come by then. */
+function within<T>(ms: number, asked: Promise<T | undefined>): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<T | undefined>();
+  const timer = setTimeout(resolve, ms, undefined);
+  void asked.then((answer) => {
+    clearTimeout(timer);
+    resolve(answer);
+  });
+  return promise;
 }

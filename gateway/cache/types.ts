@@ -17,7 +17,7 @@ export type CacheOptions<Value extends Cached> = {
   readonly negativeTtlMs?: number;
   /** How long after that a value may still be answered while a new one is loaded; default 0. */
   readonly staleMs?: number;
-  /** Entries in this process; 0 keeps nothing. */
+  /** Entries in this process; 0 keeps nothing, in the shared state neither. */
   readonly maxEntries: number;
   /** What an entry weighs and how much all may weigh together, for example bytes; by default only their number counts. */
   readonly weight?: { readonly of: (value: Value) => number; readonly max: number };
@@ -37,6 +37,10 @@ export type CacheOptions<Value extends Cached> = {
 
 export type SharedLevel<Value extends Cached> = {
   readonly state: SharedState;
+  /** Where values wait, when that is not `state`. */
+  readonly second?: SharedState;
+  /** A value of another process that has not come by then is loaded here; by default it is waited for as long as the state takes. */
+  readonly secondTimeoutMs?: number;
   /** With both of them loaded values wait for other processes in the shared state; without, only invalidations are shared. */
   readonly encode?: (value: Value) => string;
   /** undefined for a text that is none of ours: then the value is loaded. */

@@ -6,6 +6,10 @@ import type { InspectParts } from "./inspect.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
+  readonly queryAuth?: { readonly allowed: boolean; readonly hosts: readonly string[] };
+  /** Why an address may not be used, with its name resolved; undefined = it may. */
+  readonly checkAddress?: (url: URL) => Promise<string | undefined>;
 };
 
 /** One request of a REST route; `id` and `name` are the path's, empty where it has none. */

@@ -5,6 +5,7 @@ export { revisionOf } from "./gateways.ts";
 export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
+export type { IdentityPropagation, Outbound, OutboundSecrets, UpstreamOAuth } from "./outbound.ts";
 export type {
   PinChange,
   PinDetail,
@@ -18,6 +19,7 @@ export * from "./records/index.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
-export type { PersonalTeam } from "./teams.ts";
+export type { Joined, PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
+export { OWN_TOKEN, type StoredClient, type StoredToken, type UpstreamTokens } from "./upstream-tokens.ts";
 export type { Lockout } from "./users.ts";

@@ -37,9 +37,10 @@ import type {
   Sql,
   Viewer,
 } from "./types.ts";
+import { type UpstreamTokens, upstreamTokens } from "./upstream-tokens.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store extends AccountOperations, QuotaRepository, PinOperations {
+export interface Store extends AccountOperations, UpstreamTokens, QuotaRepository, PinOperations {
   readonly sharedState: SharedStateRepository;
   readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
@@ -111,6 +112,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...serverOperations(run),
     ...pinOperations(run),
     ...accountOperations(database, storeFault),
+    ...upstreamTokens(options.sealing, run.read),
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
     figures: () => database.figures(),

@@ -1,4 +1,6 @@
 /** The door of the store room. Only plain data crosses it: no connection, no row object, no query builder. */
+
+import type { Outbound, OutboundSecrets } from "./outbound.ts";
 import type { PinPolicies, ToolPin } from "./pins.ts";
 
 /** The narrow view of a database that repositories inside the room are written against. */
@@ -27,7 +29,11 @@ export type GatewayRecord = {
   readonly era: "auto" | "legacy" | "modern";
   /** Request headers that carry the stored credentials; secret. */
   readonly authHeaders: Readonly<Record<string, string>>;
-  readonly authType: "none" | "basic" | "bearer" | "authheaders";
+  readonly authType: "none" | "basic" | "bearer" | "authheaders" | "oauth" | "query_param";
+  /** Further credentials and what of callers is told; absent when there is none of it. */
+  readonly outbound?: Outbound;
+  /** Secret. */
+  readonly secrets?: OutboundSecrets;
   readonly passthroughHeaders: readonly string[];
   readonly requestTimeoutMs: number | null;
   readonly tags: readonly string[];
@@ -115,6 +121,8 @@ export type GatewayInput = Pick<
   | "era"
   | "authHeaders"
   | "authType"
+  | "outbound"
+  | "secrets"
   | "passthroughHeaders"
   | "requestTimeoutMs"
   | "tags"

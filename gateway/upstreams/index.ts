@@ -9,6 +9,8 @@ import { inspectUpstream } from "./inspect.ts";
 import { Lines, lineKey } from "./lines.ts";
 import { Listening } from "./listening.ts";
 import type { UpstreamsOptions } from "./options.ts";
+import { isPersonal, Personal } from "./personal.ts";
+import { PersonalExchange, withToken } from "./personal-exchange.ts";
 import { Profiles } from "./profiles.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
@@ -27,8 +29,24 @@ import { faultOf, Wire } from "./wire.ts";
 
 export type { BuiltinRequest, BuiltinServer } from "./builtin.ts";
 export type { CircuitListener, CircuitState, CircuitView } from "./circuits.ts";
+export {
+  type AddressGuard,
+  AddressRefused,
+  createAddressGuard,
+  type GuardPolicy,
+  type Trust,
+} from "./guard/index.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
+export {
+  isPassable,
+  type PassedNames,
+  type PassthroughPolicy,
+  passedNames,
+  passedOf,
+  unusedNames,
+} from "./passthrough.ts";
+export { type AccessToken, type IdentityOptions, isPersonal, type TokenSource } from "./personal.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -52,11 +70,18 @@ class Room implements Upstreams {
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
   readonly #listeners = new Map<string, Set<Listening>>();
+  readonly #personal: Personal;
 
   constructor(options: UpstreamsOptions) {
     const { log, metrics, now, idSource, clientName, clientVersion, stdioSocket = () => undefined } = options;
     this.#options = options;
     this.#builtin = { server: options.builtin, log, metrics, now };
+    const { identity, tokens } = options;
+    this.#personal = new Personal({
+      now,
+      ...(identity === undefined ? {} : { identity }),
+      ...(tokens === undefined ? {} : { tokens }),
+    });
     this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
     this.#holdings = new HoldingsStore(options.state);
     this.#circuits = new Circuits({ ...(options.circuits ?? { threshold: 0, resetMs: 0 }), now });
@@ -103,16 +128,21 @@ class Room implements Upstreams {
 
   async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
-    return this.#profiles.get(target, prefer);
+    return withToken(this.#personal, target, (fitted) => this.#profiles.get(fitted, prefer));
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
-    return new Dispatch(this.#context, target, holder, message, sink).start();
+    if (target.oauth === undefined && target.identity === undefined)
+      return new Dispatch(this.#context, target, holder, message, sink).start();
+    return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
+      new Dispatch(this.#context, fitted, holder, message, inner).start(),
+    ).start();
   }
 
-  async notify(target: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
-    if (target.transport === "builtin") return;
+  async notify(given: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
+    if (given.transport === "builtin") return;
+    const target = await this.#personal.fit(actedFor(given, holder));
     const prepared = this.#wire.prepared(target);
     if (target.transport === "sse") {
       const connection = await this.#connections.find(target, holder.key);
@@ -143,6 +173,13 @@ class Room implements Upstreams {
   }
 
   listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
+    if (target.oauth === undefined && target.identity === undefined) return this.#listen(target, holder, sink);
+    return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
+      this.#listen(fitted, holder, inner),
+    ).start();
+  }
+
+  #listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
     if (target.transport === "sse") return this.#connections.listen(target, holder, sink);
     if (target.transport === "builtin") return silentStream(sink);
     const key = lineKey(holder.key, target.id);
@@ -159,7 +196,8 @@ class Room implements Upstreams {
   async setLogLevel(holder: Holder, level: string, targets: readonly UpstreamTarget[]): Promise<void> {
     await this.#holdings.putLogLevel(holder, level);
     const { sessions } = await this.#holdings.read(holder.key);
-    const work = targets.map(async (target) => {
+    const work = targets.map(async (given) => {
+      const target = await this.#personal.fit(actedFor(given, holder));
       const connection = await this.#connections.find(target, holder.key);
       if (connection !== undefined) return connection.command("logging/setLevel", { level });
       const session = sessions.get(target.id);
@@ -174,8 +212,9 @@ class Room implements Upstreams {
     }
   }
 
-  async setSubscription(target: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
-    if (target.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+  async setSubscription(given: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
+    if (given.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    const target = await this.#personal.fit(actedFor(given, holder));
     const profile = target.transport === "sse" ? undefined : await this.#profiles.get(target, "legacy");
     if (profile?.era === "modern") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
     const method = wanted ? "resources/subscribe" : "resources/unsubscribe";
@@ -202,7 +241,9 @@ class Room implements Upstreams {
   async release(holderKey: string, targets: readonly UpstreamTarget[]): Promise<void> {
     const { sessions } = await this.#holdings.read(holderKey);
     await this.#holdings.drop(holderKey);
-    const work = targets.map(async (target) => {
+    const work = targets.map(async (given) => {
+      // Without a token its session can only be forgotten here.
+      const target = await fitted(this.#personal, given);
       this.#lines.drop(holderKey, target.id);
       this.#connections.release(holderKey, target.id);
       for (const listening of this.#listeners.get(lineKey(holderKey, target.id)) ?? []) listening.cancel();
@@ -215,7 +256,7 @@ class Room implements Upstreams {
   inspect(target: UpstreamTarget): Promise<Inspection> {
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
-    return inspectUpstream(context, target).then(
+    return withToken(this.#personal, target, (fitted) => inspectUpstream(context, fitted)).then(
       (inspection) => {
         this.#circuits.settle(target);
         return inspection;
@@ -263,4 +304,17 @@ class Room implements Upstreams {
     this.#connections.close();
     await this.#wire.close();
   }
+}
+
+async function fitted(personal: Personal, target: UpstreamTarget): Promise<UpstreamTarget> {
+  try {
+    return await personal.fit(target);
+  } catch {
+    return target;
+  }
+}
+
+/** A target that is made for callers and reached by its id alone, for the caller behind this holder. */
+function actedFor(target: UpstreamTarget, { actor }: Holder): UpstreamTarget {
+  return target.actor === undefined && actor !== undefined && isPersonal(target) ? { ...target, actor } : target;
 }

@@ -4,7 +4,7 @@
  */
 
 import { valueAt } from "../mcp/index.ts";
-import type { Prepared } from "./address.ts";
+import { type Prepared, withMessageHeaders } from "./address.ts";
 import { BoundedMap } from "./bounded.ts";
 import type { Refusal } from "./call.ts";
 import type { Circuits } from "./circuits.ts";
@@ -20,11 +20,13 @@ import {
 } from "./handshake.ts";
 import type { Holdings, HoldingsStore, StoredSession } from "./holdings.ts";
 import { repeated } from "./lean/request-head.ts";
+import { isPersonal } from "./personal.ts";
 import type { Holder, UpstreamTarget } from "./types.ts";
 import { faultOf, type Wire } from "./wire.ts";
 
 /** An open upstream session, ready to be sent with. */
 export type Line = {
+  readonly prepared: Prepared;
   readonly session: StoredSession;
   /** Headers of POST and of GET or DELETE, names and values in turn. */
   readonly post: readonly string[];
@@ -79,7 +81,16 @@ export class Lines {
         this.#debug("upstream.session_not_renewed", target, error);
       });
     }
-    return line;
+    return isPersonal(target) || target.oauth !== undefined ? this.#refitted(target, holder, line) : line;
+  }
+
+  /** The line with the credentials of now: its session outlives them. */
+  #refitted(target: UpstreamTarget, holder: Holder, line: Line): Line {
+    const prepared = this.#options.wire.prepared(target);
+    if (line.prepared === prepared) return line;
+    const fresh = lineOf(prepared, line.session, line.renewedAt);
+    this.#open.set(lineKey(holder.key, target.id), fresh);
+    return fresh;
   }
 
   /** Another process may have replaced the session meanwhile: its session counts, ours must not be written over it. */
@@ -182,7 +193,7 @@ export class Lines {
   /** The handshake alone; the session belongs to nobody yet. Undefined: the upstream gave no session id. */
   async greet(
     target: UpstreamTarget,
-    introduction: Introduction,
+    introduction: Introduction & Pick<Holder, "passed">,
     timeoutMs = target.requestTimeoutMs,
   ): Promise<StoredSession | undefined> {
     try {
@@ -197,14 +208,14 @@ export class Lines {
 
   async #handshake(
     target: UpstreamTarget,
-    introduction: Introduction,
+    introduction: Introduction & Pick<Holder, "passed">,
     timeoutMs: number,
   ): Promise<StoredSession | undefined> {
     const { wire, idSource } = this.#options;
     const prepared = wire.prepared(target);
     const id = idSource();
     const answer = await wire.ask(prepared, {
-      headers: prepared.post,
+      headers: withMessageHeaders(prepared.post, prepared, introduction),
       body: initializeBody(id, introduction),
       method: "initialize",
       id: JSON.stringify(id),
@@ -220,7 +231,7 @@ export class Lines {
     const session = { sessionId, version: greeting.protocolVersion, revision: target.revision };
     wire.options.metrics?.sessionOpened(target.slug);
     try {
-      await this.#send(target, session, "notifications/initialized", undefined, INITIALIZED);
+      await this.#send(target, session, "notifications/initialized", undefined, INITIALIZED, introduction);
     } catch (error) {
       await this.end(target, session);
       throw error;
@@ -263,10 +274,12 @@ export class Lines {
     method: string,
     id: string | undefined,
     body: Buffer,
+    from: Pick<Holder, "passed"> = {},
   ) {
     const prepared = this.#options.wire.prepared(target);
+    const base = session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)];
     return this.#options.wire.ask(prepared, {
-      headers: session === undefined ? prepared.post : [...prepared.post, ...sessionHeaders(session)],
+      headers: withMessageHeaders(base, prepared, from),
       body,
       method,
       id: id === undefined ? undefined : JSON.stringify(id),
@@ -319,7 +332,7 @@ function lineOf(prepared: Prepared, session: StoredSession, now: number): Line {
   const headers = sessionHeaders(session);
   const plain = [...prepared.plain, ...headers];
   const post = repeated([...prepared.post, ...headers]);
-  return { session, post, plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
+  return { prepared, session, post, plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import { Fault } from "../../contract/errors.ts";
 import { type Envelope, scanMessage } from "../mcp/index.ts";
-import type { Prepared } from "./address.ts";
+import { type Prepared, withMessageHeaders } from "./address.ts";
 import type { DispatchContext } from "./dispatch.ts";
 import { protocolFault, redirectFault, statusFault, tooLargeFault } from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
@@ -125,7 +125,8 @@ export class Listening implements Exchange {
 
   #connect(prepared: Prepared, line: Line | undefined, base: readonly string[]): void {
     const pair = this.#context.wire.pair(prepared);
-    const headers = this.#lastEventId === "" ? base : [...base, "last-event-id", this.#lastEventId];
+    const resumed = this.#lastEventId === "" ? base : [...base, "last-event-id", this.#lastEventId];
+    const headers = withMessageHeaders(resumed, prepared, this.#holder);
     const receiver: HttpReceiver = {
       head: (status, answer) => this.#head(prepared, line, status, answer),
       data: (chunk) => this.#data(chunk),

@@ -5,7 +5,9 @@ import type { SharedState } from "../coordination/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { CircuitOptions } from "./circuits.ts";
+import type { AddressGuard } from "./guard/index.ts";
 import type { Connector } from "./origins.ts";
+import type { IdentityOptions, TokenSource } from "./personal.ts";
 import type { RetryOptions } from "./retries.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
@@ -45,8 +47,14 @@ export type UpstreamsOptions = {
   readonly clientVersion: string;
   /** Text that is unique in this deployment; ids of the room's own requests. */
   readonly idSource: () => string;
-  /** Opens sockets towards http(s) upstreams; guards against forbidden addresses go here. undici's connector by default. */
+  /** Where upstreams may be; anywhere when absent. */
+  readonly guard?: AddressGuard;
+  /** Opens sockets towards http(s) upstreams in place of undici's connector. */
   readonly connect?: Connector;
+  /** How upstreams are told who calls; nobody is when absent. */
+  readonly identity?: IdentityOptions;
+  /** Access tokens for upstreams that want some. */
+  readonly tokens?: TokenSource;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
 };

@@ -4,8 +4,10 @@
  */
 import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
-import type { ItemKind } from "../store/index.ts";
+import type { IdentityPropagation, ItemKind, UpstreamOAuth } from "../store/index.ts";
 import type { CircuitListener, CircuitView } from "./circuits.ts";
+import type { Trust } from "./guard/index.ts";
+import type { PassedNames } from "./passthrough.ts";
 
 /** `builtin`: answered inside the gateway. */
 export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "builtin";
@@ -19,6 +21,20 @@ export type UpstreamTarget = {
   readonly transport: UpstreamTransport;
   /** Absolute http(s) URL; absent for stdio and builtin. */
   readonly url?: string;
+  /** Who set the URL; a user when absent. */
+  readonly trust?: Trust;
+  /** Whom its server has to be signed by, and who the gateway is to it. */
+  readonly tls?: ClientTls;
+  /** Appended to the query of every request; secret. */
+  readonly query?: { readonly name: string; readonly value: string };
+  /** What of the callers' requests is passed on. */
+  readonly passes?: PassedNames;
+  /** What of the caller is told. */
+  readonly identity?: IdentityPropagation;
+  /** The tokens to go with; `clientSecret` is secret. */
+  readonly oauth?: UpstreamOAuth & { readonly clientSecret?: string };
+  /** Set where what is sent depends on who asks: such a target is made for each of them, and what it says is nobody else's. */
+  readonly actor?: Actor;
   /** Sent with every request; credentials are already in it. Never logged. */
   readonly headers: Readonly<Record<string, string>>;
   readonly stdio?: {
@@ -33,6 +49,12 @@ export type UpstreamTarget = {
   /** From sending a request to its final response; progress does not extend it. */
   readonly requestTimeoutMs: number;
 };
+
+/** For whom a target is made. */
+export type Actor = { readonly id: string; readonly teams: readonly string[]; readonly admin: boolean };
+
+/** PEM texts. With `ca` nobody else is believed; `key` is secret. */
+export type ClientTls = { readonly ca?: string; readonly certificate?: string; readonly key?: string };
 
 /** What a server said of itself; JSON values as it sent them. */
 export type UpstreamProfile = {
@@ -58,6 +80,10 @@ export type Holder = {
   readonly protocolVersion: string;
   /** How long upstream session ids are remembered after their last use. */
   readonly ttlMs: number;
+  /** The caller behind it, where he is known; for targets that are made for callers. */
+  readonly actor?: Actor | undefined;
+  /** Passed on with what is sent on the holder's behalf beside his requests: handshakes, streams. As OutboundMessage.passed. */
+  readonly passed?: Readonly<Record<string, string>> | undefined;
 };
 
 export type OutboundMessage = {
@@ -74,8 +100,10 @@ export type OutboundMessage = {
   readonly name?: string | undefined;
   /** Modern only: Mcp-Param-* headers, lower-case names, forwarded as they came. */
   readonly paramHeaders?: Readonly<Record<string, string>> | undefined;
-  /** Further headers of this request (trace context, passthrough). */
+  /** Further headers of this request (trace context). */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What of the caller's headers is passed on to those targets that take it; lower-case names. */
+  readonly passed?: Readonly<Record<string, string>> | undefined;
   /**
    * Overrides target.requestTimeoutMs. 0 = none: the caller cancels at its own deadline (subscriptions/listen is then limited
    * until its answer begins).

@@ -29,8 +29,6 @@ const NEARLY: Readonly<Record<string, Renaming>> = {
   DB_MAX_RETRIES: { setting: "STARTUP_TIMEOUT", how: STARTUP },
   DB_RETRY_INTERVAL_MS: { setting: "STARTUP_TIMEOUT", how: STARTUP },
   DB_MAX_BACKOFF_SECONDS: { setting: "STARTUP_TIMEOUT", how: STARTUP },
-  REDIS_MAX_RETRIES: { setting: "STARTUP_TIMEOUT", how: STARTUP },
-  REDIS_RETRY_INTERVAL_MS: { setting: "STARTUP_TIMEOUT", how: STARTUP },
   REDIS_MAX_BACKOFF_SECONDS: { setting: "STARTUP_TIMEOUT", how: STARTUP },
 };
 

@@ -3,6 +3,8 @@
  * handed over unread. Where it accepts, it says what node:http would say, about every field and about where the next request
  * starts; anything else would be a way to smuggle requests.
  */
+
+import { shared } from "../shared-values.ts";
 import {
   COLON,
   CR,
@@ -23,7 +25,6 @@ import {
   ZERO,
 } from "./grammar.ts";
 import { HeadMemo, type ParsedHead } from "./memo.ts";
-import { shared } from "./shared-values.ts";
 
 /** `hand-over`: not for this reader, whatever follows. `incomplete`: to be read again from its start, with more bytes. */
 export type HeadReading = ParsedHead | "incomplete" | "hand-over";

@@ -1,8 +1,9 @@
 /** The parts of a bounded connection by themselves: what was received, bodies in pieces, deadlines, heads of answers. */
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Body } from "../../../../gateway/engine/body.ts";
 import { answerHead } from "../../../../gateway/engine/bounded/answer-head.ts";
-import { Body, Intake } from "../../../../gateway/engine/bounded/intake.ts";
+import { Intake } from "../../../../gateway/engine/bounded/intake.ts";
 import { Deadlines, type Timed } from "../../../../gateway/engine/deadlines.ts";
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)));
