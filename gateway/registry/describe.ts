@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { QueryParameter, RestDescription, RouteDescription } from "../../contract/rest.ts";
 import { RESOURCES, type Route } from "../../contract/routes.ts";
+import { pinDecision, pinPolicy, pinRead } from "./pins.ts";
 import {
   gatewayCreate,
   gatewayPatch,
@@ -39,6 +40,9 @@ const schemas = {
     failure: z.string().nullable(),
   }),
   OAuthTools: z.object({ gatewayId: z.string(), tools: z.array(z.string()) }),
+  Pin: pinRead,
+  PinDecision: pinDecision,
+  PinPolicy: pinPolicy,
   Deleted: z.object({ status: z.literal("success"), id: z.string() }),
 } as const;
 type SchemaName = keyof typeof schemas;
@@ -91,9 +95,25 @@ function queryOf(resource: string, action: string): readonly QueryParameter[] {
   return resource === "gateways" && ["create", "update", "patch"].includes(action) ? [DEFERRED] : [];
 }
 
+const PINS: Readonly<Record<string, RouteDescription>> = {
+  list: {
+    answer: "Pin",
+    list: true,
+    query: [
+      query("state", "Only what waits for a decision, or only what does not", { enum: ["pending", "approved"] }),
+      GATEWAY_ID,
+    ],
+  },
+  get: { answer: "Pin" },
+  approve: { answer: "Pin", body: "PinDecision" },
+  reject: { answer: "Pin", body: "PinDecision" },
+  policy: { answer: "PinPolicy", body: "PinPolicy" },
+};
+
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
   if (resource === "oauth") return OAUTH[action];
+  if (resource === "pins") return PINS[action];
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };

@@ -15,6 +15,11 @@ export type RegistryParts = InspectParts & {
   readonly checkAddress?: (url: URL) => Promise<string | undefined>;
 };
 
-/** One request of a REST route; `id` is the path's, empty where it has none. */
-export type Call = { readonly id: string; readonly request: GatewayRequest; readonly principal: Principal };
+/** One request of a REST route; `id` and `name` are the path's, empty where it has none. */
+export type Call = {
+  readonly id: string;
+  readonly name: string;
+  readonly request: GatewayRequest;
+  readonly principal: Principal;
+};
 export type Handler = (call: Call) => Promise<RestResponse>;
