@@ -9,6 +9,7 @@ import { Lines, lineKey } from "./lines.ts";
 import { Listening } from "./listening.ts";
 import type { UpstreamsOptions } from "./options.ts";
 import { Profiles } from "./profiles.ts";
+import { RestServers } from "./rest/server.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
   Exchange,
@@ -26,6 +27,9 @@ import { faultOf, Wire } from "./wire.ts";
 export type { BuiltinRequest, BuiltinServer } from "./builtin.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
+export * from "./rest/operation.ts";
+export { REST_CAPABILITIES, type RestOptions } from "./rest/server.ts";
+export { compile as compileRestTool, type RestToolSource } from "./rest/tools.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -45,6 +49,7 @@ class Room implements Upstreams {
   readonly #context: DispatchContext;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
+  readonly #rest: RestServers;
   readonly #listeners = new Map<string, Set<Listening>>();
 
   constructor(options: UpstreamsOptions) {
@@ -54,6 +59,7 @@ class Room implements Upstreams {
     this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
     this.#holdings = new HoldingsStore(options.state);
     const clientInfo = { name: clientName, version: clientVersion };
+    this.#rest = new RestServers(this.#wire, options.rest, clientInfo, now);
     this.#connections = new SseConnections({ wire: this.#wire, holdings: this.#holdings, idSource, clientInfo });
     this.#profiles = new Profiles({
       wire: this.#wire,
@@ -92,16 +98,18 @@ class Room implements Upstreams {
 
   async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
+    if (target.transport === "rest") return this.#rest.profile;
     return this.#profiles.get(target, prefer);
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
+    if (target.transport === "rest") return this.#rest.request(target, message, sink);
     return new Dispatch(this.#context, target, holder, message, sink).start();
   }
 
   async notify(target: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
-    if (target.transport === "builtin") return;
+    if (target.transport === "builtin" || target.transport === "rest") return;
     const prepared = this.#wire.prepared(target);
     if (target.transport === "sse") {
       const connection = await this.#connections.find(target, holder.key);
@@ -133,7 +141,7 @@ class Room implements Upstreams {
 
   listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
     if (target.transport === "sse") return this.#connections.listen(target, holder, sink);
-    if (target.transport === "builtin") return silentStream(sink);
+    if (target.transport === "builtin" || target.transport === "rest") return silentStream(sink);
     const key = lineKey(holder.key, target.id);
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners);
@@ -164,7 +172,9 @@ class Room implements Upstreams {
   }
 
   async setSubscription(target: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
-    if (target.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    if (target.transport === "builtin" || target.transport === "rest") {
+      throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    }
     const profile = target.transport === "sse" ? undefined : await this.#profiles.get(target, "legacy");
     if (profile?.era === "modern") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
     const method = wanted ? "resources/subscribe" : "resources/unsubscribe";
@@ -202,6 +212,7 @@ class Room implements Upstreams {
   }
 
   inspect(target: UpstreamTarget): Promise<Inspection> {
+    if (target.transport === "rest") return this.#rest.inspect(target);
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
     return inspectUpstream(context, target);
@@ -211,6 +222,7 @@ class Room implements Upstreams {
     this.#profiles.forget(targetId);
     this.#lines.forget(targetId);
     this.#connections.forget(targetId);
+    this.#rest.forget(targetId);
     this.#wire.forget(targetId);
   }
 

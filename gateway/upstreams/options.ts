@@ -5,6 +5,7 @@ import type { SharedState } from "../coordination/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { Connector } from "./origins.ts";
+import type { RestOptions } from "./rest/server.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
 export type UpstreamMetrics = {
@@ -43,4 +44,6 @@ export type UpstreamsOptions = {
   readonly connect?: Connector;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
+  /** Where the tools of targets with transport `rest` are kept. */
+  readonly rest?: RestOptions;
 };

@@ -6,8 +6,8 @@ import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
 import type { ItemKind } from "../store/index.ts";
 
-/** `builtin`: answered inside the gateway. */
-export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "builtin";
+/** `builtin`: answered inside the gateway. `rest`: its tools are HTTP operations that the registry keeps. */
+export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "rest" | "builtin";
 
 export type UpstreamTarget = {
   readonly id: string;
@@ -128,6 +128,8 @@ export type Inspection = {
   readonly resourceTemplates: readonly InspectedItem[];
   /** Lists that could not be read to their end, with the reason (1000 pages, 100 000 items, an error). */
   readonly incomplete: readonly { readonly list: string; readonly reason: string }[];
+  /** Lists that nobody was asked for, because the registry itself keeps them. */
+  readonly kept?: readonly string[];
 };
 
 export interface Upstreams {
