@@ -6,6 +6,7 @@
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { restSettings } from "./rest-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -21,6 +22,7 @@ export const settings = {
   ...accessSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...restSettings,
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",

@@ -191,6 +191,10 @@ async function openUpstreams(
     clientVersion: VERSION,
     idSource: nextId,
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+    rest: {
+      tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
+      maxTextLength: settings.REST_RESPONSE_TEXT_MAX_LENGTH,
+    },
   });
   teardown.add("upstreams", () => upstreams.close());
   const parts = {

@@ -25,6 +25,8 @@ export function maySee(principal: Principal, item: Owned): boolean {
   return item.visibility === "team" && item.teamId !== null && principal.teams.includes(item.teamId);
 }
 
+const TRANSPORTS: Readonly<Record<string, UpstreamTarget["transport"]>> = { SSE: "sse", REST: "rest" };
+
 export function targetOf(record: GatewayRecord, defaultTimeoutMs: number): UpstreamTarget {
   const common = {
     id: record.id,
@@ -39,7 +41,7 @@ export function targetOf(record: GatewayRecord, defaultTimeoutMs: number): Upstr
     return { ...common, transport: "stdio", stdio: cwd === null ? stdio : { ...stdio, cwd } };
   }
   if (record.transport === "BUILTIN") return { ...common, transport: "builtin" };
-  const transport = record.transport === "SSE" ? "sse" : "streamable-http";
+  const transport = TRANSPORTS[record.transport] ?? "streamable-http";
   return record.url === null ? { ...common, transport } : { ...common, transport, url: record.url };
 }
 
@@ -169,9 +171,10 @@ function viewUpstream(
   only: Set<string> | undefined,
 ): ViewUpstream {
   const items = index.itemsByGateway.get(record.id) ?? [];
-  // Of an upstream, what the registry has not seen yet is shown. The gateway's own items are listed live from the store, where
-  // one may be private that this snapshot does not know.
-  const chosen = only ?? (record.transport === "BUILTIN" ? new Set(items.map((item) => item.id)) : undefined);
+  // Of an upstream, what the registry has not seen yet is shown. What the registry itself keeps is listed live from the store,
+  // where one may be private that this snapshot does not know.
+  const isKept = record.transport === "BUILTIN" || record.transport === "REST";
+  const chosen = only ?? (isKept ? new Set(items.map((item) => item.id)) : undefined);
   const allowed = perKind((kind): Set<string> | undefined =>
     chosen === undefined
       ? undefined

@@ -63,7 +63,8 @@ export function gatewayHandlers(parts: RegistryParts) {
       const input = gatewayInput(patch, former, call.principal, await store.allGateways(), parts.separator);
       checkAllowed(call.principal, input, former);
       const draft = draftRecord(input, former.id);
-      const isOther = draft.revision !== former.revision;
+      // What stands behind the point is the version of a REST upstream's operations.
+      const isOther = draft.revision !== former.revision.split(".", 1)[0];
       const { outcome, failure } = isOther ? await ask(parts, draft) : {};
       if (failure !== undefined && !deferred) throw failure;
       await store.updateGateway(former.id, input);

@@ -8,6 +8,7 @@ import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
 import { deleteHosted, libraryOperations } from "./library.ts";
 import { type Database, databaseFault, errorField, openPool, type PoolOptions } from "./pool.ts";
+import { type RestToolOperations, restToolOperations } from "./rest-tools.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -33,7 +34,7 @@ import type {
 } from "./types.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store {
+export interface Store extends RestToolOperations {
   readonly sharedState: SharedStateRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
   catalogueVersion(): Promise<number>;
@@ -97,6 +98,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...gatewayOperations(run, gateways),
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
+    ...restToolOperations(run, gateways),
     ...serverOperations(run),
     ping: () => run.read(async (direct) => void (await direct.query("select 1"))),
     gauges: () => database.gauges(),
