@@ -1,0 +1,171 @@
+/**
+ * Schemas of OpenAPI as JSON Schemas of dialect 2020-12 that stand alone: what they refer to goes into `$defs`, so that a schema
+ * that holds itself stays as small as it is.
+ */
+import { DocumentError, isJson, type Json, pointed, type Version } from "./document.ts";
+
+/** `request` leaves out what only answers have, and the other way round. */
+export type Direction = "request" | "response";
+
+const MAX_DEPTH = 64;
+const MAX_NODES = 20_000;
+const MAX_HOPS = 100;
+
+/** Members whose value is one schema, a list of them, or schemas by name. */
+const ONE = new Set(
+  "additionalProperties items not if then else contains propertyNames unevaluatedItems unevaluatedProperties additionalItems contentSchema".split(
+    " ",
+  ),
+);
+const MANY = new Set(["allOf", "anyOf", "oneOf", "prefixItems"]);
+const NAMED = new Set(["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"]);
+/** Values that are copied. */
+const PLAIN = new Set(
+  (
+    "type enum const default title description format pattern required multipleOf maximum minimum exclusiveMaximum " +
+    "exclusiveMinimum maxLength minLength maxItems minItems uniqueItems maxProperties minProperties maxContains minContains " +
+    "dependentRequired contentEncoding contentMediaType deprecated examples readOnly writeOnly $comment"
+  ).split(" "),
+);
+
+/** Gathers the definitions that the schemas of one tool share. */
+export class SchemaWriter {
+  readonly #document: Json;
+  readonly #version: Version;
+  readonly #direction: Direction;
+  readonly #names = new Map<string, string>();
+  readonly #defs = new Map<string, Json>();
+  #nodes = 0;
+
+  constructor(document: Json, version: Version, direction: Direction) {
+    this.#document = document;
+    this.#version = version;
+    this.#direction = direction;
+  }
+
+  /** Throws DocumentError for a reference that cannot be followed, and for what is too large. */
+  write(schema: unknown, depth = 0): Json {
+    if (depth > MAX_DEPTH) throw new DocumentError(`a schema is nested deeper than ${MAX_DEPTH}`);
+    if (++this.#nodes > MAX_NODES) throw new DocumentError(`the schemas have more than ${MAX_NODES} parts`);
+    // 2020-12 knows schemas that are true or false.
+    if (schema === false) return { not: {} };
+    if (!isJson(schema)) return {};
+    const { $ref: ref } = schema;
+    if (typeof ref === "string") return this.#referred(ref, schema, depth);
+    const own = this.#members(schema, depth);
+    return this.#hasDialect ? own : older(schema, own);
+  }
+
+  /** The schema at the end of its references, written: for a root, where `type` has to stand. */
+  root(schema: unknown): Json {
+    let found = schema;
+    for (let hops = 0; hops < MAX_HOPS; hops++) {
+      if (!isJson(found) || typeof found.$ref !== "string" || Object.keys(found).length > 1) break;
+      found = pointed(this.#document, found.$ref);
+    }
+    return this.write(found);
+  }
+
+  get defs(): Json | undefined {
+    return this.#defs.size === 0 ? undefined : Object.fromEntries(this.#defs);
+  }
+
+  /** OpenAPI 3.1 and later use JSON Schema as it is. */
+  get #hasDialect(): boolean {
+    return this.#version === "3.1" || this.#version === "3.2";
+  }
+
+  #referred(ref: string, schema: Json, depth: number): Json {
+    let name = this.#names.get(ref);
+    if (name === undefined) {
+      name = this.#freeName(ref);
+      this.#names.set(ref, name);
+      // Known by name before it is written: it may hold itself.
+      this.#defs.set(name, this.write(pointed(this.#document, ref), depth + 1));
+    }
+    const target = { $ref: `#/$defs/${name}` };
+    if (!this.#hasDialect) return target;
+    const { $ref: _, ...beside } = schema;
+    return { ...this.#members(beside, depth), ...target };
+  }
+
+  #freeName(ref: string): string {
+    const last = ref.split("/").at(-1) ?? "";
+    const stem = last.replaceAll(/[^A-Za-z0-9_.-]/g, "_").slice(0, 100) || "schema";
+    const taken = new Set(this.#names.values());
+    for (let count = 1; ; count++) {
+      const name = count === 1 ? stem : `${stem}_${count}`;
+      if (!taken.has(name)) return name;
+    }
+  }
+
+  #members(schema: Json, depth: number): Json {
+    const own: Record<string, unknown> = {};
+    const hidden = this.#hidden(schema);
+    for (const [key, value] of Object.entries(schema)) {
+      if (PLAIN.has(key)) own[key] = value;
+      else if (MANY.has(key) && Array.isArray(value)) own[key] = value.map((one) => this.write(one, depth + 1));
+      else if (ONE.has(key)) own[key] = typeof value === "boolean" ? value : this.write(value, depth + 1);
+      else if (NAMED.has(key) && isJson(value)) {
+        const entries = Object.entries(value).filter(([name]) => key !== "properties" || !hidden.has(name));
+        own[key] = objectOf(entries.map(([name, one]) => [name, this.write(one, depth + 1)]));
+      }
+    }
+    if (Array.isArray(own.required)) {
+      const left = own.required.filter((name) => typeof name === "string" && !hidden.has(name));
+      if (left.length > 0) own.required = left;
+      else delete own.required;
+    } else delete own.required;
+    return own;
+  }
+
+  /** Names of properties that the other direction has. */
+  #hidden({ properties }: Json): ReadonlySet<string> {
+    const flag = this.#direction === "request" ? "readOnly" : "writeOnly";
+    if (!isJson(properties)) return new Set();
+    return new Set(
+      Object.entries(properties).flatMap(([name, one]) => (isJson(one) && one[flag] === true ? [name] : [])),
+    );
+  }
+}
+
+/** As an object literal, whatever the names: `__proto__` is a name like any other. */
+export function objectOf(entries: readonly (readonly [string, unknown])[]): Json {
+  return Object.fromEntries(entries);
+}
+
+/** What OpenAPI 3.0 and Swagger 2.0 say otherwise: nullable, boolean bounds, files. */
+function older(schema: Json, own: Json): Json {
+  const made: Record<string, unknown> = { ...own };
+  for (const [flag, bound] of [
+    ["exclusiveMinimum", "minimum"],
+    ["exclusiveMaximum", "maximum"],
+  ] as const) {
+    if (typeof made[flag] !== "boolean") continue;
+    if (made[flag] === true && typeof made[bound] === "number") {
+      made[flag] = made[bound];
+      delete made[bound];
+    } else delete made[flag];
+  }
+  if (made.type === "file") return { ...made, type: "string", contentEncoding: "base64" };
+  if (schema.nullable !== true && schema["x-nullable"] !== true) return made;
+  if (typeof made.type === "string") {
+    const enums = Array.isArray(made.enum) && !made.enum.includes(null) ? { enum: [...made.enum, null] } : {};
+    return { ...made, type: [made.type, "null"], ...enums };
+  }
+  return { anyOf: [made, { type: "null" }] };
+}
+
+/** Whether every value of a written schema is an object; `defs` are those of its writer. */
+export function isObjectSchema(schema: Json, defs: Json | undefined, hops = 0): boolean {
+  if (schema.type === "object") return true;
+  if (schema.type !== undefined || hops > 20) return false;
+  const { $ref: ref } = schema;
+  const target = typeof ref === "string" ? defs?.[ref.slice("#/$defs/".length)] : undefined;
+  if (isJson(target)) return isObjectSchema(target, defs, hops + 1);
+  const every = (list: unknown) =>
+    Array.isArray(list) && list.length > 0 && list.every((one) => isJson(one) && isObjectSchema(one, defs, hops + 1));
+  const some = (list: unknown) =>
+    Array.isArray(list) && list.some((one) => isJson(one) && isObjectSchema(one, defs, hops + 1));
+  return some(schema.allOf) || every(schema.anyOf) || every(schema.oneOf);
+}
