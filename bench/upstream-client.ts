@@ -56,7 +56,15 @@ function throughFlight(name: string, port: number, path: string, isPlain: boolea
     ...connector,
   });
   const pair = origins.pair({ origin: `http://127.0.0.1:${port}` }, "bench");
-  const request = { pair, method: "POST", path, headers: HEADERS, body: BODY, stream: false } as const;
+  const request = {
+    pair,
+    method: "POST",
+    path,
+    headers: HEADERS,
+    body: BODY,
+    stream: false,
+    repeatable: true,
+  } as const;
   const run = (called: () => boolean): void => {
     const receiver = {
       head: () => undefined,

@@ -16,22 +16,8 @@ export const accessSettings = {
     secret: true,
     min: 32,
     room: "auth",
-    description: "Key of HS256 tokens, at least 32 bytes.",
+    description: "Key of tokens with JWT_ALGORITHM=HS*: at least 32 bytes, 48 for HS384, 64 for HS512.",
   },
-  JWT_ALGORITHM: {
-    type: "enum",
-    default: "HS256",
-    allowed: ["HS256"],
-    room: "auth",
-    description: "Signature of the tokens that are accepted and made.",
-  },
-  JWT_AUDIENCE: {
-    type: "string",
-    default: "mcpgateway-api",
-    room: "auth",
-    description: "`aud` that tokens must name.",
-  },
-  JWT_ISSUER: { type: "string", default: "mcpgateway", room: "auth", description: "`iss` that tokens must name." },
   TOKEN_EXPIRY: {
     type: "duration",
     default: 10080,

@@ -98,10 +98,21 @@ export const errors = {
     rpc: -32018,
     message: "{method} needs every upstream of {scope}, these failed: {failed}",
   },
+  MCPS_UPSTREAM_CIRCUIT: {
+    status: 503,
+    rpc: -32007,
+    message: "Upstream {upstream} could not be reached {failures} times in a row and is left alone for {seconds} s",
+  },
   MCPS_UPSTREAM_REFUSED: { status: 502, rpc: -32019, message: "Upstream {upstream} refused {method}: {reason}" },
   // identity
   MCPS_UNAUTHENTICATED: { status: 401, rpc: -32600, message: "Authentication required: {reason}" },
   MCPS_FORBIDDEN: { status: 403, rpc: -32600, message: "{principal} may not {action}" },
+  MCPS_IDENTITY_UNKNOWN: {
+    status: 503,
+    rpc: -32603,
+    message: "Who is asking cannot be found out now: {reason} (AUTH_REVOCATION_FAIL)",
+  },
+  MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
   // registry
   MCPS_ITEM_UNKNOWN: { status: 404, rpc: -32602, message: "There is no {kind} {id}" },
   MCPS_ITEM_CONFLICT: { status: 409, rpc: -32602, message: "{kind} {field} {value} is taken by {owner}" },

@@ -119,7 +119,13 @@ export const metrics = {
     type: "counter",
     unit: "1",
     labels: ["upstream"],
-    help: "Requests sent again because a kept-alive connection closed under them.",
+    help: "Requests sent again, because a kept-alive connection closed under them or after a pause.",
+  },
+  mcp_upstream_circuit_open: {
+    type: "gauge",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Workers that leave this upstream alone, because it could not be reached several times in a row.",
   },
   mcp_upstream_refused_total: {
     type: "counter",

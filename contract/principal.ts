@@ -1,5 +1,15 @@
 import type { Permission } from "./permissions.ts";
 
+/** What roles give, by where it counts. */
+export type Grants = {
+  /** On everything that its holder may see. */
+  readonly everywhere: ReadonlySet<Permission>;
+  /** On what belongs to a team, by the team's id. */
+  readonly byTeam: ReadonlyMap<string, ReadonlySet<Permission>>;
+  /** On what its holder owns and no team does. */
+  readonly own: ReadonlySet<Permission>;
+};
+
 /** Who is asking. Made by the auth room only; every other room decides by it and never by a raw token. */
 export type Principal = {
   /** Stable id, safe in keys, logs and metrics: the email, the token's subject, a name in the certificate. Never a token. */
@@ -8,9 +18,13 @@ export type Principal = {
   readonly kind: "jwt" | "api-token" | "certificate" | "anonymous" | "scraper";
   /** Sees and changes everything that its permissions reach. */
   readonly admin: boolean;
+  /** Sees what everybody has, and changes nothing by that. */
+  readonly oversees?: true;
   readonly teams: readonly string[];
-  /** What roles give and the token is narrowed to; absent: everything for an administrator, what everyone may for others. */
+  /** What roles give anywhere and the token is narrowed to; absent: everything for an administrator, what everyone may for others. */
   readonly permissions?: ReadonlySet<Permission>;
+  /** The same by where it counts; absent where nothing is known of roles. */
+  readonly grants?: Grants;
   /** The token opens this virtual server and no other endpoint. */
   readonly serverId?: string;
   /** Of the token: `jti`, or the id of a stored one. For records, limits and revocation; never the token itself. */

@@ -4,6 +4,7 @@
  */
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
+import { discoveryRoutes } from "./routes/discovery.ts";
 import { mcpRoutes } from "./routes/mcp.ts";
 import { registryRoutes } from "./routes/registry.ts";
 import type { Route } from "./routes/route.ts";
@@ -27,6 +28,7 @@ const restRoutes: readonly Route[] = [...registryRoutes, ...accountRoutes, ...ad
 export const routes: readonly Route[] = [
   ...mcpRoutes,
   ...serviceRoutes,
+  ...discoveryRoutes,
   ...restRoutes,
   ...restRoutes.map((route) => ({ ...route, path: `/v1${route.path}` })),
 ];

@@ -6,7 +6,11 @@
 import { accessSettings } from "./access-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { identitySettings } from "./identity-settings.ts";
+import { poolSettings } from "./pool-settings.ts";
+import { recordSettings } from "./record-settings.ts";
 import { restSettings } from "./rest-settings.ts";
+import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 import { storeSettings } from "./store-settings.ts";
@@ -19,10 +23,14 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...recordSettings,
   ...accessSettings,
+  ...identitySettings,
   ...sessionSettings,
   ...upstreamSettings,
   ...restSettings,
+  ...poolSettings,
+  ...retrySettings,
   // limits and life
   MAX_IN_FLIGHT: {
     type: "integer",

@@ -42,6 +42,16 @@ export const storeSettings = {
     room: "store",
     description: "Bring the schema up to date before serving; false where a job runs `mcp-stack migrate`.",
   },
+  DATABASE_READ_URL: {
+    type: "url",
+    default: null,
+    computed: "DATABASE_URL",
+    schemes: ["postgresql", "postgres", "postgresql+psycopg"],
+    secret: true,
+    room: "store",
+    description:
+      "A replica of the database for lists and records. One that is behind what this process has seen, or away, is not asked.",
+  },
   DB_POOL_SIZE: {
     type: "integer",
     default: 10,
@@ -49,7 +59,16 @@ export const storeSettings = {
     min: 1,
     max: 1000,
     room: "store",
-    description: "Database connections of this process.",
+    description: "Database connections that this process keeps.",
+  },
+  DB_MAX_OVERFLOW: {
+    type: "integer",
+    default: 0,
+    unit: "connections",
+    min: 0,
+    max: 1000,
+    room: "store",
+    description: "Connections above DB_POOL_SIZE while all are busy; each is closed when its work is done.",
   },
   DB_POOL_TIMEOUT: {
     type: "duration",
@@ -58,7 +77,7 @@ export const storeSettings = {
     min: 0.1,
     max: 600,
     room: "store",
-    description: "Longest wait for a free database connection.",
+    description: "Longest wait for a free database connection, tries included.",
   },
   DB_POOL_IDLE_TIMEOUT: {
     type: "duration",
@@ -79,6 +98,64 @@ export const storeSettings = {
     description:
       "A database connection is replaced at this age, so that connections spread over poolers that were added; 0 keeps them.",
   },
+  DB_POOL_PRE_PING: {
+    type: "enum",
+    default: "auto",
+    allowed: ["auto", "true", "false"],
+    room: "store",
+    description: "Ask a connection whether it lives before it is used: `auto` one that was idle for 10 s, `true` each.",
+  },
+  DB_POOL_CLASS: {
+    type: "enum",
+    default: "auto",
+    allowed: ["auto", "queue", "null"],
+    room: "store",
+    description:
+      "`null` closes a connection when its work is done. `auto` is `queue`: a pooler's clients cost it next to nothing.",
+  },
+  DB_MAX_RETRIES: {
+    type: "integer",
+    default: 3,
+    min: 0,
+    max: 100,
+    room: "store",
+    description:
+      "How often work is repeated that the database did not take or rolled back, within DB_POOL_TIMEOUT; never what may have been done. At the start STARTUP_TIMEOUT counts.",
+  },
+  DB_RETRY_INTERVAL_MS: {
+    type: "duration",
+    default: 100,
+    unit: "ms",
+    min: 1,
+    max: 60000,
+    room: "store",
+    description: "Pause before the first repetition; it doubles with each, less up to half by chance.",
+  },
+  DB_MAX_BACKOFF_SECONDS: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 0.1,
+    max: 600,
+    room: "store",
+    description: "Longest pause between two repetitions.",
+  },
+  DB_PREPARE_THRESHOLD: {
+    type: "integer",
+    default: 5,
+    min: 0,
+    max: 100,
+    room: "store",
+    description: "A statement that was sent this often is prepared under a name from then on; 0 names none.",
+  },
+  DB_PREPARED_STATEMENTS: {
+    type: "enum",
+    default: "auto",
+    allowed: ["auto", "on", "off"],
+    room: "store",
+    description:
+      "`auto`: statements are named where no pooler stands between. `on`: also there (PgBouncer 1.21 or newer with max_prepared_statements).",
+  },
   DB_QUERY_TIMEOUT: {
     type: "duration",
     default: 30,
@@ -87,6 +164,35 @@ export const storeSettings = {
     max: 3600,
     room: "store",
     description: "A database that has not answered a statement by then counts as one that does not answer.",
+  },
+  DB_STATEMENT_TIMEOUT: {
+    type: "duration",
+    default: 0,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    room: "store",
+    description:
+      "The server ends a statement that takes longer; 0 sends nothing. A pooler has to let statement_timeout pass (ignore_startup_parameters).",
+  },
+  DB_IDLE_TRANSACTION_TIMEOUT: {
+    type: "duration",
+    default: 0,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    room: "store",
+    description:
+      "The server ends a transaction in which nothing happens for this long; 0 sends nothing. Poolers as with DB_STATEMENT_TIMEOUT.",
+  },
+  DB_SLOW_STATEMENT_MS: {
+    type: "duration",
+    default: 1000,
+    unit: "ms",
+    min: 0,
+    max: 3600000,
+    room: "store",
+    description: "A statement that takes this long is logged, its text without its values; 0 logs none.",
   },
   REDIS_URL: {
     type: "url",
@@ -115,6 +221,25 @@ export const storeSettings = {
     aliases: ["REDIS_SOCKET_TIMEOUT"],
     room: "coordination",
     description: "A Redis that has not answered a command by then counts as one that does not answer.",
+  },
+  REDIS_LEADER_TTL: {
+    type: "duration",
+    default: 15,
+    unit: "s",
+    min: 0.1,
+    max: 3600,
+    room: "coordination",
+    description:
+      "A process that does what only one of the deployment does is replaced this long after it was last heard of, without Redis also.",
+  },
+  REDIS_LEADER_HEARTBEAT_INTERVAL: {
+    type: "duration",
+    default: 5,
+    unit: "s",
+    min: 0.02,
+    max: 1200,
+    room: "coordination",
+    description: "How often it is heard of; below nine tenths of REDIS_LEADER_TTL.",
   },
   CACHE_PREFIX: {
     type: "string",

@@ -21,7 +21,6 @@ import { type Route as HttpRoute, matchRoute, type RestArea, type RouteClass } f
 import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
 import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
-import { basicRequirement } from "./auth/index.ts";
 import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
@@ -43,6 +42,11 @@ import {
   type TransportParts,
 } from "./transports/index.ts";
 
+type OpenRoute = (
+  params: Readonly<Record<string, string>>,
+  request: GatewayRequest,
+) => RestResponse | Promise<RestResponse>;
+
 export type ApplicationParts = {
   readonly admission: Admission;
   readonly edge: ReturnType<typeof createEdge>;
@@ -57,7 +61,7 @@ export type ApplicationParts = {
   readonly pathPrefix: string;
   readonly log: Log;
   /** Answers of the routes of the gateway itself, by route id: to anybody, and to a principal. */
-  readonly open: Readonly<Record<string, () => RestResponse | Promise<RestResponse>>>;
+  readonly open: Readonly<Record<string, OpenRoute>>;
   readonly own: Readonly<Record<string, (principal: Principal) => RestResponse | Promise<RestResponse>>>;
   readonly counters: {
     http(routeClass: string, status: number): void;
@@ -124,13 +128,13 @@ export function createApplication(parts: ApplicationParts): Application {
 
   /** Synchronous for a caller that is known. Throws, or rejects with, what refuses him. */
   function authenticate({ route }: Matched, head: RequestHead): Principal | Promise<Principal> {
-    const principal = parts.auth.authenticate(head.headers.authorization, head.client);
-    if (principal instanceof Promise) return principal.then((found) => permitted(route, found));
-    return permitted(route, principal);
+    const principal = parts.auth.callerOf(route, head);
+    if (principal instanceof Promise) return principal.then((found) => permitted(route, head, found));
+    return permitted(route, head, principal);
   }
 
-  function permitted(route: HttpRoute, principal: Principal): Principal {
-    basicRequirement(principal, route.permission);
+  function permitted(route: HttpRoute, head: RequestHead, principal: Principal): Principal {
+    parts.auth.require(principal, route, head);
     return principal;
   }
 
@@ -177,7 +181,7 @@ export function createApplication(parts: ApplicationParts): Application {
   /** What anybody may ask. */
   function openly({ route, params }: Matched, request: GatewayRequest): RestResponse | Promise<RestResponse> {
     const room = route.area === "mcp" || route.area === "service" ? undefined : parts.rest[route.area];
-    const answered = parts.open[route.id]?.() ?? room?.handleOpen?.(route, params, request);
+    const answered = parts.open[route.id]?.(params, request) ?? room?.handleOpen?.(route, params, request);
     if (answered === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
     return answered;
   }
@@ -254,7 +258,7 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const { route } = matched;
       // Probes come by address and from no page; whatever else anybody may ask could change something.
-      const isProbe = route.auth === "public" && route.area === "service";
+      const isProbe = route.auth === "public" && route.class === "probe";
       if (foreign !== undefined && !isProbe && !isScrape(route, request, foreign)) throw foreign;
       if (route.auth === "public") {
         background(

@@ -32,13 +32,26 @@ export function cacheIdentities(options: IdentityOptions): (principal: Principal
   const nameOf = (principal: Principal): string => {
     const found = known.get(principal);
     if (found !== undefined) return found;
-    const { kind, id, admin, teams } = principal;
-    const name = `${digest(["principal", kind, id])}.${digest(["scopes", admin, ...new Set(teams.toSorted())])}`;
+    const name = `${digest(["principal", principal.kind, principal.id])}.${digest(["scopes", ...reachOf(principal)])}`;
     known.set(principal, name);
     return name;
   };
   const build = digest(["build", options.build]);
   return (principal) => `${nameOf(principal)}.${options.catalogueVersion()}-${build}`;
+}
+
+/** All that decides what this principal is shown; two tokens of one caller may reach differently far. */
+function reachOf({ admin, oversees, teams, permissions, grants, serverId }: Principal): readonly unknown[] {
+  const sorted = (names: Iterable<string> = []) => [...new Set(names)].toSorted();
+  const byTeam = [...(grants?.byTeam ?? [])].map(([team, held]) => [team, ...sorted(held)]);
+  return [
+    admin,
+    ...sorted(teams),
+    ...(oversees === true ? [["oversees"]] : []),
+    ...(serverId === undefined ? [] : [["server", serverId]]),
+    ...(permissions === undefined ? [] : [["permissions", ...sorted(permissions)]]),
+    ...(grants === undefined ? [] : [["grants", sorted(grants.everywhere), sorted(grants.own), byTeam.toSorted()]]),
+  ];
 }
 
 const NEVER: Readonly<Record<string, string>> = { "cache-control": "no-store" };

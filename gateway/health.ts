@@ -1,27 +1,29 @@
 /**
- * Brings unreachable upstreams back: one replica at a time asks them again, with a growing pause per upstream. Reachable ones
- * are not probed; their own traffic shows how they are. Part of the composition root.
+ * Brings unreachable upstreams back: one process of the deployment, the holder of a lease, asks them again, with a growing pause per
+ * upstream. Reachable ones are not probed; their own traffic shows how they are. Part of the composition root.
  */
-import type { SharedState } from "./coordination/index.ts";
+import { holdLease, type LeaseOptions, type SharedState } from "./coordination/index.ts";
 import type { Federation } from "./federation/index.ts";
 import type { GatewayRecord } from "./store/index.ts";
 import type { Log } from "./telemetry/index.ts";
 
-const LEASE = "lease:health";
 const MAX_PAUSE_FACTOR = 10;
 
-export type HealthChecks = { close(): void };
+export type HealthChecks = { close(): Promise<void> };
+export type Election = Omit<LeaseOptions, "name" | "log">;
 
 /** `refresh` inspects an upstream and stores what it found; it rejects when the upstream is still away. */
 export function startHealthChecks(
   state: SharedState,
   federation: Federation,
   intervalMs: number,
+  election: Election,
   refresh: (record: GatewayRecord) => Promise<void>,
   log: Log,
 ): HealthChecks {
-  if (intervalMs === 0) return { close: () => undefined };
+  if (intervalMs === 0) return { close: () => Promise.resolve() };
   const failures = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
   let round = 0;
 
   async function check(record: GatewayRecord): Promise<void> {
@@ -38,8 +40,6 @@ export function startHealthChecks(
   }
 
   async function run(): Promise<void> {
-    const mine = await state.set(LEASE, "1", Math.max(1000, intervalMs - 500), { ifAbsent: true });
-    if (!mine) return;
     round++;
     const away = federation.snapshot.gateways.filter((record) => record.enabled && !record.reachable);
     const present = new Set(away.map(({ id }) => id));
@@ -47,9 +47,16 @@ export function startHealthChecks(
     await Promise.all(away.map(check));
   }
 
-  const timer = setInterval(() => {
-    run().catch((error: unknown) => log.warn("health checks could not run", { reason: String(error) }));
-  }, intervalMs);
-  timer.unref();
-  return { close: () => clearInterval(timer) };
+  // A look that began before the lease was lost may end after it: looking twice does no harm, so nothing is fenced here.
+  return holdLease(
+    state,
+    { ...election, name: "health", log },
+    {
+      acquired() {
+        timer = setInterval(() => void run(), intervalMs);
+        timer.unref();
+      },
+      lost: () => clearInterval(timer),
+    },
+  );
 }

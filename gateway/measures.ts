@@ -4,7 +4,7 @@ import type { AuthOutcome } from "./auth/index.ts";
 import type { ConversationCounters } from "./sessions/index.ts";
 import type { Store } from "./store/index.ts";
 import type { Counter, Histogram, Metrics } from "./telemetry/index.ts";
-import type { UpstreamMetrics } from "./upstreams/index.ts";
+import type { CircuitView, UpstreamMetrics } from "./upstreams/index.ts";
 
 /** Methods that keep their own series; whatever else a caller sends is counted as `other`, so that nobody can make series. */
 const METHODS: ReadonlySet<string> = new Set([
@@ -137,6 +137,11 @@ export function measures(metrics: Metrics) {
         for (const [signal, count] of Object.entries(read().shrunk)) set(count, signal);
       });
       metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
+    },
+    circuits(read: () => readonly CircuitView[]): void {
+      metrics.collect("mcp_upstream_circuit_open", (set) => {
+        for (const { slug, state } of read()) set(state === "closed" ? 0 : 1, slug);
+      });
     },
     upstreamRefused: (upstream: string): void => metrics.counter("mcp_upstream_refused_total", upstream).inc(),
     store(store: Store): void {

@@ -45,15 +45,35 @@ export async function openDatabase(
     url,
     poolSize: settings.DB_POOL_SIZE,
     poolTimeoutMs: settings.DB_POOL_TIMEOUT * 1000,
-    idleTimeoutMs: settings.DB_POOL_IDLE_TIMEOUT * 1000,
-    recycleMs: settings.DB_POOL_RECYCLE * 1000,
-    queryTimeoutMs: settings.DB_QUERY_TIMEOUT * 1000,
+    ...poolKnobs(settings, database),
     startTimeoutMs: settings.STARTUP_TIMEOUT * 1000,
     log,
     sealing: sealerOf(secrets.encryptionSecret, "AUTH_ENCRYPTION_SECRET"),
   });
   teardown.add("store", () => store.close());
   return store;
+}
+
+/** The pool's knobs beyond its size and its patience. */
+function poolKnobs(settings: Settings, { isEmbedded }: Database) {
+  return {
+    maxOverflow: settings.DB_MAX_OVERFLOW,
+    idleTimeoutMs: settings.DB_POOL_IDLE_TIMEOUT * 1000,
+    recycleMs: settings.DB_POOL_RECYCLE * 1000,
+    prePing: settings.DB_POOL_PRE_PING,
+    poolClass: settings.DB_POOL_CLASS,
+    maxRetries: settings.DB_MAX_RETRIES,
+    retryIntervalMs: settings.DB_RETRY_INTERVAL_MS,
+    maxBackoffMs: settings.DB_MAX_BACKOFF_SECONDS * 1000,
+    prepareThreshold: settings.DB_PREPARE_THRESHOLD,
+    // The embedded one has one session for all connections, and no COPY from a client.
+    preparedStatements: isEmbedded ? "off" : settings.DB_PREPARED_STATEMENTS,
+    canCopy: !isEmbedded,
+    queryTimeoutMs: settings.DB_QUERY_TIMEOUT * 1000,
+    statementTimeoutMs: settings.DB_STATEMENT_TIMEOUT * 1000,
+    idleTransactionTimeoutMs: settings.DB_IDLE_TRANSACTION_TIMEOUT * 1000,
+    slowStatementMs: settings.DB_SLOW_STATEMENT_MS,
+  } as const;
 }
 
 async function migrated(database: Database, settings: Settings, log: Log): Promise<Database> {

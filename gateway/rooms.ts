@@ -4,7 +4,6 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
-import { type Auth, createAuth } from "./auth/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -15,9 +14,11 @@ import { createFederation, type Federation, targetOf } from "./federation/index.
 import type { Foundation } from "./foundation.ts";
 import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
+import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
@@ -68,6 +69,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const { upstreams, federation } = await openUpstreams(input, store, state, observe);
+  observe.circuits(() => upstreams.circuits());
+  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
+    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
+    teardown.add("shared circuits", () => share.close());
+  }
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -95,17 +101,31 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const inspect = (record: Parameters<typeof targetOf>[0]) =>
     upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
   const changed = () => catalogue.changed();
-  const registry = createRegistry({ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR });
+  const imports = {
+    maxBytes: settings.OPENAPI_MAX_BYTES,
+    maxTools: settings.OPENAPI_MAX_TOOLS,
+    fetchDocument: (url: string) =>
+      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
+  };
+  const registry = createRegistry({
+    ...{ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR },
+    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
+  });
   const health = startHealthChecks(
     state,
     federation,
     settings.HEALTH_CHECK_INTERVAL * 1000,
+    {
+      workerId,
+      ttlMs: settings.REDIS_LEADER_TTL * 1000,
+      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+    },
     (record) => refreshGateway({ store, inspect, changed, log }, record),
     log,
   );
   teardown.add("health checks", () => health.close());
 
-  const auth = authOf(input, observe);
+  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -114,6 +134,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     log,
     teardown,
     auth,
+    resources,
     rest: { registry },
     store,
     state,
@@ -186,6 +207,17 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
+    circuits: {
+      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
+      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
+    },
+    retries: {
+      attempts: settings.RETRY_MAX_ATTEMPTS,
+      baseMs: settings.RETRY_BASE_DELAY * 1000,
+      maxMs: settings.RETRY_MAX_DELAY * 1000,
+      jitter: settings.RETRY_JITTER_MAX,
+      budget: settings.RETRY_BUDGET,
+    },
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
@@ -210,22 +242,6 @@ async function openUpstreams(
   return { upstreams, federation: createFederation(parts, await store.loadSnapshot()) };
 }
 
-function authOf({ settings, foundation }: RoomsInput, observe: Observe): Auth {
-  return createAuth({
-    secret: foundation.secrets.jwtSecret,
-    algorithm: settings.JWT_ALGORITHM,
-    audience: settings.JWT_AUDIENCE,
-    issuer: settings.JWT_ISSUER,
-    required: settings.AUTH_REQUIRED,
-    metricsToken: settings.METRICS_TOKEN,
-    cacheMs: settings.AUTH_CACHE_TTL * 1000,
-    adminEmail: settings.PLATFORM_ADMIN_EMAIL,
-    anonymousIsAdmin: isLoopback(settings.HOST),
-    now: Date.now,
-    count: observe.auth,
-  });
-}
-
 /** Ids that no other process of this deployment makes: 21 random bits above a counter, exact in a double. */
 function idSource(): () => string {
   const base = randomBytes(3).readUIntBE(0, 3) % 2 ** 21;
@@ -234,8 +250,4 @@ function idSource(): () => string {
     count = (count + 1) % 2 ** 32;
     return String(base * 2 ** 32 + count);
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

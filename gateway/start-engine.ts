@@ -1,11 +1,12 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
+import type { RequestHead } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
 import { createApplication } from "./application.ts";
-import type { Auth } from "./auth/index.ts";
+import type { Auth, Resources } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -13,7 +14,7 @@ import type { Federation } from "./federation/index.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { createReadiness } from "./readiness.ts";
-import { openApiDocument } from "./registry/index.ts";
+import { type Descriptions, openApiDocument } from "./registry/index.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -34,6 +35,7 @@ type EngineInput = {
   readonly log: Log;
   readonly teardown: Teardown;
   readonly auth: Auth;
+  readonly resources: Resources;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
   readonly store: Store;
   readonly state: SharedState;
@@ -135,18 +137,38 @@ export function startEngine(input: EngineInput): StartedEngine {
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ settings, store, state }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state, resources }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
+    ...describeResources(resources),
+  };
+}
+
+/** Metadata of the gateway and of its MCP endpoints as OAuth resources (RFC 9728), by route id. */
+function describeResources(resources: Resources) {
+  const at = (path: string) => (_: unknown, head: RequestHead) => resources.metadata(path, head);
+  const below = (tail: string) => (params: Readonly<Record<string, string>>, head: RequestHead) =>
+    resources.metadata(`/servers/${encodeURIComponent(params.id ?? "")}${tail}`, head);
+  return {
+    "oauth-resource": at(""),
+    "oauth-resource.mcp": at("/mcp"),
+    "oauth-resource.sse": at("/sse"),
+    "oauth-resource.ws": at("/ws"),
+    "oauth-resource.server-mcp": below("/mcp"),
+    "oauth-resource.server-sse": below("/sse"),
+    "oauth-resource.server-ws": below("/ws"),
   };
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf }: EngineInput) {
-  const openApi = openApiDocument(VERSION, settings.URL_PATH_PREFIX);
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest }: EngineInput) {
+  const descriptions: Descriptions = Object.fromEntries(
+    Object.entries(rest).map(([area, room]) => [area, room.description]),
+  );
+  const openApi = openApiDocument(VERSION, descriptions, settings.URL_PATH_PREFIX);
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({

@@ -1,6 +1,6 @@
-/** `mcp-stack token`: makes an HS256 token on stdout. */
+/** `mcp-stack token`: makes a token on stdout, signed as JWT_ALGORITHM says. */
 import type { Settings } from "../../contract/settings.ts";
-import { mintJwt } from "../../gateway/auth/index.ts";
+import { mintToken, type OwnKeys, readOwnKeys } from "../../gateway/auth/index.ts";
 import { ensureSecrets, loadSettings } from "../../gateway/settings/index.ts";
 import { type Command, readOptions, UsageError } from "../command.ts";
 
@@ -10,7 +10,7 @@ const options = {
   secret: {
     type: "string",
     value: "<key>",
-    help: "Key to sign with (default: JWT_SECRET_KEY, else the one in DATA_DIR)",
+    help: "Key of an HS* token (default: JWT_SECRET_KEY, else the one in DATA_DIR)",
   },
   admin: { type: "boolean", help: "Make the caller an administrator" },
   "data-dir": { type: "string", value: "<directory>", help: "Where generated secrets are kept (DATA_DIR)" },
@@ -22,10 +22,11 @@ export const command: Command = {
   async run(argv) {
     const given = readOptions(argv, options);
     const { settings } = loadSettings({ cli: { JWT_SECRET_KEY: given.secret, DATA_DIR: given["data-dir"] } });
-    const secret = settings.JWT_SECRET_KEY ?? (await generatedKey(settings));
-    const token = await mintJwt(
+    if (given.secret !== undefined && !settings.JWT_ALGORITHM.startsWith("HS"))
+      throw new UsageError(`--secret is for HS*, JWT_ALGORITHM is ${settings.JWT_ALGORITHM}`);
+    const token = await mintToken(
+      await keysOf(settings),
       {
-        secret,
         audience: settings.JWT_AUDIENCE,
         issuer: settings.JWT_ISSUER,
         adminEmail: settings.PLATFORM_ADMIN_EMAIL,
@@ -41,6 +42,20 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Throws UsageError where tokens are made elsewhere, and as readOwnKeys does. */
+async function keysOf(settings: Settings): Promise<OwnKeys> {
+  const algorithm = settings.JWT_ALGORITHM;
+  const isShared = algorithm.startsWith("HS");
+  const keys = readOwnKeys({
+    algorithm,
+    secret: isShared ? (settings.JWT_SECRET_KEY ?? (await generatedKey(settings))) : undefined,
+    privateKeyPath: settings.JWT_PRIVATE_KEY_PATH,
+    publicKeyPath: settings.JWT_PUBLIC_KEY_PATH,
+  });
+  if (keys?.signing === undefined) throw new UsageError(`JWT_ALGORITHM is ${algorithm}: set JWT_PRIVATE_KEY_PATH`);
+  return keys;
+}
 
 async function generatedKey(settings: Settings): Promise<string> {
   const { jwtSecret, created, path } = await ensureSecrets(settings.DATA_DIR, settings);

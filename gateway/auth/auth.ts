@@ -1,152 +1,265 @@
 /**
- * Who is asking. The answer for an Authorization header is kept for a while (AUTH_CACHE_TTL), so that the warm path is one look into
- * a map and no cryptography; a token that was refused is not kept.
+ * Who is asking. A proof is verified, the directory says what the deployment knows of its bearer, and both make a principal, which is kept
+ * for a while (AUTH_CACHE_TTL) by the header it came with: the warm path is one look into a map and no cryptography.
  */
-import { type Fault, fault } from "../../contract/errors.ts";
-import type { ClientCertificate } from "../../contract/http.ts";
+import { Fault, fault } from "../../contract/errors.ts";
+import type { ClientCertificate, RequestHead } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
-import { certificatePrincipal } from "./certificate.ts";
-import { createJwtVerifier, type JwtOptions, type MintRequest, mintJwt } from "./hs256.ts";
-import { createScraperVerifier } from "./scraper.ts";
+import type { Permission, Route } from "../../contract/routes.ts";
+import { type CertificateName, certificateIdentity } from "./certificate.ts";
+import { type Guidance, insufficientScope, type Refusal, unauthenticated } from "./challenge.ts";
+import type { Directory, Identity, Standing } from "./directory.ts";
+import { isRejection } from "./jwt.ts";
+import { PrincipalMemory } from "./memory.ts";
+import { basicRequirement, isPermitted } from "./permissions.ts";
+import { principalOf } from "./principal-of.ts";
+import { Refusals } from "./refusals.ts";
+import type { Resources } from "./resources.ts";
+import { SCRAPER } from "./scraper.ts";
+import { cookieOf, isSafeToRide } from "./session-cookie.ts";
 import type { Verifier } from "./verifiers.ts";
 
 const MAX_CACHED = 10_000;
 const MAX_HEADER_CHARS = 16_384;
+/** Between two tries to reach what does not answer, for a caller who is believed meanwhile. */
+const STALE_RETRY_MS = 1000;
 
-export type AuthOutcome = "ok" | "anonymous" | "missing" | "invalid" | "expired";
-export type AuthOptions = Omit<JwtOptions, "secret"> & {
-  /** Undefined only where nothing is required: then every caller is anonymous. */
-  readonly secret: string | undefined;
-  readonly algorithm: "HS256";
+export type AuthOutcome = "ok" | "anonymous" | "missing" | "invalid" | "expired" | "stale" | "unknown";
+export type TokenAuthParts = {
+  /** Asked in this order. */
+  readonly verifiers: readonly Verifier[];
+  readonly directory: Directory;
   readonly required: boolean;
-  /** Opens the metrics and nothing else; undefined for none. */
-  readonly metricsToken: string | undefined;
-  /** How long a token that was found good is believed, ms. */
+  /** Undefined where nothing may read the metrics alone. */
+  readonly isScraper: ((token: string) => boolean) | undefined;
+  /** How long a caller who was found good is believed, ms. */
   readonly cacheMs: number;
-  /** Right only where the gateway listens on a loopback address alone. */
+  /** How much longer when nobody can say better, ms; 0 refuses him then. */
+  readonly staleMs: number;
   readonly anonymousIsAdmin: boolean;
-  readonly count?: (outcome: AuthOutcome) => void;
+  readonly certificateName: CertificateName;
+  readonly resources: Resources | undefined;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly count: ((outcome: AuthOutcome) => void) | undefined;
 };
 
-export interface Auth {
-  /**
-   * A token decides where one is sent, else the certificate of the connection. Synchronous for a header seen before and for certificates.
-   * Throws, or rejects with, MCPS_UNAUTHENTICATED with its WWW-Authenticate header (RFC 6750 §3).
-   */
-  authenticate(authorization: string | undefined, client?: ClientCertificate): Principal | Promise<Principal>;
-  mint(request: MintRequest): Promise<string>;
-}
+type Found = { readonly principal: Principal; readonly isStale: boolean } | Refusal;
 
-/** Throws RangeError when tokens are required and there is no secret of 32 bytes. */
-export function createAuth(options: AuthOptions): Auth {
-  const { secret } = options;
-  if (secret === undefined && options.required) throw new RangeError("authentication needs JWT_SECRET_KEY");
-  const jwt = secret === undefined ? undefined : { ...options, secret };
-  const verifiers = [
-    ...(options.metricsToken === undefined ? [] : [createScraperVerifier(options.metricsToken)]),
-    ...(jwt === undefined ? [] : [createJwtVerifier(jwt)]),
-  ];
-  return new TokenAuth(options, verifiers, jwt);
-}
-
-class TokenAuth implements Auth {
-  readonly #options: AuthOptions;
-  readonly #verifiers: readonly Verifier[];
-  readonly #jwt: JwtOptions | undefined;
+export class TokenAuth {
+  readonly #parts: TokenAuthParts;
   readonly #anonymous: Principal;
-  /** By raw header, the least recently used first. */
-  readonly #known = new Map<string, { readonly principal: Principal; readonly until: number }>();
+  /** By raw header, and by fingerprint of the certificate. */
+  readonly #known: PrincipalMemory;
+  readonly #certified: PrincipalMemory;
+  readonly #refusals: Refusals;
+  /** Being found out, by raw header: many requests with one new token are one question. */
+  readonly #asking = new Map<string, Promise<Found>>();
+  readonly #identities = new WeakMap<Principal, Identity>();
+  /** Counts what was forgotten: what was found out before is not kept after. */
+  #epoch = 0;
 
-  /** By fingerprint: one object for all connections of a client. */
-  readonly #certified = new Map<string, Principal>();
-
-  constructor(options: AuthOptions, verifiers: readonly Verifier[], jwt: JwtOptions | undefined) {
-    this.#options = options;
-    this.#verifiers = verifiers;
-    this.#jwt = jwt;
-    this.#anonymous = Object.freeze({ id: "anonymous", kind: "anonymous", admin: options.anonymousIsAdmin, teams: [] });
+  constructor(parts: TokenAuthParts) {
+    this.#parts = parts;
+    this.#known = new PrincipalMemory(MAX_CACHED, parts.now);
+    this.#certified = new PrincipalMemory(MAX_CACHED, parts.now);
+    this.#refusals = new Refusals(parts.now);
+    this.#anonymous = Object.freeze({ id: "anonymous", kind: "anonymous", admin: parts.anonymousIsAdmin, teams: [] });
+    parts.directory.onChanged((change) => {
+      this.#epoch++;
+      this.#known.forget(change);
+      this.#certified.forget(change);
+    });
+    for (const verifier of parts.verifiers)
+      verifier.onKeysChanged?.(() => {
+        this.#epoch++;
+        this.#known.forget({});
+        this.#refusals.clear();
+      });
   }
 
   authenticate(authorization: string | undefined, client?: ClientCertificate): Principal | Promise<Principal> {
-    const known = authorization === undefined ? undefined : this.#recall(authorization);
-    if (known !== undefined) {
-      this.#options.count?.("ok");
-      return known;
-    }
-    const hasNoToken = authorization === undefined || (!this.#options.required && this.#verifiers.length === 0);
+    const known = authorization === undefined ? undefined : this.#known.recall(authorization);
+    if (known !== undefined) return this.#counted(known.principal, "ok");
+    const { required, verifiers, isScraper } = this.#parts;
+    const takesNone = !required && verifiers.length === 0 && isScraper === undefined;
+    const hasNoToken = authorization === undefined || takesNone;
     if (hasNoToken && client !== undefined) return this.#byCertificate(client);
-    if (hasNoToken && !this.#options.required) {
-      this.#options.count?.("anonymous");
-      return this.#anonymous;
+    if (hasNoToken && !required) return this.#counted(this.#anonymous, "anonymous");
+    if (authorization === undefined)
+      throw this.#refuse({ outcome: "missing", reason: "send Authorization: Bearer <token>", proof: "token" });
+    return this.#byToken(authorization);
+  }
+
+  /** As `authenticate`, for a request: with its session's cookie where it has no header, and with what its client has to know. */
+  callerOf(route: Route, head: RequestHead): Principal | Promise<Principal> {
+    try {
+      const found = this.authenticate(head.headers.authorization ?? this.#ridden(route, head), head.client);
+      if (!(found instanceof Promise)) return found;
+      return found.catch((error: unknown) => {
+        throw this.#guided(error, route, head);
+      });
+    } catch (error) {
+      throw this.#guided(error, route, head);
     }
-    if (authorization === undefined) throw this.#refuse("missing", "send Authorization: Bearer <token>");
-    return this.#verify(authorization);
   }
 
-  mint(request: MintRequest): Promise<string> {
-    if (this.#jwt === undefined) throw new RangeError("making tokens needs JWT_SECRET_KEY");
-    return mintJwt(this.#jwt, request);
+  /** Throws MCPS_FORBIDDEN (403), with what to ask for where the token is what falls short. */
+  require(principal: Principal, { permission }: Route, head: RequestHead): void {
+    if (isPermitted(principal, permission)) return;
+    if (permission !== undefined && this.#fallsShort(principal, permission)) {
+      const scope = [...new Set([...(this.#identities.get(principal)?.permissions ?? []), permission])];
+      throw insufficientScope(principal, permission, { metadata: this.#parts.resources?.metadataUrl(head), scope });
+    }
+    basicRequirement(principal, permission);
   }
 
-  #byCertificate(client: ClientCertificate): Principal {
-    if (this.#options.now() >= client.expiresAt)
-      throw this.#refuse("expired", "the client certificate expired", "certificate");
-    const known = this.#certified.get(client.fingerprint);
-    const principal = known ?? certificatePrincipal(client);
-    if (principal === undefined)
-      throw this.#refuse("invalid", "the client certificate names no usable subject", "certificate");
-    if (known === undefined) keep(this.#certified, client.fingerprint, principal);
-    this.#options.count?.("ok");
+  /** Whether the bearer may, and the token alone does not cover it. */
+  #fallsShort(principal: Principal, permission: Permission): boolean {
+    const identity = this.#identities.get(principal);
+    if (identity?.permissions === undefined || identity.permissions.includes(permission)) return false;
+    const { permissions: _, ...whole } = identity;
+    const standing = this.#parts.directory.standingOf(whole);
+    // Cold callers are rare here; the client finds out with its next token.
+    if (standing instanceof Promise) {
+      standing.catch(() => undefined);
+      return true;
+    }
+    return standing.admitted && isPermitted(principalOf(whole, standing), permission);
+  }
+
+  /** The cookie of a session, as a header. Never where MCP is spoken: its clients are programs, and a page must not speak for a person. */
+  #ridden(route: Route, head: RequestHead): string | undefined {
+    if (route.area === "mcp" || head.headers.cookie === undefined) return undefined;
+    const token = cookieOf(head.headers.cookie);
+    if (token === undefined) return undefined;
+    if (!isSafeToRide(head)) throw fault("MCPS_ORIGIN", { value: "of a request with a session's cookie" });
+    return `Bearer ${token}`;
+  }
+
+  #guided(error: unknown, route: Route, head: RequestHead): unknown {
+    const metadata = this.#parts.resources?.metadataUrl(head);
+    if (!(error instanceof Refused) || metadata === undefined) return error;
+    const guidance: Guidance = { metadata, scope: route.permission === undefined ? [] : [route.permission] };
+    return new Refused(error.refusal, guidance);
+  }
+
+  #byCertificate(client: ClientCertificate): Principal | Promise<Principal> {
+    const refuse = (outcome: "expired" | "invalid", reason: string) =>
+      this.#refuse({ outcome, reason, proof: "certificate" });
+    if (this.#parts.now() >= client.expiresAt) throw refuse("expired", "the client certificate expired");
+    const known = this.#certified.recall(client.fingerprint);
+    if (known !== undefined) return this.#counted(known.principal, "ok");
+    const identity = certificateIdentity(client, this.#parts.certificateName);
+    if (identity === undefined) throw refuse("invalid", "the client certificate names no usable subject");
+    const standing = this.#parts.directory.standingOf(identity);
+    if (standing instanceof Promise)
+      return this.#ask(this.#certified, client.fingerprint, async (epoch) =>
+        this.#settled(this.#certified, client.fingerprint, identity, await standing, epoch),
+      );
+    return this.#answer(this.#settled(this.#certified, client.fingerprint, identity, standing, this.#epoch));
+  }
+
+  #byToken(authorization: string): Promise<Principal> {
+    const token = bearerToken(authorization);
+    if (token === undefined) {
+      const reason = "the Authorization header is not Bearer <token>";
+      return Promise.reject(this.#refuse({ outcome: "invalid", reason, proof: "token" }));
+    }
+    // Not kept, so that its token is only ever compared in constant time.
+    if (this.#parts.isScraper?.(token) === true) return Promise.resolve(this.#counted(SCRAPER, "ok"));
+    return this.#ask(this.#known, authorization, (epoch) => this.#verify(authorization, token, epoch));
+  }
+
+  async #verify(authorization: string, token: string, epoch: number): Promise<Found> {
+    const before = this.#refusals.of(token);
+    if (before !== undefined) return { outcome: before.rejected, reason: before.reason, proof: "token" };
+    for (const verifier of this.#parts.verifiers) {
+      const found = await verifier.verify(token);
+      if (found === undefined) continue;
+      if (!isRejection(found)) {
+        const standing = await this.#parts.directory.standingOf(found);
+        return this.#settled(this.#known, authorization, found, standing, epoch);
+      }
+      if (epoch === this.#epoch) this.#refusals.keep(token, found);
+      return { outcome: found.rejected, reason: found.reason, proof: "token" };
+    }
+    return { outcome: "invalid", reason: "the token is of no known kind", proof: "token" };
+  }
+
+  /** One question for all that ask the same now. */
+  #ask(memory: PrincipalMemory, key: string, find: (epoch: number) => Promise<Found>): Promise<Principal> {
+    const name = `${memory === this.#known ? "t" : "c"}${key}`;
+    let asking = this.#asking.get(name);
+    if (asking === undefined) {
+      asking = find(this.#epoch)
+        .catch((error: unknown) => this.#fromBefore(memory, key, error))
+        .finally(() => this.#asking.delete(name));
+      this.#asking.set(name, asking);
+    }
+    return asking.then((found) => this.#answer(found));
+  }
+
+  #settled(memory: PrincipalMemory, key: string, identity: Identity, standing: Standing, epoch: number): Found {
+    const proof = identity.kind === "certificate" ? "certificate" : "token";
+    if (!standing.admitted) return { outcome: "invalid", reason: WHY[standing.why], proof };
+    const principal = principalOf(identity, standing);
+    this.#identities.set(principal, identity);
+    // What changed meanwhile may have been about him.
+    if (epoch === this.#epoch) this.#keep(memory, key, principal, identity);
+    return { principal, isStale: false };
+  }
+
+  #keep(memory: PrincipalMemory, key: string, principal: Principal, identity: Identity): void {
+    const { now, cacheMs, staleMs } = this.#parts;
+    const end = identity.expiresAt ?? Infinity;
+    const until = Math.min(end, now() + cacheMs);
+    memory.keep(key, { principal, identity, until, staleUntil: Math.min(end, until + staleMs) });
+  }
+
+  /** Nobody can say who it is: who was known lately is believed for a while where that was chosen. */
+  #fromBefore(memory: PrincipalMemory, key: string, error: unknown): Found {
+    const known = this.#parts.staleMs > 0 ? memory.recallStale(key) : undefined;
+    if (known === undefined) {
+      this.#parts.count?.("unknown");
+      const reason = error instanceof Fault ? error.code : "what decides does not answer";
+      throw fault("MCPS_IDENTITY_UNKNOWN", { reason }, undefined, { "retry-after": "2" });
+    }
+    const until = Math.min(known.staleUntil, this.#parts.now() + STALE_RETRY_MS);
+    memory.keep(key, { ...known, until });
+    return { principal: known.principal, isStale: true };
+  }
+
+  #answer(found: Found): Principal {
+    if ("principal" in found) return this.#counted(found.principal, found.isStale ? "stale" : "ok");
+    throw this.#refuse(found);
+  }
+
+  #counted(principal: Principal, outcome: AuthOutcome): Principal {
+    this.#parts.count?.(outcome);
     return principal;
   }
 
-  #recall(authorization: string): Principal | undefined {
-    const entry = this.#known.get(authorization);
-    if (entry === undefined) return undefined;
-    const isOver = this.#options.now() >= entry.until;
-    // The order of insertion is the order of use; a map that is half empty need not keep it.
-    if (isOver || this.#known.size > MAX_CACHED / 2) this.#known.delete(authorization);
-    if (isOver) return undefined;
-    if (this.#known.size >= MAX_CACHED / 2) this.#known.set(authorization, entry);
-    return entry.principal;
-  }
-
-  async #verify(authorization: string): Promise<Principal> {
-    const token = bearerToken(authorization);
-    if (token === undefined) throw this.#refuse("invalid", "the Authorization header is not Bearer <token>");
-    for (const verifier of this.#verifiers) {
-      const found = await verifier.verify(token);
-      if (found === undefined) continue;
-      if ("rejected" in found) throw this.#refuse(found.rejected, found.reason);
-      // Not kept, so that its token is only ever compared in constant time.
-      if (found.kind !== "scraper") this.#remember(authorization, found);
-      this.#options.count?.("ok");
-      return found;
-    }
-    throw this.#refuse("invalid", "the token is of no known kind");
-  }
-
-  #remember(authorization: string, principal: Principal): void {
-    const until = Math.min(principal.expiresAt ?? Infinity, this.#options.now() + this.#options.cacheMs);
-    keep(this.#known, authorization, { principal: Object.freeze(principal), until });
-  }
-
-  /** Nothing was wrong with a token that is not there: then the challenge names no error (RFC 6750 §3.1). */
-  #refuse(outcome: "missing" | "invalid" | "expired", reason: string, proof: "token" | "certificate" = "token"): Fault {
-    this.#options.count?.(outcome);
-    const hasToken = outcome !== "missing" && proof === "token";
-    const detail = !hasToken ? "" : `, error="invalid_token", error_description="${reason}"`;
-    return fault("MCPS_UNAUTHENTICATED", { reason }, undefined, {
-      "www-authenticate": `Bearer realm="mcp-stack"${detail}`,
-    });
+  #refuse(refusal: Refusal): Refused {
+    this.#parts.count?.(refusal.outcome);
+    return new Refused(refusal);
   }
 }
 
-/** The oldest makes room. */
-function keep<Value>(known: Map<string, Value>, key: string, value: Value): void {
-  known.set(key, value);
-  const [oldest] = known.size > MAX_CACHED ? known.keys() : [];
-  if (oldest !== undefined) known.delete(oldest);
+const WHY = {
+  inactive: "the account is not active",
+  revoked: "the token was revoked",
+  unknown: "the deployment does not know this caller",
+} as const;
+
+/** A 401 that can be said again with more of what the client has to know. */
+class Refused extends Fault {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal, guidance?: Guidance) {
+    const said = unauthenticated(refusal, guidance);
+    super(said.code, said.message, said.data, said.headers);
+    this.refusal = refusal;
+  }
 }
 
 /** RFC 6750 §2.1: the scheme in any letter case, one token68. */

@@ -1,21 +1,31 @@
 /**
- * Who a client is by its certificate (mTLS). The engine has checked the chain and the dates; here a name becomes a principal. Never an
+ * Who a client is by its certificate (mTLS). The engine has checked the chain and the dates; here a name becomes an identity. Never an
  * administrator: docs/adr/0053 says why.
  */
 import type { ClientCertificate } from "../../contract/http.ts";
-import type { Principal } from "../../contract/principal.ts";
+import type { Identity } from "./directory.ts";
 import { SAFE_ID } from "./verifiers.ts";
 
+export type CertificateName = "auto" | "uri" | "email" | "dns" | "cn";
+const AUTO = ["uri", "email", "dns", "cn"] as const;
+
 /**
- * Of the first URI (SPIFFE X.509-SVID has exactly one), else the first email address, else the first DNS name, else the common name.
- * A URI says what it is; an email is the id that the same person has by token; the others are marked, so that a machine called
- * like a person is not taken for that person. Undefined when nothing of it can be an id.
+ * By `auto` of the first URI (SPIFFE X.509-SVID has exactly one), else the first email address, else the first DNS name, else the common
+ * name; by another choice of that alone. A URI says what it is; an email is the id that the same person has by token; the others are
+ * marked, so that a machine called like a person is not taken for that person. Undefined when nothing of it can be an id.
  */
-export function certificatePrincipal({ names, commonName, expiresAt }: ClientCertificate): Principal | undefined {
-  const first = (kind: string) => names.find((name) => name.startsWith(`${kind}:`))?.slice(kind.length + 1);
-  const [uri, email, dns] = [first("URI"), first("email"), first("DNS")];
-  const id = uri ?? email ?? (dns === undefined ? `cn:${commonName}` : `dns:${dns}`);
-  const isNamed = uri !== undefined || email !== undefined || dns !== undefined || commonName !== "";
-  if (!isNamed || !SAFE_ID.test(id)) return undefined;
-  return Object.freeze({ id, kind: "certificate", admin: false, teams: [], expiresAt });
+export function certificateIdentity(client: ClientCertificate, choice: CertificateName): Identity | undefined {
+  const kinds = choice === "auto" ? AUTO : [choice];
+  const id = kinds.map((kind) => idOf(client, kind)).find((found) => found !== undefined);
+  if (id === undefined || !SAFE_ID.test(id)) return undefined;
+  return { subject: id, kind: "certificate", claimsAdmin: false, expiresAt: client.expiresAt };
+}
+
+function idOf({ names, commonName }: ClientCertificate, kind: (typeof AUTO)[number]): string | undefined {
+  const first = (prefix: string) => names.find((name) => name.startsWith(prefix))?.slice(prefix.length);
+  if (kind === "uri") return first("URI:");
+  if (kind === "email") return first("email:");
+  if (kind === "cn") return commonName === "" ? undefined : `cn:${commonName}`;
+  const dns = first("DNS:");
+  return dns === undefined ? undefined : `dns:${dns}`;
 }

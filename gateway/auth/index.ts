@@ -1,5 +1,11 @@
 /** The door of the auth room. */
-export { type Auth, type AuthOptions, type AuthOutcome, createAuth } from "./auth.ts";
-export { type JwtOptions, type MintRequest, mintJwt } from "./hs256.ts";
-export { basicRequirement, isPermitted } from "./permissions.ts";
+export type { AuthOutcome } from "./auth.ts";
+export { type Auth, type AuthOptions, createAuth } from "./create-auth.ts";
+export { believing, type Directory, type DirectoryChange, type Identity, type Standing } from "./directory.ts";
+export { type IssuerSource, readIssuers, type TrustedIssuer } from "./issuers.ts";
+export { type KeySource, type OwnKeys, readOwnKeys } from "./own-keys.ts";
+export { type MintRequest, mintToken, type TokenOptions } from "./own-tokens.ts";
+export { basicRequirement, EVERYONE, holds, isPermitted } from "./permissions.ts";
+export { createResources, type ResourceOptions, type Resources, WELL_KNOWN } from "./resources.ts";
+export { SESSION_COOKIE, setCookie } from "./session-cookie.ts";
 export type { Rejection, Verifier } from "./verifiers.ts";

@@ -1,3 +1,4 @@
+export * from "./lease.ts";
 export * from "./memory.ts";
 export * from "./observed.ts";
 export * from "./open.ts";

@@ -5,7 +5,7 @@
 import { fault } from "../../contract/errors.ts";
 import type { Log } from "../telemetry/index.ts";
 import { Listeners } from "./listeners.ts";
-import type { LogBounds, LogEntry, LogSlice, SharedState } from "./types.ts";
+import type { LeaseAnswer, LogBounds, LogEntry, LogSlice, SharedState } from "./types.ts";
 
 type Content =
   | { readonly kind: "value"; text: string }
@@ -92,13 +92,17 @@ class MemoryState implements SharedState {
   readonly kind = "memory";
   readonly #slots: Slots;
   readonly #listeners: Listeners;
+  readonly #now: () => number;
+  /** Of all leases: one that was dropped for want of room is not given a fence again. */
+  #lastFence = 0;
   #closed = false;
 
   constructor(options: MemoryStateOptions) {
     const maxEntries = options.maxEntries ?? 100_000;
     if (!Number.isInteger(maxEntries) || maxEntries < 1)
       throw new RangeError(`maxEntries is ${maxEntries}, least is 1`);
-    this.#slots = new Slots(maxEntries, options.now ?? performance.now.bind(performance));
+    this.#now = options.now ?? performance.now.bind(performance);
+    this.#slots = new Slots(maxEntries, this.#now);
     this.#listeners = new Listeners(options.log);
   }
 
@@ -170,6 +174,33 @@ class MemoryState implements SharedState {
     this.#check();
     const content = this.#slots.read(log, "log");
     if (content !== undefined) this.#slots.write(log, content, ttlMs);
+  }
+
+  async acquire(lease: string, holder: string, ttlMs: number): Promise<LeaseAnswer> {
+    this.#check();
+    const fields = this.#slots.read(lease, "map")?.fields;
+    const leftMs = Number(fields?.get("until") ?? 0) - this.#now();
+    const isLive = leftMs > 0;
+    if (isLive && fields?.get("holder") !== holder) return { fence: 0, leftMs };
+    const last = Number(fields?.get("fence") ?? 0);
+    const fence = isLive ? last : Math.max(last + 1, ++this.#lastFence);
+    this.#lastFence = fence;
+    const content = { holder, fence: String(fence), until: String(this.#now() + ttlMs) };
+    this.#slots.write(lease, { kind: "map", fields: new Map(Object.entries(content)) }, ttlMs);
+    return { fence, leftMs: ttlMs };
+  }
+
+  async release(lease: string, holder: string): Promise<void> {
+    this.#check();
+    if (this.#slots.read(lease, "map")?.fields.get("holder") === holder) this.#slots.delete(lease);
+  }
+
+  async putFenced(key: string, value: string, ttlMs: number, fence: number): Promise<boolean> {
+    this.#check();
+    if (Number(this.#slots.read(key, "map")?.fields.get("fence") ?? 0) > fence) return false;
+    const fields = new Map(Object.entries({ value, fence: String(fence) }));
+    this.#slots.write(key, { kind: "map", fields }, ttlMs);
+    return true;
   }
 
   async publish(channel: string, message: string): Promise<void> {

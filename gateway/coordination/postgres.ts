@@ -6,7 +6,7 @@
 import { fault } from "../../contract/errors.ts";
 import type { SharedStateRepository } from "../store/index.ts";
 import { Poller, type PollerOptions, reasonOf } from "./postgres-poller.ts";
-import type { LogBounds, LogSlice, SharedState } from "./types.ts";
+import type { LeaseAnswer, LogBounds, LogSlice, SharedState } from "./types.ts";
 
 export type PostgresStateOptions = PollerOptions & {
   /** Pause between sweeps of what has expired; default 10 000. */
@@ -73,6 +73,18 @@ class PostgresState implements SharedState {
 
   renewLog(log: string, ttlMs: number): Promise<void> {
     return this.#run(() => this.#repository.renewLog(log, ttlMs));
+  }
+
+  acquire(lease: string, holder: string, ttlMs: number): Promise<LeaseAnswer> {
+    return this.#write(() => this.#repository.acquireLease(lease, holder, ttlMs));
+  }
+
+  release(lease: string, holder: string): Promise<void> {
+    return this.#run(() => this.#repository.releaseLease(lease, holder));
+  }
+
+  putFenced(key: string, value: string, ttlMs: number, fence: number): Promise<boolean> {
+    return this.#write(() => this.#repository.putFenced(key, value, ttlMs, fence));
   }
 
   async publish(channel: string, message: string): Promise<void> {
@@ -182,7 +194,8 @@ class Sweeper {
     this.#timer = undefined;
     this.#sweeping = true;
     try {
-      swept = await this.#options.repository.sweep(this.#batch, this.#options.messageRetentionMs ?? 60_000);
+      const { repository, messageRetentionMs = 60_000 } = this.#options;
+      swept = (await repository.sweep(this.#batch, messageRetentionMs)) + (await repository.sweepLeases(this.#batch));
     } catch (error) {
       this.#options.log.debug("state.sweep_failed", { reason: reasonOf(error) });
     }

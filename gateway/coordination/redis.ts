@@ -11,8 +11,8 @@ import type { Log } from "../telemetry/index.ts";
 import { Listeners } from "./listeners.ts";
 import { redisConnections } from "./redis-connections.ts";
 import type { RedisConnections, RedisTimes } from "./redis-options.ts";
-import { callScript, parseSlice } from "./redis-scripts.ts";
-import type { LogBounds, LogSlice, SharedState } from "./types.ts";
+import { callScript, parseLease, parseSlice, type ScriptName } from "./redis-scripts.ts";
+import type { LeaseAnswer, LogBounds, LogSlice, SharedState } from "./types.ts";
 
 export type RedisStateOptions = RedisTimes & {
   /** As REDIS_URL takes it, with credentials; never logged. */
@@ -117,6 +117,18 @@ class RedisState implements SharedState {
     await this.#run((redis) => redis.pexpire(this.#prefix + log, ttlMs));
   }
 
+  async acquire(lease: string, holder: string, ttlMs: number): Promise<LeaseAnswer> {
+    return parseLease(await this.#script("mcpsAcquire", lease, [holder, ttlMs]));
+  }
+
+  async release(lease: string, holder: string): Promise<void> {
+    await this.#script("mcpsRelease", lease, [holder]);
+  }
+
+  async putFenced(key: string, value: string, ttlMs: number, fence: number): Promise<boolean> {
+    return (await this.#script("mcpsPutFenced", key, [value, ttlMs, fence])) === 1;
+  }
+
   async publish(channel: string, message: string): Promise<void> {
     await this.#run(() => this.#connections.publish(this.#prefix + channel, message));
   }
@@ -159,7 +171,7 @@ class RedisState implements SharedState {
     this.#subscriber.disconnect();
   }
 
-  #script(name: "mcpsMapSet" | "mcpsAppend" | "mcpsReadAfter", key: string, values: (string | number)[]) {
+  #script(name: ScriptName, key: string, values: (string | number)[]) {
     return this.#run((redis) => callScript(redis, name, this.#prefix + key, values));
   }
 

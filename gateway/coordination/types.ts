@@ -34,6 +34,17 @@ export interface SharedState {
   renewLog(log: string, ttlMs: number): Promise<void>;
 
   /**
+   * Takes a lease that nobody holds, or renews the holder's own. `fence` is above 0 for who holds it afterwards and 0 for others: the
+   * same through all renewals, higher for every later holder than for every former one, also when the store came back empty. `leftMs`
+   * is how long the lease stands without a renewal.
+   */
+  acquire(lease: string, holder: string, ttlMs: number): Promise<LeaseAnswer>;
+  /** Gives a lease up; nothing happens when another one holds it. */
+  release(lease: string, holder: string): Promise<void>;
+  /** Stores a map with the fields `value` and `fence`, as mapGet answers it, unless a higher fence stands there: then false. */
+  putFenced(key: string, value: string, ttlMs: number, fence: number): Promise<boolean>;
+
+  /**
    * Delivered to every subscriber whose subscribe() had resolved before; order per publisher and channel is kept. Nobody
    * receives a message twice. Messages published while a subscriber's connection to the store is down may be lost to it:
    * whoever must not miss one keeps the truth in a log or a key and takes the message as a hint.
@@ -51,6 +62,8 @@ export interface SharedState {
   close(): Promise<void>;
 }
 
+/** Fences are whole numbers below 2^53. */
+export type LeaseAnswer = { readonly fence: number; readonly leftMs: number };
 export type LogBounds = { readonly cap: number; readonly ttlMs: number; readonly sequence?: number };
 export type LogEntry = { readonly sequence: number; readonly entry: string };
 export type LogSlice = { readonly oldest: number; readonly entries: readonly LogEntry[] };

@@ -44,6 +44,7 @@ export function outbound(
     name: isModern ? (route.target?.value ?? taskOf(body, envelope)) : undefined,
     paramHeaders: isModern ? caller.paramHeaders : undefined,
     timeoutMs,
+    repeatable: envelope.method === "tools/call" && route.upstream.repeatable.has(route.target?.value ?? ""),
     shows: route.upstream.target.transport === "builtin" ? showing(route.upstream) : undefined,
   };
 }

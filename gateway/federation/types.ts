@@ -28,6 +28,8 @@ export type ViewUpstream = {
   readonly known: Readonly<Record<ItemKind, ReadonlySet<string>>>;
   /** Tools (the upstream's names) some of whose arguments travel in headers. */
   readonly headerParams: ReadonlyMap<string, HeaderParams>;
+  /** Tools (the upstream's names) that declare that a call may be repeated. */
+  readonly repeatable: ReadonlySet<string>;
 };
 
 export type View = {

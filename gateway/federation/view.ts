@@ -61,23 +61,30 @@ export type CatalogueIndex = {
   readonly targets: ReadonlyMap<string, UpstreamTarget>;
   /** Per gateway, the tools with arguments in headers. */
   readonly headerParams: ReadonlyMap<string, ReadonlyMap<string, HeaderParams>>;
+  /** Per gateway, the tools that may be called twice. */
+  readonly repeatable: ReadonlyMap<string, ReadonlySet<string>>;
   readonly views: Map<string, View>;
 };
 
 export function indexSnapshot(snapshot: CatalogueSnapshot, defaultTimeoutMs: number): CatalogueIndex {
   const itemsByGateway = new Map<string, ItemRecord[]>();
   const headerParams = new Map<string, Map<string, HeaderParams>>();
+  const repeatable = new Map<string, Set<string>>();
   for (const item of snapshot.items) {
     if (item.headerDefinition !== null) {
       const tools = headerParams.get(item.gatewayId) ?? new Map<string, HeaderParams>();
       headerParams.set(item.gatewayId, tools.set(item.originalName, headerParamsOf(item.headerDefinition)));
+    }
+    if (item.repeatable) {
+      const tools = repeatable.get(item.gatewayId) ?? new Set<string>();
+      repeatable.set(item.gatewayId, tools.add(item.originalName));
     }
     const list = itemsByGateway.get(item.gatewayId);
     if (list === undefined) itemsByGateway.set(item.gatewayId, [item]);
     else list.push(item);
   }
   const targets = new Map(snapshot.gateways.map((record) => [record.id, targetOf(record, defaultTimeoutMs)]));
-  return { snapshot, itemsByGateway, targets, headerParams, views: new Map() };
+  return { snapshot, itemsByGateway, targets, headerParams, repeatable, views: new Map() };
 }
 
 /** Throws MCPS_ITEM_UNKNOWN when the scope names nothing this principal may see. */
@@ -192,7 +199,8 @@ function viewUpstream(
   const target = index.targets.get(record.id);
   if (target === undefined) throw fault("MCPS_UPSTREAM_UNKNOWN", { id: record.id });
   const headerParams = index.headerParams.get(record.id) ?? new Map();
-  return { record, target, allowed, hidden, renamed, known, headerParams };
+  const repeatable = index.repeatable.get(record.id) ?? new Set();
+  return { record, target, allowed, hidden, renamed, known, headerParams, repeatable };
 }
 
 /** Is this name of the upstream shown in the view? */

@@ -1,7 +1,8 @@
 /** The door of the registry room: REST of upstreams, virtual servers and their items; what is hosted here; declared upstreams; OpenAPI. */
 export { type DeclarationOptions, type Declarations, watchDeclarations } from "./declarative.ts";
+export { registryDescription } from "./describe.ts";
 export { type InspectParts, refreshGateway } from "./inspect.ts";
 export { createLibrary } from "./library.ts";
-export { answerSchema, openApiDocument, openApiSchemas } from "./openapi.ts";
+export { type Descriptions, openApiDocument } from "./openapi.ts";
 export { createRegistry } from "./registry.ts";
 export type { RegistryParts } from "./types.ts";

@@ -1,8 +1,10 @@
 /** The registry behind its REST routes; engine-neutral. Identity and the route's permission have been checked before. */
 import { fault } from "../../contract/errors.ts";
 import type { RestRoom } from "../../contract/rest.ts";
+import { registryDescription } from "./describe.ts";
 import { gatewayHandlers } from "./gateways.ts";
 import { itemHandlers } from "./items.ts";
+import { openApiHandlers } from "./openapi-import/handlers.ts";
 import { serverHandlers } from "./servers.ts";
 import type { Handler, RegistryParts } from "./types.ts";
 
@@ -14,11 +16,12 @@ export function createRegistry(parts: RegistryParts): RestRoom {
   const add = (resource: string, actions: Readonly<Record<string, Handler>>) => {
     for (const [action, handler] of Object.entries(actions)) handlers.set(`${resource}.${action}`, handler);
   };
-  add("gateways", gatewayHandlers(parts));
+  add("gateways", { ...gatewayHandlers(parts), ...openApiHandlers(parts) });
   add("servers", serverHandlers(parts));
   for (const resource of ["tools", "resources", "prompts"] as const) add(resource, itemHandlers(parts, resource));
 
   return {
+    description: registryDescription,
     async handle(route, params, request, principal) {
       const [resource = "", action = ""] = route.id.split(".");
       const handler = handlers.get(`${resource}.${SAME[action] ?? action}`);

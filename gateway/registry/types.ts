@@ -1,3 +1,4 @@
+/** What the registry's parts are given, and what its handlers take and answer. */
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { InspectParts } from "./inspect.ts";
@@ -6,6 +7,16 @@ import type { InspectParts } from "./inspect.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** Absent: nothing can be imported. */
+  readonly imports?: ImportParts;
+};
+
+export type ImportParts = {
+  /** Of an OpenAPI document. */
+  readonly maxBytes: number;
+  readonly maxTools: number;
+  /** Rejects with a Fault. */
+  readonly fetchDocument: (url: string) => Promise<Buffer>;
 };
 
 /** One request of a REST route; `id` is the path's, empty where it has none. */

@@ -10,7 +10,11 @@ export type Together = { readonly problems: readonly string[]; readonly warnings
 /** `places`: where each value came from, `default` for what nobody set. */
 export function judgeTogether(settings: Settings, places: Places): Together {
   return {
-    problems: [...tlsProblems(settings, places), ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS)],
+    problems: [
+      ...tlsProblems(settings, places),
+      ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS),
+      ...leaderProblems(settings, places),
+    ],
     warnings: [...otherEngine(settings, places), ...withoutEffect(settings, places)],
   };
 }
@@ -30,6 +34,16 @@ function tlsProblems(settings: Settings, places: Places): readonly string[] {
   if (TLS_CERT_FILE === undefined && TLS_KEY_FILE === undefined)
     problems.push(`${asked}, it has to be none without TLS: TLS_CERT_FILE and TLS_KEY_FILE are not set (${place})`);
   return problems;
+}
+
+/** A holder stops a twentieth before its time; a heartbeat must come before that. */
+function leaderProblems(settings: Settings, places: Places): readonly string[] {
+  const { REDIS_LEADER_TTL: ttl, REDIS_LEADER_HEARTBEAT_INTERVAL: heartbeat } = settings;
+  if (heartbeat < ttl * 0.9) return [];
+  const place = places.REDIS_LEADER_HEARTBEAT_INTERVAL;
+  return [
+    `REDIS_LEADER_HEARTBEAT_INTERVAL is ${heartbeat}, it has to be below nine tenths of REDIS_LEADER_TTL, which is ${ttl} (${place})`,
+  ];
 }
 
 function otherEngine({ HTTP_SERVER }: Settings, places: Places): readonly string[] {

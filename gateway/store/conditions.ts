@@ -23,13 +23,13 @@ export function listConditions(table: string, query: ListQuery, viewer: Viewer):
 }
 
 /** Asks for one row more than the page has, to know whether there is a next page. */
-export function pageLimit(query: ListQuery): string {
+export function pageLimit(query: Pick<ListQuery, "limit">): string {
   return query.limit === 0 ? "" : `limit ${Math.trunc(query.limit) + 1}`;
 }
 
 export function pageOf<Row extends { position: string }, T>(
   rows: readonly Row[],
-  query: ListQuery,
+  query: Pick<ListQuery, "limit">,
   read: (row: Row) => T,
 ): Page<T> {
   if (query.limit === 0 || rows.length <= query.limit) return { rows: rows.map(read) };
@@ -39,3 +39,7 @@ export function pageOf<Row extends { position: string }, T>(
 }
 
 export const isoTime = (value: Date): string => value.toISOString();
+
+/** A column of type timestamptz as ISO 8601 text in UTC, under the name of a record's field. */
+export const isoColumn = (column: string, name: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "${name}"`;

@@ -1,7 +1,15 @@
+export * from "./account-types.ts";
+export type { AccountOperations } from "./accounts.ts";
+export type { TokenList } from "./api-tokens.ts";
 export { revisionOf } from "./gateways.ts";
+export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
+export * from "./records/index.ts";
 export type * from "./rest-tools.ts";
 export * from "./shared-state.ts";
+export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";
+export type { PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
+export type { Lockout } from "./users.ts";

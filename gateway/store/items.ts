@@ -16,6 +16,7 @@ type Row = {
   description: string | null;
   definition: string;
   header_definition: string | null;
+  repeatable: boolean;
   tags: string[];
   enabled: boolean;
   visibility: ItemRecord["visibility"];
@@ -27,6 +28,11 @@ type Row = {
 
 const SELECT = `select i.*, g.slug as gateway_slug, g.reachable as gateway_reachable from item i join gateway g on g.id = i.gateway_id`;
 const PRESENT = "i.vanished_at is null and not i.removed";
+/**
+ * Of the definition's JSON text: annotations hold no objects, and within a string the quotes would be escaped. What a title with a brace
+ * hides from it counts as not declared.
+ */
+const REPEATABLE = '"annotations"\\s*:\\s*\\{[^{}]*"(readOnlyHint|idempotentHint)"\\s*:\\s*true';
 const KINDS: readonly ItemKind[] = ["tool", "resource", "resourceTemplate", "prompt"];
 /** Rows per statement: an upstream may list 100 000 items. */
 const BATCH = 2000;
@@ -75,8 +81,10 @@ function detailOf(row: Row): ItemDetail {
 export async function catalogueItems(sql: Sql): Promise<ItemRecord[]> {
   const rows = await sql.query<Row>(
     `select id, kind, gateway_id, original_name, custom_name, enabled and not removed as enabled, visibility, team_id, owner_email,
-            case when kind = 'tool' and strpos(definition, '"x-mcp-header"') > 0 then definition end as header_definition
+            case when kind = 'tool' and strpos(definition, '"x-mcp-header"') > 0 then definition end as header_definition,
+            kind = 'tool' and definition ~ $1 as repeatable
      from item where vanished_at is null order by position`,
+    [REPEATABLE],
   );
   return rows.map((row) => ({
     id: row.id,
@@ -89,6 +97,7 @@ export async function catalogueItems(sql: Sql): Promise<ItemRecord[]> {
     teamId: row.team_id,
     ownerEmail: row.owner_email,
     headerDefinition: row.header_definition,
+    repeatable: row.repeatable,
   }));
 }
 

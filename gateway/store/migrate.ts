@@ -8,7 +8,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { fault } from "../../contract/errors.ts";
 import type { Log } from "../telemetry/index.ts";
-import { databaseFault, driverUrl } from "./pool.ts";
+import { databaseFault } from "./failures.ts";
+import { driverUrl } from "./pool-options.ts";
 import { untilAnswering } from "./starting.ts";
 
 export type Migration = {

@@ -1,16 +1,31 @@
 /**
- * Connections to PostgreSQL. Everything works through a pooler in transaction mode: no session settings, no LISTEN, no named
- * statements; a transaction holds one connection and nothing else does. No failure of a connection ends the process.
+ * The database as the store uses it. Everything works through a pooler in transaction mode: no session settings, no LISTEN, names of
+ * statements only where they are kept; a connection is held for SQL and for nothing else, by construction: nobody outside gets one.
  */
-import pg from "pg";
-import { Fault, fault } from "../../contract/errors.ts";
-import type { Log } from "../telemetry/index.ts";
+import { pipeline } from "node:stream/promises";
+import type pg from "pg";
+import { from as copyFrom } from "pg-copy-streams";
+import { openConnections } from "./connections.ts";
+import { leavesConnection } from "./failures.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import { type RepeatOptions, repeating } from "./repeat.ts";
+import { type Purpose, type StatementCounts, Statements } from "./statements.ts";
 import type { Sql } from "./types.ts";
 
+/** Within one transaction. */
+export interface TransactionSql extends Sql {
+  /** `text` is a `copy … from stdin` in text format; `chunks` are its lines, in pieces of any size. */
+  copy(text: string, chunks: Iterable<string>): Promise<void>;
+}
+
 export interface Database extends Sql {
-  /** Runs `work` in one transaction; rolled back when it rejects. */
-  transaction<T>(work: (sql: Sql) => Promise<T>, mode?: "read write" | "snapshot"): Promise<T>;
+  /** Runs `work` in one transaction; rolled back when it rejects. Repeated when the server says that it rolled it back. */
+  transaction<T>(work: (sql: TransactionSql) => Promise<T>, mode?: "read write" | "snapshot"): Promise<T>;
+  /** The same connections; statements are counted as sent for this. */
+  as(purpose: Purpose): Database;
+  readonly canCopy: boolean;
   gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  figures(): StoreFigures;
   /**
    * From now on a connection is closed soon after its work is done, those without work at once: the replica that takes over needs them.
    * What still has to be asked is asked as before.
@@ -19,102 +34,84 @@ export interface Database extends Sql {
   close(): Promise<void>;
 }
 
-/** How long a connection waits for more work once idle ones are released, ms. */
-const LINGER_MS = 100;
-
-/** URLs as the field writes them (`postgresql+psycopg://`, `postgres://`) in the one form the driver reads. */
-export function driverUrl(url: string): string {
-  return url.replace(/^postgres(?:ql)?(?:\+\w+)?:/, "postgresql:");
-}
-
-/** A failure of the driver as MCPS_DATABASE; its text holds no values of statements and no password. */
-export function databaseFault(error: unknown): Fault {
-  if (error instanceof Fault) return error;
-  const code = errorField(error, "code");
-  const message = error instanceof Error && error.message !== "" ? error.message : "no connection";
-  return fault("MCPS_DATABASE", { reason: code === undefined ? message : `${message} (${code})` });
-}
-
-/** Fields of the driver's errors: `code` (SQLSTATE or errno) and `constraint`. */
-export function errorField(error: unknown, name: "code" | "constraint"): string | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  const value: unknown = Reflect.get(error, name);
-  return typeof value === "string" ? value : undefined;
-}
-
-export type PoolOptions = {
-  readonly url: string;
-  /** Connections at most, ≥ 1. */
-  readonly poolSize: number;
-  /** How long a request waits for a connection, ms. */
-  readonly poolTimeoutMs: number;
-  /** A connection that nobody needs is closed after this, ms. */
-  readonly idleTimeoutMs?: number;
-  /** A connection is replaced at this age, ms; 0 keeps it. */
-  readonly recycleMs?: number;
-  /** A statement that takes longer counts as a database that does not answer, ms. */
-  readonly queryTimeoutMs?: number;
-  readonly log: Log;
-};
+/** Since the start. */
+export type StoreFigures = { readonly statements: StatementCounts; readonly repeated: number };
 
 /** Opens no connection by itself. Rejections are the driver's; repositories turn them into Faults. */
 export function openPool(options: PoolOptions): Database {
-  const { url, poolSize, poolTimeoutMs, idleTimeoutMs = 30_000, recycleMs = 0, queryTimeoutMs = 30_000, log } = options;
-  const pool = new pg.Pool({
-    connectionString: driverUrl(url),
-    max: poolSize,
-    connectionTimeoutMillis: poolTimeoutMs,
-    idleTimeoutMillis: idleTimeoutMs,
-    maxLifetimeSeconds: recycleMs / 1000,
-    query_timeout: queryTimeoutMs,
-    application_name: "mcp-stack",
-  });
-  // Without a listener the loss of an idle connection would end the process.
-  pool.on("error", (error) => log.warn("database.connection_lost", { reason: error.message }));
-  let closing: Promise<void> | undefined;
-
-  return {
-    async query<Row extends Record<string, unknown>>(text: string, values: readonly unknown[] = []) {
-      return (await pool.query<Row>(text, [...values])).rows;
-    },
-    async transaction(work, mode = "read write") {
-      const client = await pool.connect();
-      // Between two statements nobody else listens: the loss of the connection shows with the next statement.
-      const ignore = () => undefined;
-      client.on("error", ignore);
-      const release = (error?: Error) => {
-        client.off("error", ignore);
-        client.release(error);
-      };
-      const sql: Sql = {
-        async query<Row extends Record<string, unknown>>(text: string, values: readonly unknown[] = []) {
-          return (await client.query<Row>(text, [...values])).rows;
-        },
-      };
-      try {
-        await client.query(mode === "snapshot" ? "begin isolation level repeatable read read only" : "begin");
-        const result = await work(sql);
-        await client.query("commit");
-        release();
-        return result;
-      } catch (error) {
-        const broken = await client.query("rollback").then(
-          () => undefined,
-          (failure: unknown) => (failure instanceof Error ? failure : new Error(String(failure))),
-        );
-        release(broken);
-        throw error;
-      }
-    },
-    gauges: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
-    releaseIdle() {
-      pool.options.idleTimeoutMillis = LINGER_MS;
-      const release = (client: pg.PoolClient) => client.release(true);
-      for (let count = pool.idleCount; count > 0; count--) pool.connect().then(release, () => undefined);
-    },
-    close() {
-      closing ??= pool.end();
-      return closing;
-    },
+  const statements = new Statements(options);
+  const connections = openConnections(options, () => void statements.counts.ping++);
+  let repeated = 0;
+  const repeat: RepeatOptions = {
+    maxRetries: options.maxRetries ?? 0,
+    intervalMs: options.retryIntervalMs ?? 100,
+    maxPauseMs: options.maxBackoffMs ?? 30_000,
+    withinMs: options.poolTimeoutMs,
+    random: Math.random,
+    repeated: () => repeated++,
   };
+
+  function databaseFor(purpose: Purpose): Database {
+    return {
+      query: (text, values = []) =>
+        repeating(repeat, async (reach) => {
+          const { client, release } = await connections.take();
+          reach.stage = isRead(text) ? "reading" : "writing";
+          try {
+            const rows = await statements.send<never>(client, purpose, text, values, "named");
+            release("fine");
+            return rows;
+          } catch (error) {
+            release(leavesConnection(error) ? "fine" : "broken");
+            throw error;
+          }
+        }),
+      transaction: (work, mode = "read write") =>
+        repeating(repeat, async (reach) => {
+          const { client, release } = await connections.take();
+          const sql = transactionSql(client, purpose);
+          try {
+            await sql.query(mode === "snapshot" ? "begin isolation level repeatable read read only" : "begin");
+            reach.stage = mode === "snapshot" ? "reading" : "writing";
+            const result = await work(sql);
+            await sql.query("commit");
+            release("fine");
+            return result;
+          } catch (error) {
+            release(await rolledBack(client));
+            throw error;
+          }
+        }),
+      as: databaseFor,
+      canCopy: options.canCopy ?? true,
+      gauges: () => connections.gauges(),
+      figures: () => ({ statements: { ...statements.counts }, repeated }),
+      releaseIdle: () => connections.releaseIdle(),
+      close: () => connections.close(),
+    };
+  }
+
+  function transactionSql(client: pg.PoolClient, purpose: Purpose): TransactionSql {
+    return {
+      query: (text, values = []) => statements.send<never>(client, purpose, text, values, "unnamed"),
+      async copy(text, chunks) {
+        statements.counts[purpose]++;
+        await pipeline(chunks, client.query(copyFrom(text)));
+      },
+    };
+  }
+
+  return databaseFor("registry");
+}
+
+/** Of the statements in this program: none of them calls a function that changes something. */
+function isRead(text: string): boolean {
+  return /^\s*select\b/i.test(text);
+}
+
+async function rolledBack(client: pg.PoolClient): Promise<"fine" | "broken"> {
+  return await client.query("rollback").then(
+    () => "fine",
+    () => "broken",
+  );
 }

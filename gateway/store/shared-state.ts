@@ -2,11 +2,12 @@
  * The tables of the shared state (coordination room) as operations. Each is one statement, so that it works through a pooler in
  * transaction mode and needs no session state. Times are the server's, so that the clocks of the replicas do not matter.
  */
+import { type LeaseRepository, leaseOperations } from "./leases.ts";
 import type { Sql } from "./types.ts";
 
 export type PolledMessage = { readonly channel: string; readonly message: string; readonly id: bigint };
 
-export interface SharedStateRepository {
+export interface SharedStateRepository extends LeaseRepository {
   getValue(key: string): Promise<string | undefined>;
   /** False when `ifAbsent` found a live value. */
   setValue(key: string, value: string, ttlMs: number, ifAbsent: boolean): Promise<boolean>;
@@ -120,7 +121,13 @@ select ((select count(*) from swept_values) + (select count(*) from swept_maps) 
 
 /** The shared state's tables behind plain operations; failures of the database are the `Sql`'s. */
 export function sharedStateRepository(sql: Sql): SharedStateRepository {
-  return { ...valueOperations(sql), ...mapOperations(sql), ...logOperations(sql), ...messageOperations(sql) };
+  return {
+    ...valueOperations(sql),
+    ...mapOperations(sql),
+    ...logOperations(sql),
+    ...messageOperations(sql),
+    ...leaseOperations(sql),
+  };
 }
 
 type Part<Names extends keyof SharedStateRepository> = Pick<SharedStateRepository, Names>;

@@ -2,38 +2,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Fault, fault } from "../../contract/errors.ts";
 import type { Log } from "../telemetry/index.ts";
-import { databaseFault, driverUrl, errorField } from "./pool.ts";
+import { databaseFault, isPassing } from "./failures.ts";
+import { driverUrl } from "./pool-options.ts";
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2000;
-
-/** SQLSTATEs (PostgreSQL appendix A) and errnos of a database that may answer in a moment. 08P01 is a pooler without its server. */
-const PASSING: ReadonlySet<string> = new Set([
-  "57P01",
-  "57P02",
-  "57P03",
-  "53300",
-  "08P01",
-  "08001",
-  "08004",
-  "08006",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOENT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EPIPE",
-  "ETIMEDOUT",
-]);
-
-/** What the server says has a code; without one it is the driver that found no connection. */
-function passes(error: unknown): boolean {
-  if (error instanceof Fault) return false;
-  const code = errorField(error, "code");
-  return code === undefined ? error instanceof Error : PASSING.has(code);
-}
 
 /** Host and port of a database URL, or the directory of its socket; never its credentials. */
 export function placeOf(url: string): string {
@@ -55,7 +28,7 @@ export async function untilAnswering<T>(url: string, timeoutMs: number, log: Log
     } catch (error) {
       const failure = databaseFault(error);
       const waited = performance.now() - began;
-      if (!passes(error) || waited >= timeoutMs) {
+      if (!isPassing(error) || waited >= timeoutMs) {
         if (error instanceof Fault) throw error;
         const after = tries === 0 ? "" : `, ${tries + 1} tries in ${Math.round(waited / 1000)} s`;
         throw fault("MCPS_DATABASE", { reason: `${reasonIn(failure)} at ${place}${after}` });

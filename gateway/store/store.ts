@@ -4,10 +4,14 @@
  */
 import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../contract/errors.ts";
+import { type AccountOperations, accountOperations } from "./accounts.ts";
+import { databaseFault, errorField } from "./failures.ts";
 import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
 import { deleteHosted, libraryOperations } from "./library.ts";
-import { type Database, databaseFault, errorField, openPool, type PoolOptions } from "./pool.ts";
+import { type Database, openPool, type StoreFigures } from "./pool.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import { type RecordRepository, recordRepository } from "./records/index.ts";
 import { type RestToolOperations, restToolOperations } from "./rest-tools.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
@@ -34,8 +38,9 @@ import type {
 } from "./types.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store extends RestToolOperations {
+export interface Store extends AccountOperations, RestToolOperations {
   readonly sharedState: SharedStateRepository;
+  readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
   catalogueVersion(): Promise<number>;
   listGateways(query: ListQuery, viewer: Viewer): Promise<Page<GatewayRecord>>;
@@ -69,6 +74,8 @@ export interface Store extends RestToolOperations {
   ping(): Promise<void>;
   /** Connections of the pool now. */
   gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
+  /** What has been sent since the start, and how often work was repeated. */
+  figures(): StoreFigures;
   /** For a process that drains: connections are closed as soon as nothing needs them. */
   releaseIdle(): void;
   close(): Promise<void>;
@@ -93,15 +100,18 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const gateways = gatewayRows(options.sealing, options.log);
   const run = runner(database);
   const store: Store = {
-    sharedState: sharedStateRepository(faultySql(database)),
-    ...catalogueOperations(database, gateways),
+    sharedState: sharedStateRepository(faultySql(database.as("state"))),
+    records: recordRepository(database.as("records"), database.as("records")),
+    ...catalogueOperations(database.as("catalogue"), gateways),
     ...gatewayOperations(run, gateways),
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
     ...restToolOperations(run, gateways),
     ...serverOperations(run),
-    ping: () => run.read(async (direct) => void (await direct.query("select 1"))),
+    ...accountOperations(database, storeFault),
+    ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
+    figures: () => database.figures(),
     releaseIdle: () => database.releaseIdle(),
     close: () => database.close(),
   };
@@ -153,6 +163,10 @@ const CONFLICTS: Readonly<Record<string, { kind: string; field: string }>> = {
   virtual_server_name_key: { kind: "server", field: "name" },
   virtual_server_pkey: { kind: "server", field: "id" },
   item_gateway_id_kind_name_digest_key: { kind: "item", field: "name or URI" },
+  account_pkey: { kind: "user", field: "email" },
+  team_slug_key: { kind: "team", field: "slug" },
+  role_name_key: { kind: "role", field: "name" },
+  api_token_name: { kind: "token", field: "name" },
   item_custom_name: { kind: "item", field: "customName" },
 };
 

@@ -63,6 +63,8 @@ export type ItemRecord = {
   readonly ownerEmail: string | null;
   /** Definition (raw JSON) of a tool some of whose arguments travel in headers; null for all others, which are most. */
   readonly headerDefinition: string | null;
+  /** A tool that declares that it only reads, or that repeating a call changes nothing (MCP tool annotations). */
+  readonly repeatable: boolean;
 };
 
 /** A virtual server: a chosen part of the federation behind an endpoint of its own. */
@@ -138,7 +140,7 @@ export type InspectionOutcome =
   | { readonly ok: false; readonly reason: string };
 
 /** An item with all that REST shows of it. */
-export type ItemDetail = Omit<ItemRecord, "headerDefinition"> & {
+export type ItemDetail = Omit<ItemRecord, "headerDefinition" | "repeatable"> & {
   readonly displayName: string | null;
   readonly description: string | null;
   /** Raw JSON as the upstream sent it. */

@@ -20,6 +20,7 @@ import { Flight, type HttpReceiver } from "./flight.ts";
 import type { AnswerHeaders } from "./lean/response-head.ts";
 import { first, isMalformedNotification, mediaType, sameId, scanned, shortError } from "./messages.ts";
 import type { PoolPair } from "./origins.ts";
+import { isRepeatable } from "./repeatable.ts";
 import { SseParser } from "./sse-parser.ts";
 import type { Exchange, ReplySink, UpstreamTarget } from "./types.ts";
 
@@ -40,6 +41,8 @@ export type Sending = {
   readonly method: string;
   /** Raw JSON id of the request; undefined for notifications and responses, which are done with any 2xx. */
   readonly id: string | undefined;
+  /** The tool that is called declares that it may be called twice; other methods speak for themselves. */
+  readonly repeatable?: boolean | undefined;
   /** Counted from start(). 0 = none: the caller has a limit of its own and cancels. */
   readonly timeoutMs: number;
   /** The whole time limit, when part of it has been used up before; what a timeout names. */
@@ -114,7 +117,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
       this.#turn = { before: undefined, after: undefined, expiresAt: 0, expired };
       deadlines.add(this.#turn, connectionWaitMs);
     }
-    this.#launch(new Flight({ pair: this.#pair, method: "POST", path, headers, body, stream }, this));
+    const repeatable = isRepeatable(this.#plan.method, this.#plan.id, this.#plan.repeatable);
+    this.#launch(new Flight({ pair: this.#pair, method: "POST", path, headers, body, stream, repeatable }, this));
     return this;
   }
 
@@ -256,7 +260,8 @@ export class Call implements HttpReceiver, Exchange, Expiring {
       return;
     }
     const error = envelope?.error === undefined ? undefined : shortError(valueAt(body, envelope.error));
-    this.#fail(statusFault(this.#prepared.target, method, this.#status, error));
+    const retryAfter = first(this.#headers["retry-after"]);
+    this.#fail(statusFault(this.#prepared.target, method, this.#status, error, retryAfter));
   }
 
   #event = (data: Buffer): void => {
@@ -354,7 +359,16 @@ export class Call implements HttpReceiver, Exchange, Expiring {
     this.#bytes = 0;
     const headers = [...resumeHeaders, "last-event-id", this.#parser?.lastEventId ?? ""];
     const { path } = this.#prepared;
-    this.#launch(new Flight({ pair: this.#pair, method: "GET", path, headers, body: null, stream: true }, this));
+    const request = {
+      pair: this.#pair,
+      method: "GET",
+      path,
+      headers,
+      body: null,
+      stream: true,
+      repeatable: true,
+    } as const;
+    this.#launch(new Flight(request, this));
   }
 
   #collected(): Buffer {

@@ -6,10 +6,13 @@ import { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
 import { type Prepared, withMessageHeaders } from "./address.ts";
 import type { Refusal } from "./call.ts";
-import { protocolFault, timeoutFault } from "./failures.ts";
+import type { Circuits } from "./circuits.ts";
+import { isUnsent, protocolFault, timeoutFault } from "./failures.ts";
 import { isSessionLost, type Line, type Lines, sessionlessHeaders } from "./lines.ts";
 import { modernHeaders } from "./modern.ts";
 import type { Profiles } from "./profiles.ts";
+import { isRepeatable } from "./repeatable.ts";
+import type { Retries } from "./retries.ts";
 import type { SseConnections } from "./sse-connections.ts";
 import type { Exchange, Holder, OutboundMessage, ReplySink, UpstreamProfile, UpstreamTarget } from "./types.ts";
 import { faultOf, rawIdOf, type Wire } from "./wire.ts";
@@ -19,6 +22,8 @@ export type DispatchContext = {
   readonly profiles: Profiles;
   readonly lines: Lines;
   readonly connections: SseConnections;
+  readonly circuits: Circuits;
+  readonly retries: Retries;
   readonly now: () => number;
 };
 
@@ -34,6 +39,11 @@ export class Dispatch implements Exchange, ReplySink {
   #call: Exchange | undefined;
   #reopened = false;
   #over = false;
+  /** The message may have left the gateway; part of an answer has reached the sink. */
+  #sent = false;
+  #begun = false;
+  #attempt = 1;
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(
     context: DispatchContext,
@@ -54,9 +64,25 @@ export class Dispatch implements Exchange, ReplySink {
   start(): this {
     try {
       this.#id = this.#message.id ?? rawIdOf(this.#message.body);
+      this.#context.retries.began(this.#target.id);
+    } catch (error) {
+      this.#failWith(error);
+      return this;
+    }
+    this.attempt();
+    return this;
+  }
+
+  /** The first one, and those after a pause. */
+  attempt(): void {
+    try {
+      if (this.#context.circuits.enter(this.#target)) {
+        this.#later(this.#context.profiles.renew(this.#target, this.#message.era), (found) => this.#route(found));
+        return;
+      }
       if (this.#target.transport === "sse") {
         this.#overSse();
-        return this;
+        return;
       }
       const profile = this.#context.profiles.remembered(this.#target, this.#message.era);
       if (profile === undefined)
@@ -65,12 +91,12 @@ export class Dispatch implements Exchange, ReplySink {
     } catch (error) {
       this.#failWith(error);
     }
-    return this;
   }
 
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
+    clearTimeout(this.#retryTimer);
     this.#call?.cancel();
     this.#count("cancelled");
   }
@@ -84,6 +110,7 @@ export class Dispatch implements Exchange, ReplySink {
   }
 
   streaming(): void {
+    this.#begun = true;
     if (!this.#over) this.#sink.streaming?.();
   }
 
@@ -92,6 +119,7 @@ export class Dispatch implements Exchange, ReplySink {
   }
 
   message(raw: Buffer, status: number, envelope: Envelope): void {
+    this.#begun = true;
     if (!this.#over) this.#sink.message(raw, status, envelope);
   }
 
@@ -99,17 +127,41 @@ export class Dispatch implements Exchange, ReplySink {
     if (this.#over) return;
     this.#over = true;
     this.#count("ok");
+    this.#context.circuits.settle(this.#target);
     this.#sink.end();
   }
 
   fail(fault: Fault): void {
     if (this.#over) return;
+    if (isUnsent(fault) && this.#sent) this.#context.circuits.settle(this.#target, fault);
+    if (this.#triesAgain(fault)) return;
     this.#over = true;
     this.#count(fault.code);
     // What was remembered of the upstream may be out of date: it may have been replaced by another program.
     if (fault.code === "MCPS_UPSTREAM_STATUS" || fault.code === "MCPS_UPSTREAM_REFUSED")
       this.#context.profiles.doubt(this.#target, this.#message.era);
     this.#sink.fail(fault);
+  }
+
+  /** Only what a client has asked: a list can do without one upstream, and waits for none. */
+  #triesAgain(failure: Fault): boolean {
+    const { method, repeatable: declared } = this.#message;
+    if (this.#begun || declared === undefined || this.#context.circuits.isOpen(this.#target)) return false;
+    const elapsedMs = this.#context.now() - this.#startedAt;
+    const waitMs = this.#context.retries.next({
+      upstreamId: this.#target.id,
+      failure,
+      number: this.#attempt,
+      unsent: !this.#sent || isUnsent(failure),
+      repeatable: isRepeatable(method, this.#id, declared),
+      remainingMs: this.#timeoutMs > 0 ? this.#timeoutMs - elapsedMs : Infinity,
+    });
+    if (waitMs === undefined) return false;
+    this.#attempt++;
+    this.#sent = false;
+    this.#context.wire.options.metrics?.retried(this.#target.slug);
+    this.#retryTimer = setTimeout(tryAgain, waitMs, this);
+    return true;
   }
 
   #failWith(error: unknown): void {
@@ -161,7 +213,8 @@ export class Dispatch implements Exchange, ReplySink {
       const prepared = wire.prepared(this.#target);
       const headers = withMessageHeaders(prepared.post, prepared, this.#message);
       const id = this.#id ?? "null";
-      this.#call = connection.request(id, method, body, this.#timeoutMs, this, headers);
+      this.#sent = true;
+      this.#call = connection.request(id, method, body, this.#timeoutMs, this, headers, this.#message.repeatable);
     });
   }
 
@@ -209,7 +262,14 @@ export class Dispatch implements Exchange, ReplySink {
       }
     }
     const id = this.#id;
-    const sending = { headers, body, method, id, timeoutMs, limitMs, resumeHeaders, onHead: undefined, onRefused };
+    this.#sent = true;
+    const { repeatable } = this.#message;
+    const moment = { timeoutMs, limitMs, onHead: undefined, onRefused };
+    const sending = { headers, body, method, id, repeatable, resumeHeaders, ...moment };
     this.#call = this.#context.wire.call(prepared, sending, this);
   }
+}
+
+function tryAgain(dispatch: Dispatch): void {
+  dispatch.attempt();
 }

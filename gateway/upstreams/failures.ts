@@ -19,6 +19,41 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const NOT_HTTP = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
 
+/** Of a connection that never stood: no byte of a request has gone out. */
+const UNSENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ENOENT",
+]);
+
+/** An HTTP status that was no answer. `retryAfterMs`: what its Retry-After asks for. */
+export type StatusRefusal = { readonly status: number; readonly retryAfterMs: number | undefined };
+
+// Facts for this room beside what a fault tells callers.
+const unsent = new WeakSet<Fault>();
+const refusals = new WeakMap<Fault, StatusRefusal>();
+
+/** True when no connection could be had. */
+export function isUnsent(failure: Fault): boolean {
+  return unsent.has(failure);
+}
+
+export function refusalOf(failure: Fault): StatusRefusal | undefined {
+  return refusals.get(failure);
+}
+
+/** Does this failure of a connection, a handshake or a session speak against the upstream itself, and not against who asked? */
+export function isOpeningFailure(failure: Fault): boolean {
+  const { code } = failure;
+  if (code === "MCPS_UPSTREAM_STATUS") return (refusals.get(failure)?.status ?? 0) >= 500;
+  return code === "MCPS_UPSTREAM_UNREACHABLE" || code === "MCPS_UPSTREAM_TIMEOUT" || code === "MCPS_UPSTREAM_PROTOCOL";
+}
+
 export function codeOf(error: Error): string {
   return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }
@@ -32,7 +67,9 @@ export function networkFault(target: UpstreamTarget, error: Error, begun: boolea
   if (begun) return protocolFault(target, "the connection closed in the middle of the response");
   const known = REASONS[code];
   const reason = known === undefined ? code : `${known} (${code})`;
-  return fault("MCPS_UPSTREAM_UNREACHABLE", { upstream: target.slug, reason });
+  const failure = fault("MCPS_UPSTREAM_UNREACHABLE", { upstream: target.slug, reason });
+  if (UNSENT.has(code)) unsent.add(failure);
+  return failure;
 }
 
 export function protocolFault(target: UpstreamTarget, reason: string): Fault {
@@ -68,9 +105,26 @@ export function redirectFault(target: UpstreamTarget, status: number, location: 
   return protocolFault(target, `it redirects (HTTP ${status}) to ${to}; redirects are not followed`);
 }
 
-/** `upstreamError`: the JSON-RPC error of the body, if it had one. */
-export function statusFault(target: UpstreamTarget, method: string, status: number, upstreamError?: unknown): Fault {
+/** `upstreamError`: the JSON-RPC error of the body, if it had one. `retryAfter`: the header. */
+export function statusFault(
+  target: UpstreamTarget,
+  method: string,
+  status: number,
+  upstreamError?: unknown,
+  retryAfter?: string,
+): Fault {
   // An answer to wrong credentials may quote them.
   const data = upstreamError === undefined || status === 401 || status === 403 ? undefined : { upstreamError };
-  return fault("MCPS_UPSTREAM_STATUS", { upstream: target.slug, method, status }, data);
+  const retryAfterMs = retryAfter === undefined ? undefined : delayOf(retryAfter);
+  const headers = retryAfterMs === undefined ? undefined : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+  const failure = fault("MCPS_UPSTREAM_STATUS", { upstream: target.slug, method, status }, data, headers);
+  refusals.set(failure, { status, retryAfterMs });
+  return failure;
+}
+
+/** Retry-After: seconds or a date (RFC 9110 §10.2.3); undefined for anything else. */
+function delayOf(retryAfter: string): number | undefined {
+  if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter) * 1000;
+  const at = Date.parse(retryAfter);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }

@@ -19,6 +19,8 @@ export type HttpRequest = {
   readonly body: Buffer | null;
   /** True for streams that stay open: they use connections of their own. */
   readonly stream: boolean;
+  /** It may be carried out twice. What may not is sent again only while none of it has left this process. */
+  readonly repeatable: boolean;
   /** The server is any HTTP server, not one of MCP: undici knows all that such ones do (HEAD, codings). */
   readonly general?: true;
 };
@@ -36,7 +38,8 @@ export type HttpReceiver = {
 
 /**
  * A server that closes an idle socket does it before it reads our request, so the news is here within a round trip. A socket
- * that dies later may have died in the middle of the work; sending again could do that work twice.
+ * that dies later may have died in the middle of the work; sending again could do that work twice. A server may also take the request
+ * and die at once, so within the window too only what may be done twice is sent twice.
  */
 const RACE_WINDOW_MS = 1000;
 const NOTHING = Buffer.alloc(0);
@@ -138,10 +141,10 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     }
   }
 
-  responseFailed(error: Error, begun: boolean, reusedAt: number | undefined): void {
+  responseFailed(error: Error, begun: boolean, reusedAt: number | undefined, written: boolean): void {
     if (this.#over) return;
     this.#begun = begun;
-    if (reusedAt === undefined || !this.#mayRetry(error, reusedAt)) {
+    if (reusedAt === undefined || !this.#mayRetry(error, reusedAt, written)) {
       this.#fail(error);
       return;
     }
@@ -188,7 +191,7 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
 
   onResponseError(_: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#over) return;
-    if (this.#controller === undefined || !this.#mayRetry(error, this.#startedAt) || !wasKeptAlive(error)) {
+    if (this.#controller === undefined || !this.#mayRetry(error, this.#startedAt, true) || !wasKeptAlive(error)) {
       this.#fail(error);
       return;
     }
@@ -200,7 +203,8 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
     this.#dispatch(pool);
   }
 
-  #mayRetry(error: Error, sentAt: number): boolean {
+  #mayRetry(error: Error, sentAt: number, written: boolean): boolean {
+    if (written && !this.#request.repeatable) return false;
     if (this.#begun || this.#retried || performance.now() - sentAt > RACE_WINDOW_MS) return false;
     const code = "code" in error ? error.code : undefined;
     return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";

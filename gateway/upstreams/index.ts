@@ -2,6 +2,7 @@
 import { fault } from "../../contract/errors.ts";
 import { withMessageHeaders } from "./address.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
+import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
@@ -10,6 +11,7 @@ import { Listening } from "./listening.ts";
 import type { UpstreamsOptions } from "./options.ts";
 import { Profiles } from "./profiles.ts";
 import { RestServers } from "./rest/server.ts";
+import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
   Exchange,
@@ -25,6 +27,7 @@ import type {
 import { faultOf, Wire } from "./wire.ts";
 
 export type { BuiltinRequest, BuiltinServer } from "./builtin.ts";
+export type { CircuitListener, CircuitState, CircuitView } from "./circuits.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
 export * from "./rest/operation.ts";
@@ -34,6 +37,8 @@ export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
 const MAX_SUBSCRIPTIONS = 1000;
+
+const NO_RETRIES = { attempts: 1, baseMs: 0, maxMs: 0, jitter: 0, budget: 0 };
 
 /** Opens no connection by itself. */
 export function createUpstreams(options: UpstreamsOptions): Upstreams {
@@ -47,6 +52,7 @@ class Room implements Upstreams {
   readonly #lines: Lines;
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
+  readonly #circuits: Circuits;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
   readonly #rest: RestServers;
@@ -58,11 +64,12 @@ class Room implements Upstreams {
     this.#builtin = { server: options.builtin, log, metrics, now };
     this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
     this.#holdings = new HoldingsStore(options.state);
+    this.#circuits = new Circuits({ ...(options.circuits ?? { threshold: 0, resetMs: 0 }), now });
     const clientInfo = { name: clientName, version: clientVersion };
-    this.#rest = new RestServers(this.#wire, options.rest, clientInfo, now);
     this.#connections = new SseConnections({ wire: this.#wire, holdings: this.#holdings, idSource, clientInfo });
     this.#profiles = new Profiles({
       wire: this.#wire,
+      circuits: this.#circuits,
       now,
       idSource,
       clientInfo,
@@ -71,6 +78,7 @@ class Room implements Upstreams {
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
+      circuits: this.#circuits,
       now,
       idSource,
       onReopened: (key) => {
@@ -88,8 +96,11 @@ class Room implements Upstreams {
       profiles: this.#profiles,
       lines: this.#lines,
       connections: this.#connections,
+      circuits: this.#circuits,
+      retries: new Retries(options.retries ?? NO_RETRIES),
       now,
     };
+    this.#rest = new RestServers(options.rest, this.#context, clientInfo);
   }
 
   get waiting(): number {
@@ -215,11 +226,38 @@ class Room implements Upstreams {
     if (target.transport === "rest") return this.#rest.inspect(target);
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
-    return inspectUpstream(context, target);
+    return inspectUpstream(context, target).then(
+      (inspection) => {
+        this.#circuits.settle(target);
+        return inspection;
+      },
+      (error: unknown) => {
+        this.#circuits.settle(target, faultOf(target, error));
+        throw error;
+      },
+    );
+  }
+
+  circuits(): readonly CircuitView[] {
+    return this.#circuits.views();
+  }
+
+  onCircuit(listener: CircuitListener): () => void {
+    return this.#circuits.onChange(listener);
+  }
+
+  hintCircuit(target: UpstreamTarget, state: "closed" | "open"): void {
+    this.#circuits.hint(target, state);
+  }
+
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+    return this.#rest.fetchDocument(url, maxBytes, timeoutMs);
   }
 
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#circuits.forget(targetId);
+    this.#context.retries.forget(targetId);
     this.#lines.forget(targetId);
     this.#connections.forget(targetId);
     this.#rest.forget(targetId);

@@ -7,6 +7,7 @@ import { valueAt } from "../mcp/index.ts";
 import type { Prepared } from "./address.ts";
 import { BoundedMap } from "./bounded.ts";
 import type { Refusal } from "./call.ts";
+import type { Circuits } from "./circuits.ts";
 import { protocolFault } from "./failures.ts";
 import {
   INITIALIZED,
@@ -37,6 +38,7 @@ export type Line = {
 export type LinesOptions = {
   readonly wire: Wire;
   readonly holdings: HoldingsStore;
+  readonly circuits: Circuits;
   readonly now: () => number;
   readonly idSource: () => string;
   /** Called with the new line after a session was lost; streams of the old one are moved. */
@@ -178,7 +180,26 @@ export class Lines {
   }
 
   /** The handshake alone; the session belongs to nobody yet. Undefined: the upstream gave no session id. */
-  async greet(target: UpstreamTarget, introduction: Introduction): Promise<StoredSession | undefined> {
+  async greet(
+    target: UpstreamTarget,
+    introduction: Introduction,
+    timeoutMs = target.requestTimeoutMs,
+  ): Promise<StoredSession | undefined> {
+    try {
+      const session = await this.#handshake(target, introduction, timeoutMs);
+      this.#options.circuits.settle(target);
+      return session;
+    } catch (error) {
+      this.#options.circuits.settle(target, faultOf(target, error));
+      throw error;
+    }
+  }
+
+  async #handshake(
+    target: UpstreamTarget,
+    introduction: Introduction,
+    timeoutMs: number,
+  ): Promise<StoredSession | undefined> {
     const { wire, idSource } = this.#options;
     const prepared = wire.prepared(target);
     const id = idSource();
@@ -187,7 +208,7 @@ export class Lines {
       body: initializeBody(id, introduction),
       method: "initialize",
       id: JSON.stringify(id),
-      timeoutMs: target.requestTimeoutMs,
+      timeoutMs,
     });
     if (answer === undefined) throw protocolFault(target, "it gave no answer to initialize");
     const greeting = readGreeting(target, answer.raw, answer.envelope);

@@ -134,7 +134,7 @@ export class Listening implements Exchange {
     };
     this.#parser = undefined;
     this.#flight = new Flight(
-      { pair, method: "GET", path: prepared.path, headers, body: null, stream: true },
+      { pair, method: "GET", path: prepared.path, headers, body: null, stream: true, repeatable: true },
       receiver,
     );
     if (this.#paused) this.#flight.pause();

@@ -4,8 +4,10 @@ import type { ErrorCode } from "../../contract/errors.ts";
 import type { SharedState } from "../coordination/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
+import type { CircuitOptions } from "./circuits.ts";
 import type { Connector } from "./origins.ts";
 import type { RestOptions } from "./rest/server.ts";
+import type { RetryOptions } from "./retries.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
 export type UpstreamMetrics = {
@@ -14,7 +16,7 @@ export type UpstreamMetrics = {
   sessionOpened(upstream: string): void;
   /** An upstream had forgotten a session that was still wanted. */
   sessionLost(upstream: string): void;
-  /** A request was sent again because a kept-alive socket closed under it. */
+  /** A request was sent again. */
   retried(upstream: string): void;
 };
 
@@ -33,6 +35,10 @@ export type UpstreamsOptions = {
   readonly connectionWaitMs?: number;
   /** How long an idle connection is kept, ms; default 4000. */
   readonly keepAliveMs?: number;
+  /** When an upstream is left alone; never when absent. */
+  readonly circuits?: Omit<CircuitOptions, "now">;
+  /** When a client's request is sent again after a failure; never when absent. */
+  readonly retries?: RetryOptions;
   /** Unix socket of the stdio host; undefined while there is none. */
   readonly stdioSocket?: () => string | undefined;
   /** How this gateway names itself where no client stands behind a request. */

@@ -7,6 +7,7 @@ import { Fault } from "../../contract/errors.ts";
 import type { Prepared } from "./address.ts";
 import { BoundedMap } from "./bounded.ts";
 import type { Refusal } from "./call.ts";
+import type { Circuits } from "./circuits.ts";
 import { protocolFault } from "./failures.ts";
 import { INITIALIZED, initializeBody, LATEST_LEGACY, readGreeting, readSessionId, requestBody } from "./handshake.ts";
 import {
@@ -23,6 +24,7 @@ import { faultOf, type Wire } from "./wire.ts";
 
 export type ProfilesOptions = {
   readonly wire: Wire;
+  readonly circuits: Circuits;
   readonly now: () => number;
   readonly idSource: () => string;
   readonly clientInfo: { readonly name: string; readonly version: string };
@@ -79,6 +81,12 @@ export class Profiles {
     if (known !== undefined) return known;
     const failure = this.#recentFailure(target, prefer);
     if (failure !== undefined) throw failure;
+    this.#options.circuits.enter(target);
+    return this.#probe(target, prefer);
+  }
+
+  /** Asks anew, whatever is remembered: what comes of it closes or opens the circuit. */
+  renew(target: UpstreamTarget, prefer: Preference = "modern"): Promise<UpstreamProfile> {
     return this.#probe(target, prefer);
   }
 
@@ -125,9 +133,11 @@ export class Profiles {
         ? this.#findLegacy(target)
         : this.#find(target));
       this.remember(target, profile, prefer);
+      this.#options.circuits.settle(target);
       return profile;
     } catch (error) {
       const fault = faultOf(target, error);
+      this.#options.circuits.settle(target, fault);
       this.#failed.set(slotOf(target, prefer), { revision: target.revision, fault, at: this.#options.now() });
       throw fault;
     }
@@ -135,7 +145,7 @@ export class Profiles {
 
   /** The legacy side of an upstream, where it has one; a modern-only one keeps its modern profile. */
   async #findLegacy(target: UpstreamTarget): Promise<UpstreamProfile> {
-    const modern = await this.get(target);
+    const modern = this.remembered(target) ?? (await this.#probe(target, "modern"));
     if (modern.era === "legacy" || target.transport === "sse") return modern;
     try {
       return await this.#greet(this.#options.wire.prepared(target));

@@ -20,6 +20,7 @@ import {
 import type { AnswerHeaders } from "./lean/response-head.ts";
 import { ACCEPT_STREAM } from "./lines.ts";
 import { first, isMalformedNotification, mediaType } from "./messages.ts";
+import { isRepeatable } from "./repeatable.ts";
 import { SseParser } from "./sse-parser.ts";
 import type { Exchange, ReplySink } from "./types.ts";
 import type { Answer, Wire } from "./wire.ts";
@@ -92,7 +93,15 @@ export class SseConnection {
     const { wire, prepared } = this.#options;
     const pair = wire.pair(prepared);
     const headers = [...prepared.plain, ...ACCEPT_STREAM];
-    const request = { pair, method: "GET", path: prepared.path, headers, body: null, stream: true } as const;
+    const request = {
+      pair,
+      method: "GET",
+      path: prepared.path,
+      headers,
+      body: null,
+      stream: true,
+      repeatable: true,
+    } as const;
     this.#flight = new Flight(request, {
       head: (status, answer) => this.#head(status, answer),
       data: (chunk) => {
@@ -188,6 +197,7 @@ export class SseConnection {
     timeoutMs: number,
     sink: ReplySink,
     headers?: readonly string[],
+    declared?: boolean,
   ): Exchange {
     const { target } = this.#options.prepared;
     const key = id;
@@ -200,7 +210,9 @@ export class SseConnection {
       if (timeoutMs > 0) {
         pending.timer = setTimeout(() => this.#failOne(key, timeoutFault(target, method, timeoutMs)), timeoutMs);
       }
-      this.post(body, headers, method).catch((error: Fault) => this.#failOne(key, error));
+      this.post(body, headers, method, isRepeatable(method, id, declared)).catch((error: Fault) =>
+        this.#failOne(key, error),
+      );
     }
     return {
       cancel: () => {
@@ -221,7 +233,7 @@ export class SseConnection {
   }
 
   /** Posts a message to the endpoint; resolves on 2xx and rejects with a Fault. */
-  post(body: Buffer, extra?: readonly string[], method = "POST"): Promise<void> {
+  post(body: Buffer, extra?: readonly string[], method = "POST", repeatable = true): Promise<void> {
     const { wire, prepared } = this.#options;
     const { target } = prepared;
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
@@ -233,7 +245,7 @@ export class SseConnection {
         reject(timeoutFault(target, method, target.requestTimeoutMs));
       }, target.requestTimeoutMs);
       const flight = new Flight(
-        { pair: wire.pair(prepared), method: "POST", path: this.#path, headers, body, stream: false },
+        { pair: wire.pair(prepared), method: "POST", path: this.#path, headers, body, stream: false, repeatable },
         {
           head: (status, answer) => {
             clearTimeout(timer);

@@ -5,6 +5,7 @@
 import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
 import type { ItemKind } from "../store/index.ts";
+import type { CircuitListener, CircuitView } from "./circuits.ts";
 
 /** `builtin`: answered inside the gateway. `rest`: its tools are HTTP operations that the registry keeps. */
 export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "rest" | "builtin";
@@ -67,6 +68,8 @@ export type OutboundMessage = {
   readonly era?: "legacy" | "modern";
   /** Raw JSON id of a request, to spare a scan of the body; read from the body when absent. */
   readonly id?: string | undefined;
+  /** The tool that is called declares that calling it twice does no more than calling it once. */
+  readonly repeatable?: boolean;
   /** Modern only: value of Mcp-Name (params.name, params.uri); the room encodes unsafe values (=?base64?…?=). */
   readonly name?: string | undefined;
   /** Modern only: Mcp-Param-* headers, lower-case names, forwarded as they came. */
@@ -169,6 +172,19 @@ export interface Upstreams {
 
   /** Lists everything with a session of its own and leaves no session behind. */
   inspect(target: UpstreamTarget): Promise<Inspection>;
+
+  /** Circuits that are not at rest; upstreams that are not named are reached. */
+  circuits(): readonly CircuitView[];
+  /** Tells of circuits that open and close; the answer ends it. */
+  onCircuit(listener: CircuitListener): () => void;
+  /** What another worker saw of a circuit; a hint, which the upstream's next answer corrects. */
+  hintCircuit(target: UpstreamTarget, state: "closed" | "open"): void;
+
+  /**
+   * A document of the web, at most `maxBytes` long, with the guards of every upstream. Rejects with a Fault for anything but a 2xx
+   * within `timeoutMs`; redirects are not followed.
+   */
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer>;
 
   /** Forgets what is remembered of an upstream (after an update or a removal) and closes its idle sockets. */
   forget(targetId: string): void;

@@ -131,7 +131,7 @@ export class Wire {
         reject(timeoutFault(target, method, request.timeoutMs));
       }, request.timeoutMs);
       const flight = new Flight(
-        { pair: this.pair(prepared), method, path, headers: request.headers, body, stream: false },
+        { pair: this.pair(prepared), method, path, headers: request.headers, body, stream: false, repeatable: true },
         {
           head: (code, head) => {
             status = code;

@@ -1,6 +1,6 @@
 /** A real nginx before two real gateways on one PostgreSQL: what the gateways mark is kept, for whom they say, until the registry changes. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mintJwt } from "../../gateway/auth/index.ts";
+import { mintToken, readOwnKeys } from "../../gateway/auth/index.ts";
 import {
   type Daemon,
   type Gateway,
@@ -21,7 +21,9 @@ const absent = missing("nginx", "postgres");
 
 function tokenOf(username: string): Promise<string> {
   const claims = { audience: "mcpgateway-api", issuer: "mcpgateway", adminEmail: "admin@example.com", now: Date.now };
-  return mintJwt({ secret: SECRET, ...claims }, { username, expMinutes: 10 });
+  const keys = readOwnKeys({ algorithm: "HS256", secret: SECRET });
+  if (keys === undefined) throw new Error("no key");
+  return mintToken(keys, claims, { username, expMinutes: 10 });
 }
 
 describe.skipIf(absent !== undefined)(titled("a cache in front of two gateways", absent), () => {

@@ -8,7 +8,9 @@ import { describeSharedState, until } from "../gateway/coordination/conformance.
 import { recordingLog, silentLog } from "../gateway/coordination/log.ts";
 import { type Daemon, missing, startPgBouncer, startPostgres, startRedis, titled } from "../harness/index.ts";
 
-const MIGRATION = new URL("../../gateway/store/migrations/0002_shared_state.sql", import.meta.url);
+const MIGRATIONS = ["0002_shared_state.sql", "0010_leases.sql"].map(
+  (file) => new URL(`../../gateway/store/migrations/${file}`, import.meta.url),
+);
 const REFUSED = expect.objectContaining({ code: "MCPS_STATE" });
 
 const noRedis = missing("redis-server");
@@ -136,7 +138,7 @@ describe.skipIf(noPostgres !== undefined)(titled("PostgreSQL", noPostgres), () =
     server = await startPostgres();
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
-    await client.query(await readFile(MIGRATION, "utf8"));
+    for (const migration of MIGRATIONS) await client.query(await readFile(migration, "utf8"));
     await client.end();
   });
   afterAll(async () => {

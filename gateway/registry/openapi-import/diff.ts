@@ -1,7 +1,7 @@
 /** What an import changes about the tools that an upstream has: matched by operation, then by name, so that ids stay. */
 import type { RestToolChanges, StoredRestTool } from "../../store/index.ts";
-import type { PlannedTool } from "./plan.ts";
 import { free } from "./names.ts";
+import type { PlannedTool } from "./plan.ts";
 
 export type Change = {
   readonly name: string;
@@ -32,7 +32,11 @@ export function diffOf(
   const keys = new Set(planned.map(({ key }) => key));
   const left = new Map(imported.map((tool) => [tool.id, tool]));
   const added: (PlannedTool & { readonly sourceKey: string })[] = [];
-  const changed: (PlannedTool & { readonly sourceKey: string; readonly id: string; readonly former: StoredRestTool })[] = [];
+  const changed: (PlannedTool & {
+    readonly sourceKey: string;
+    readonly id: string;
+    readonly former: StoredRestTool;
+  })[] = [];
   const keptOut: Change[] = [];
   let unchanged = 0;
   for (const raw of planned) {

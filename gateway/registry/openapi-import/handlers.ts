@@ -10,7 +10,7 @@ import { gatewayInput } from "../gateway-input.ts";
 import { flag, readBody, readQuery } from "../input.ts";
 import { ask, draftRecord } from "../inspect.ts";
 import { showGateway } from "../present.ts";
-import { invalid } from "../problems.ts";
+import { importsOf, invalid } from "../problems.ts";
 import {
   type ImportOptions,
   importOptions,
@@ -19,7 +19,7 @@ import {
   openApiUpdate,
 } from "../rest-schemas.ts";
 import { freeSlug } from "../rest-tools.ts";
-import type { Call, RegistryParts } from "../types.ts";
+import type { Call, ImportParts, RegistryParts } from "../types.ts";
 import { diffOf } from "./diff.ts";
 import { DocumentError } from "./document.ts";
 import type { Plan } from "./plan.ts";
@@ -28,12 +28,13 @@ import { type ImportAnswer, previewOf } from "./shown.ts";
 
 const KIND = "OpenAPI import";
 
+type Source = Pick<OpenApiImport, "document" | "url">;
 type Read = { readonly plan: Plan; readonly from: RestImport };
 
 export function openApiHandlers(parts: RegistryParts) {
-  const { store, imports } = parts;
+  const { store } = parts;
 
-  async function textOf(input: Pick<OpenApiImport, "document" | "url">): Promise<string> {
+  async function textOf(input: Source, imports: ImportParts): Promise<string> {
     if ((input.document === undefined) === (input.url === undefined)) {
       throw invalid(KIND, [{ path: "document", allowed: "exactly one of document and url" }]);
     }
@@ -45,11 +46,9 @@ export function openApiHandlers(parts: RegistryParts) {
     return text;
   }
 
-  async function read(source: Pick<OpenApiImport, "document" | "url">, options: ImportOptions): Promise<Read> {
-    if (!imports.enabled) {
-      throw fault("MCPS_FORBIDDEN", { principal: "nobody", action: "import (MCPGATEWAY_BULK_IMPORT_ENABLED is false)" });
-    }
-    const text = await textOf(source);
+  async function read(source: Source, options: ImportOptions): Promise<Read> {
+    const imports = importsOf(parts);
+    const text = await textOf(source, imports);
     const { serverVariables: variables, ...rest } = options;
     try {
       const plan = await planWithin(text, { ...rest, variables, documentUrl: source.url, maxTools: imports.maxTools });
@@ -82,7 +81,9 @@ export function openApiHandlers(parts: RegistryParts) {
     throw fault("MCPS_ITEM_CONFLICT", { kind: "gateway", field: "slug", value: slug, owner: "another gateway" });
   }
 
-  async function imported(call: Call): Promise<{ record: GatewayRecord; read: Read; result: ReturnType<typeof diffOf> }> {
+  async function imported(
+    call: Call,
+  ): Promise<{ record: GatewayRecord; read: Read; result: ReturnType<typeof diffOf> }> {
     const record = changeable(call.principal, await store.getGateway(call.id), "gateway", call.id);
     const former = await store.restImport(record.id);
     if (record.transport !== "REST") {
@@ -97,20 +98,22 @@ export function openApiHandlers(parts: RegistryParts) {
   }
 
   return {
-    async preview({ request, principal }: Call): Promise<RestResponse> {
+    async openapiPreview({ request, principal }: Call): Promise<RestResponse> {
       const input = readBody(request, openApiImport, KIND);
       const { plan } = await read(input, optionsOf(input));
       const gateway = plan.baseUrl === undefined ? undefined : await gatewayOf(input, plan, principal);
       const { diff } = diffOf([], plan.tools);
       return { status: 200, body: previewOf(plan, diff, gateway, undefined) };
     },
-    async create({ request, principal }: Call): Promise<RestResponse> {
+    async openapiCreate({ request, principal }: Call): Promise<RestResponse> {
       const deferred = flag(readQuery(request.query, ["deferred"], KIND), "deferred", KIND, false);
       const input = readBody(request, openApiImport, KIND);
       const { plan, from } = await read(input, optionsOf(input));
       const gateway = await gatewayOf(input, plan, principal);
       if (plan.tools.length === 0) {
-        throw invalid(KIND, [{ path: "filters", allowed: `some operation has to be left; ${plan.filteredOut} are filtered out` }]);
+        throw invalid(KIND, [
+          { path: "filters", allowed: `some operation has to be left; ${plan.filteredOut} are filtered out` },
+        ]);
       }
       const id = randomUUID();
       const { failure } = await ask(parts, draftRecord(gateway, id));
@@ -122,16 +125,19 @@ export function openApiHandlers(parts: RegistryParts) {
       const body: ImportAnswer = { ...previewOf(plan, diff, gateway, id), gateway: showGateway(created) };
       return { status: 201, headers: { location: `/v1/gateways/${id}` }, body };
     },
-    async updatePreview(call: Call): Promise<RestResponse> {
+    async openapiUpdatePreview(call: Call): Promise<RestResponse> {
       const { record, read: found, result } = await imported(call);
       return { status: 200, body: previewOf(found.plan, result.diff, record, record.id) };
     },
-    async update(call: Call): Promise<RestResponse> {
+    async openapiUpdate(call: Call): Promise<RestResponse> {
       const { record, read: found, result } = await imported(call);
       await store.changeRestTools(record.id, result.changes, found.from);
       await parts.changed();
       const after = (await store.getGateway(record.id)) ?? record;
-      return { status: 200, body: { ...previewOf(found.plan, result.diff, record, record.id), gateway: showGateway(after) } };
+      return {
+        status: 200,
+        body: { ...previewOf(found.plan, result.diff, record, record.id), gateway: showGateway(after) },
+      };
     },
   };
 }

@@ -24,7 +24,11 @@ export function previewOf(
     slug: gateway?.slug ?? null,
     baseUrl: plan.baseUrl ?? null,
     servers: [...plan.servers],
-    tools: plan.tools.map(({ key, tags, definition }) => ({ ...JSON.parse(definition), operation: key, tags: [...tags] })),
+    tools: plan.tools.map(({ key, tags, definition }) => ({
+      ...JSON.parse(definition),
+      operation: key,
+      tags: [...tags],
+    })),
     added: diff.added.map(copied),
     changed: diff.changed.map(copied),
     removed: diff.removed.map(copied),

@@ -18,9 +18,9 @@ export type Transfer = ResponseEvents & {
   responseEnd(): void;
   /**
    * `begun`: a part of the response had arrived. `reusedAt`: when the request was written, by performance.now(), if the connection had
-   * carried a response before.
+   * carried a response before. `written`: bytes of the request may have left this process.
    */
-  responseFailed(error: Error, begun: boolean, reusedAt: number | undefined): void;
+  responseFailed(error: Error, begun: boolean, reusedAt: number | undefined, written: boolean): void;
 };
 
 /** What the pool is told. */
@@ -218,7 +218,7 @@ export class Connection implements Held {
     this.close();
     if (transfer !== undefined) {
       this.#let(transfer);
-      transfer.responseFailed(error, this.#begun, this.#reusedAt);
+      transfer.responseFailed(error, this.#begun, this.#reusedAt, !this.#isHeld);
     }
     this.#owner.advance();
   }

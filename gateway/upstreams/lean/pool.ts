@@ -80,7 +80,7 @@ export class ConnectionPool implements ConnectionOwner {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const connection of [...this.#all]) connection.destroy(error);
-    for (const transfer of waiting) transfer.responseFailed(error, false, undefined);
+    for (const transfer of waiting) transfer.responseFailed(error, false, undefined, false);
   }
 
   free(connection: Connection): void {

@@ -9,10 +9,13 @@ import { InvalidResponse } from "./errors.ts";
  * requests that may be answered with one are sent by it.
  */
 export type AnswerHeaders = {
-  readonly [Name in "content-type" | "content-encoding" | "location" | "mcp-session-id" | "x-mcp-stack-definition"]?:
-    | string
-    | readonly string[]
-    | undefined;
+  readonly [Name in
+    | "content-type"
+    | "content-encoding"
+    | "location"
+    | "mcp-session-id"
+    | "retry-after"
+    | "x-mcp-stack-definition"]?: string | readonly string[] | undefined;
 };
 
 export type Framing = "none" | "length" | "chunked" | "close";
@@ -47,6 +50,7 @@ const MAX_LENGTH_DIGITS = 15;
 const LOCATION = Buffer.from("location");
 const CONNECTION = Buffer.from("connection");
 const KEEP_ALIVE = Buffer.from("keep-alive");
+const RETRY_AFTER = Buffer.from("retry-after");
 const CONTENT_TYPE = Buffer.from("content-type");
 const CONTENT_LENGTH = Buffer.from("content-length");
 const SESSION = Buffer.from("mcp-session-id");
@@ -70,6 +74,7 @@ type Fields = {
   contentType: string | undefined;
   location: string | undefined;
   session: string | undefined;
+  retryAfter: string | undefined;
   definition: string | undefined;
   /** -1: none came. */
   length: number;
@@ -85,6 +90,7 @@ function noFields(): Fields {
     contentType: undefined,
     location: undefined,
     session: undefined,
+    retryAfter: undefined,
     definition: undefined,
     length: -1,
     isChunked: false,
@@ -182,6 +188,9 @@ function keep(fields: Fields, bytes: Buffer, start: number, colon: number, from:
       if (isWord(bytes, start, colon, CONNECTION)) readConnection(fields, bytes, from, end);
       else if (isWord(bytes, start, colon, KEEP_ALIVE)) fields.keepAliveMs ??= timeoutOf(bytes, from, end);
       return;
+    case 11:
+      if (isWord(bytes, start, colon, RETRY_AFTER)) fields.retryAfter ??= textOf(bytes, from, end);
+      return;
     case 12:
       if (isWord(bytes, start, colon, CONTENT_TYPE)) fields.contentType ??= mediaOf(bytes, from, end);
       return;
@@ -277,6 +286,7 @@ function framed(status: number, isCurrent: boolean, fields: Fields): ResponseHea
       "content-type": fields.contentType,
       location: fields.location,
       "mcp-session-id": fields.session,
+      "retry-after": fields.retryAfter,
       "x-mcp-stack-definition": fields.definition,
     },
     framing,

@@ -10,6 +10,7 @@ import { Flight, type HttpReceiver } from "../flight.ts";
 import type { AnswerHeaders } from "../lean/response-head.ts";
 import { first, mediaType } from "../messages.ts";
 import type { PoolPair } from "../origins.ts";
+import { isIdempotent } from "./operation.ts";
 import type { RestRequest } from "./request.ts";
 import type { HttpAnswer } from "./result.ts";
 
@@ -56,7 +57,10 @@ export class RestExchange implements HttpReceiver, Expiring {
     this.#receiver = receiver;
     this.#timeoutMs = timeoutMs;
     const { method, path, body } = request;
-    this.#flight = new Flight({ pair, method, path, headers, body, stream: false, general: true }, this);
+    this.#flight = new Flight(
+      { pair, method, path, headers, body, stream: false, repeatable: isIdempotent(method), general: true },
+      this,
+    );
   }
 
   start(): this {
@@ -149,7 +153,9 @@ export class RestExchange implements HttpReceiver, Expiring {
   #answer(body: Buffer): void {
     if (this.#over) return;
     this.#settle();
-    this.#receiver.answered({ status: this.#status, type: mediaType(this.#headers), body });
+    const retryAfter = first(this.#headers["retry-after"]);
+    const location = first(this.#headers.location);
+    this.#receiver.answered({ status: this.#status, type: mediaType(this.#headers), body, retryAfter, location });
   }
 
   #network(error: unknown, begun: boolean): Fault {

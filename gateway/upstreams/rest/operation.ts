@@ -4,6 +4,11 @@ import * as z from "zod";
 export const METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type RestMethod = (typeof METHODS)[number];
 
+/** RFC 9110 §9.2.2: sending it twice asks for no more than sending it once. */
+export function isIdempotent(method: RestMethod): boolean {
+  return method !== "POST" && method !== "PATCH";
+}
+
 const token = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/, "has to be an HTTP token");
 const name = z.string().min(1).max(256);
 

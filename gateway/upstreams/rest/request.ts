@@ -15,6 +15,12 @@ export type RestRequest = {
   readonly body: Buffer | null;
 };
 
+/** The path of an upstream's URL, without its query and a slash at its end. */
+export function basePath(path: string): string {
+  const end = path.indexOf("?");
+  return (end < 0 ? path : path.slice(0, end)).replace(/\/+$/, "");
+}
+
 /**
  * `base` is the path of the upstream's URL without a slash at its end; `span` the arguments object in `bytes`, absent for none.
  * Throws ArgumentError for a value that cannot go where it should.

@@ -1,7 +1,13 @@
 /** An HTTP answer as the result of a tool call (MCP 2025-11-25 tools, 2026-07-28 tools), as raw JSON. */
 import { isObject, scanDocument } from "../../mcp/index.ts";
 
-export type HttpAnswer = { readonly status: number; readonly type: string; readonly body: Buffer };
+export type HttpAnswer = {
+  readonly status: number;
+  readonly type: string;
+  readonly body: Buffer;
+  readonly retryAfter?: string | undefined;
+  readonly location?: string | undefined;
+};
 
 export type ResultShape = {
   /** `GET /pets/{id}`, for texts. */

@@ -171,6 +171,49 @@ export function describeSharedState(name: string, open: () => Promise<Pair>): vo
       });
     });
 
+    it("gives a lease to one holder, with a fence that grows with every change of the holder", async () => {
+      const k = key();
+      const first = await a.acquire(k, "one", LONG);
+      expect(first).toEqual({ fence: expect.any(Number), leftMs: LONG });
+      expect(first.fence).toBeGreaterThan(0);
+      const refused = await b.acquire(k, "two", LONG);
+      expect(refused.fence).toBe(0);
+      expect(refused.leftMs).toBeGreaterThan(0);
+      expect(refused.leftMs).toBeLessThanOrEqual(LONG);
+      expect(await a.acquire(k, "one", LONG)).toEqual({ fence: first.fence, leftMs: LONG });
+      await b.release(k, "two");
+      expect((await b.acquire(k, "two", LONG)).fence).toBe(0);
+      await a.release(k, "one");
+      await a.release(`${k}unknown`, "one");
+      const second = await b.acquire(k, "two", SHORT);
+      expect(second.fence).toBeGreaterThan(first.fence);
+      let third = 0;
+      await until(async () => {
+        third = (await a.acquire(k, "one", LONG)).fence;
+        return third > 0;
+      }, "the lease's end");
+      expect(third).toBeGreaterThan(second.fence);
+      expect(Number.isSafeInteger(third)).toBe(true);
+    });
+
+    it("gives one of many who try for a lease the yes", async () => {
+      const k = key();
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => (index % 2 ? a : b).acquire(k, `h${index}`, LONG)),
+      );
+      expect(answers.filter(({ fence }) => fence > 0)).toHaveLength(1);
+    });
+
+    it("refuses what is written with a lower fence than stands there", async () => {
+      const k = key();
+      const [old, fresh] = [1_750_000_000_000_000, 1_750_000_000_000_001];
+      expect(await a.putFenced(k, "first", LONG, old)).toBe(true);
+      expect(await a.putFenced(k, "again", LONG, old)).toBe(true);
+      expect(await b.putFenced(k, "second", LONG, fresh)).toBe(true);
+      expect(await a.putFenced(k, "late", LONG, old)).toBe(false);
+      expect(Object.fromEntries(await a.mapGet(k))).toEqual({ value: "second", fence: String(fresh) });
+    });
+
     it("delivers messages in order to every subscriber of the channel and to no other", async () => {
       const channel = key();
       const seen: Record<string, string[]> = { a: [], b: [], other: [] };

@@ -2,17 +2,19 @@ import { readFile } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memoryState, openSharedState, postgresState, workerPresence } from "../../../gateway/coordination/index.ts";
-import { type Sql, sharedStateRepository } from "../../../gateway/store/index.ts";
+import { raiseFence, type Sql, sharedStateRepository } from "../../../gateway/store/index.ts";
 import { describeSharedState, until } from "./conformance.ts";
 import { silentLog } from "./log.ts";
 
-const MIGRATION = new URL("../../../gateway/store/migrations/0002_shared_state.sql", import.meta.url);
+const MIGRATIONS = ["0002_shared_state.sql", "0010_leases.sql"].map(
+  (file) => new URL(`../../../gateway/store/migrations/${file}`, import.meta.url),
+);
 let database: PGlite;
 let sql: Sql;
 
 beforeAll(async () => {
   database = await PGlite.create();
-  await database.exec(await readFile(MIGRATION, "utf8"));
+  for (const migration of MIGRATIONS) await database.exec(await readFile(migration, "utf8"));
   sql = {
     query: async <Row extends Record<string, unknown>>(text: string, values: readonly unknown[] = []) =>
       (await database.query<Row>(text, [...values])).rows,
@@ -70,6 +72,16 @@ describe("memory state", () => {
 
   it("refuses a bound below 1", () => {
     expect(() => memoryState({ maxEntries: 0 })).toThrow("maxEntries is 0, least is 1");
+  });
+});
+
+describe("raiseFence", () => {
+  it("lets the holder of the highest fence write rows, and nobody who held it before", async () => {
+    const fences = [1_750_000_000_000_000, 1_750_000_000_000_000, 1_750_000_000_000_002, 1_750_000_000_000_001];
+    const answers: boolean[] = [];
+    for (const fence of fences) answers.push(await raiseFence(sql, "task", fence));
+    expect(answers).toEqual([true, true, true, false]);
+    expect(await raiseFence(sql, "other task", 1)).toBe(true);
   });
 });
 

@@ -11,10 +11,9 @@ import type { RestRoom } from "../../../contract/rest.ts";
 import { matchRoute } from "../../../contract/routes.ts";
 import { type EmbeddedDatabase, startEmbeddedDatabase } from "../../../gateway/process/index.ts";
 import {
-  answerSchema,
   createLibrary,
   createRegistry,
-  openApiSchemas,
+  registryDescription,
   watchDeclarations,
 } from "../../../gateway/registry/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
@@ -43,9 +42,11 @@ async function ask(method: string, target: string, body?: unknown, principal = a
     body: Buffer.from(JSON.stringify(body ?? {})),
   };
   const answer = await registry.handle(found.route, found.params, request, principal);
-  const { name, list } = answerSchema(found.route);
+  const { answer: name = "", list } = registryDescription.routeOf(found.route) ?? {};
+  const schema = registryDescription.schemas[name];
+  if (!(schema instanceof z.ZodObject)) throw new Error(`${found.route.id} is not described`);
   for (const one of list ? z.array(z.unknown()).parse(answer.body) : [answer.body])
-    z.strictObject(openApiSchemas[name].shape).parse(one);
+    z.strictObject(schema.shape).parse(one);
   return answer;
 }
 const one = async (...given: Parameters<typeof ask>) => row.parse((await ask(...given)).body);

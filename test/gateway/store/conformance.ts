@@ -103,6 +103,24 @@ export function describeStore(name: string, urlOf: () => Promise<string>): void 
       expect(await rows()).toEqual([]);
     });
 
+    it("knows which tools declare that a call may be repeated", async () => {
+      const { id } = await store.createGateway(gatewayInput("annotated"));
+      const tool = (name: string, rest: object) =>
+        ({ kind: "tool", originalName: name, definition: JSON.stringify({ name, ...rest }, null, 1) }) as const;
+      const items = [
+        tool("reads", { annotations: { title: "Reads", readOnlyHint: true } }),
+        tool("again", { annotations: { readOnlyHint: false, idempotentHint: true } }),
+        tool("writes", { annotations: { readOnlyHint: false, destructiveHint: true } }),
+        tool("plain", {}),
+        tool("says", { description: '"annotations":{"readOnlyHint":true}' }),
+        tool("argues", { inputSchema: { properties: { readOnlyHint: { const: true } } } }),
+      ];
+      await store.recordInspection(id, { ...listing(), items });
+      const seen = (await store.loadSnapshot()).items.filter((item) => item.gatewayId === id && item.repeatable);
+      expect(seen.map(({ originalName }) => originalName)).toEqual(["reads", "again"]);
+      await store.deleteGateway(id);
+    });
+
     it("shows others what is public, their own, and their teams', page by page", async () => {
       const mine = { visibility: "private", ownerEmail: "me@example.com" } as const;
       await store.createGateway(gatewayInput("v-public"));

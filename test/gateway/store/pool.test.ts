@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openPool, type PoolOptions } from "../../../gateway/store/pool.ts";
+import { openPool } from "../../../gateway/store/pool.ts";
+import type { PoolOptions } from "../../../gateway/store/pool-options.ts";
 import { waitFor } from "../../harness/index.ts";
 import { silentLog } from "../coordination/log.ts";
 

@@ -9,6 +9,7 @@ import { memoryState, type SharedState, workerPresence } from "../../../gateway/
 import { type EngineName, engines } from "../../../gateway/engine/index.ts";
 import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
 import { type Envelope, scanMessage } from "../../../gateway/mcp/index.ts";
+import { registryDescription } from "../../../gateway/registry/index.ts";
 import {
   type CallWatch,
   type Conversations,
@@ -96,6 +97,7 @@ export function item(
     teamId: null,
     ownerEmail: null,
     headerDefinition: null,
+    repeatable: false,
     ...changes,
   };
 }
@@ -274,6 +276,16 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  async fetchDocument(): Promise<never> {
+    throw new Error("not scripted");
+  }
+  circuits() {
+    return [];
+  }
+  onCircuit() {
+    return () => undefined;
+  }
+  hintCircuit(): void {}
   forget(): void {}
   async remove(): Promise<void> {}
   async close(): Promise<void> {}
@@ -464,7 +476,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     admission,
     edge: createEdge({ allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }),
     auth,
-    rest: { registry: { handle: async () => ({ status: 200, body: {} }) } },
+    rest: { registry: { description: registryDescription, handle: async () => ({ status: 200, body: {} }) } },
     transports,
     httpSse,
     webSockets,

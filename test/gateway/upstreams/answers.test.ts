@@ -436,9 +436,12 @@ describe("the keep-alive race", () => {
       const made = upstreams({ metrics, connectionsPerOrigin: 1 });
       const to = target(upstream.url);
       await send(made, to, holder(), message(5, "x"));
-      expect(resultOf(await send(made, to, holder(), message(6, "x")))).toBe("ok");
+      expect(resultOf(await send(made, to, holder(), { ...message(6, "x"), repeatable: true }))).toBe("ok");
       expect(broken).toBe(1);
       expect(metrics.events).toEqual(["sample ok", "sample retried", "sample ok"]);
+      const { fault } = await send(made, to, holder(), { ...message(6, "tools/call"), repeatable: false });
+      expect(fault?.code).toBe("MCPS_UPSTREAM_UNREACHABLE");
+      expect(broken).toBe(2);
     },
   );
 });

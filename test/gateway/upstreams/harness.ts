@@ -166,7 +166,7 @@ export type TestServer = {
 };
 
 /** A server whose every request is recorded and answered by the handler. */
-export async function serve(handler: Handler, listenOn?: string): Promise<TestServer> {
+export async function serve(handler: Handler, listenOn?: string | number): Promise<TestServer> {
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -186,7 +186,8 @@ export async function serve(handler: Handler, listenOn?: string): Promise<TestSe
   });
   await new Promise<void>((resolve) => {
     if (listenOn === undefined) server.listen(0, "127.0.0.1", resolve);
-    else server.listen(listenOn, resolve);
+    else if (typeof listenOn === "string") server.listen(listenOn, resolve);
+    else server.listen(listenOn, "127.0.0.1", resolve);
   });
   const address = server.address();
   const url = typeof address === "string" ? address : `http://127.0.0.1:${(address as AddressInfo).port}/mcp`;

@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { ConnectionError } from "../../../gateway/upstreams/lean/errors.ts";
 import { waitFor } from "../../harness/index.ts";
-import { call, closeAll, closers, fine, type Outcome, ok, pairOf, upstream } from "./lean-upstream.ts";
+import { Caller, call, closeAll, closers, fine, type Outcome, ok, pairOf, upstream } from "./lean-upstream.ts";
 
 afterEach(closeAll);
 
@@ -20,6 +21,31 @@ describe("a connection that closes", () => {
     await Promise.all([call(pair), call(pair)]);
     expect(await call(pair)).toEqual({ ...fine("x"), retries: 1 });
     expect(visits.map(({ connection }) => connection).at(-1)).toBe(3);
+  });
+
+  it("under a request that may not be carried out twice fails it: the server may have begun", async () => {
+    const { origin, visits } = await upstream(({ socket, turn }) => {
+      if (turn === 1) socket.write(ok("x"));
+      else socket.destroy();
+    });
+    const pair = pairOf(origin);
+    await call(pair);
+    expect(await call(pair, { repeatable: false })).toEqual({ status: 0, body: "", retries: 0, ...closed });
+    expect(visits.length).toBe(2);
+  });
+
+  it("before any byte of such a request has left has it sent once more", async () => {
+    const { origin, visits } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    await call(pair);
+    const caller = new Caller(pair, { repeatable: false });
+    // What is written leaves at the end of this turn.
+    caller.flight.connection?.destroy(new ConnectionError("the other side closed the connection", "UND_ERR_SOCKET"));
+    expect(await caller.over.promise).toEqual({ ...fine("x"), retries: 1 });
+    expect(visits.map(({ connection, turn }) => [connection, turn])).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
   });
 
   it("is not given a third chance", async () => {

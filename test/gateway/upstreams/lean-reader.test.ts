@@ -303,7 +303,7 @@ describe("what could be understood in two ways", () => {
   });
 });
 
-const READ = ["content-type", "location", "mcp-session-id", "x-mcp-stack-definition"];
+const READ = ["content-type", "location", "mcp-session-id", "retry-after", "x-mcp-stack-definition"];
 
 /** What Node's own client makes of the bytes of a response and the end of its connection. */
 function readByNode(value: Buffer): Promise<{ status: number; headers: AnswerHeaders; body: string } | undefined> {

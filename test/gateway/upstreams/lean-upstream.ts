@@ -107,6 +107,7 @@ export class Caller implements HttpReceiver {
       headers: [],
       body: Buffer.from("{}"),
       stream: false,
+      repeatable: true,
     };
     this.flight = new Flight({ ...request, ...changes }, this).start();
   }

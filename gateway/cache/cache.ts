@@ -1,0 +1,189 @@
+/**
+ * A cache of two levels: entries in this process, and behind them what other processes have loaded. A hit is synchronous; a key
+ * that is asked for by many is loaded once.
+ */
+import { Entries, type Entry } from "./entries.ts";
+import { type Invalidations, invalidationsOf } from "./invalidations.ts";
+import { SecondLevel } from "./second-level.ts";
+import type { Cache, Cached, CacheEvent, CacheFigures, CacheOptions } from "./types.ts";
+
+/** What was loaded together shall not end together: lives are shortened by up to this share, never lengthened. */
+const JITTER = 0.1;
+/** After a refresh that failed. */
+const RETRY_MS = 1000;
+
+type Flight<Value extends Cached> = { promise: Promise<Value | undefined>; isWanted: boolean };
+
+class TwoLevelCache<Value extends Cached> implements Cache<Value> {
+  readonly name: string;
+  readonly #options: CacheOptions<Value>;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #entries: Entries<Value>;
+  readonly #flights = new Map<string, Flight<Value>>();
+  readonly #second: SecondLevel<Value> | undefined;
+  readonly #invalidations: Invalidations | undefined;
+  readonly #counts: Record<CacheEvent, number> = {
+    hit: 0,
+    stale: 0,
+    miss: 0,
+    shared: 0,
+    load: 0,
+    failure: 0,
+    eviction: 0,
+  };
+
+  constructor(options: CacheOptions<Value>) {
+    const { name, shared, weight } = options;
+    this.name = name;
+    this.#options = options;
+    this.#now = options.now;
+    this.#random = options.random ?? Math.random;
+    const keepsNothing = options.ttlMs <= 0 && (options.negativeTtlMs ?? 0) <= 0;
+    this.#entries = new Entries(keepsNothing ? 0 : options.maxEntries, weight?.max ?? Number.POSITIVE_INFINITY, () =>
+      this.#count("eviction"),
+    );
+    if (shared === undefined || keepsNothing) return;
+    // Memory is no second level to memory.
+    if (shared.encode !== undefined && shared.decode !== undefined && shared.state.kind !== "memory")
+      this.#second = new SecondLevel(shared.state, name, shared.encode, shared.decode);
+    this.#invalidations = invalidationsOf(shared.state);
+    this.#invalidations.listen(name, (key) => this.#forget(key));
+  }
+
+  get(key: string): Value | undefined | Promise<Value | undefined> {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) {
+      const now = this.#now();
+      if (now < entry.freshUntil) {
+        entry.used = true;
+        this.#count("hit");
+        return entry.value;
+      }
+      if (now < entry.staleUntil) {
+        entry.used = true;
+        this.#count("stale");
+        if (now >= entry.retryAt) this.#refresh(key, entry);
+        return entry.value;
+      }
+    }
+    this.#count("miss");
+    return this.#fly(key).promise;
+  }
+
+  async invalidate(key: string): Promise<void> {
+    this.#forget(key);
+    await this.#invalidations?.tell(this.name, key, this.#second);
+  }
+
+  async invalidateAll(): Promise<void> {
+    this.#forget(undefined);
+    await this.#invalidations?.tell(this.name, undefined, this.#second);
+  }
+
+  figures(): CacheFigures {
+    return { ...this.#counts, entries: this.#entries.size, weight: this.#entries.weight };
+  }
+
+  #forget(key: string | undefined): void {
+    if (key === undefined) {
+      this.#entries.clear();
+      this.#second?.forgetVersion();
+      for (const flight of this.#flights.values()) flight.isWanted = false;
+      this.#flights.clear();
+      return;
+    }
+    this.#entries.delete(key);
+    const flight = this.#flights.get(key);
+    if (flight === undefined) return;
+    flight.isWanted = false;
+    this.#flights.delete(key);
+  }
+
+  /** What callers get meanwhile is the old value; a failure leaves it until it ends. */
+  #refresh(key: string, entry: Entry<Value>): void {
+    if (this.#flights.has(key)) return;
+    this.#fly(key).promise.catch(() => {
+      entry.retryAt = this.#now() + RETRY_MS;
+    });
+  }
+
+  #fly(key: string): Flight<Value> {
+    const known = this.#flights.get(key);
+    if (known !== undefined) return known;
+    const flight: Flight<Value> = { promise: Promise.resolve(undefined), isWanted: true };
+    this.#flights.set(key, flight);
+    flight.promise = this.#find(key, flight).finally(() => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
+    return flight;
+  }
+
+  async #find(key: string, flight: Flight<Value>): Promise<Value | undefined> {
+    const beganAt = this.#now();
+    const found = await this.#second?.read(key, beganAt);
+    if (found !== undefined) {
+      this.#count("shared");
+      // Clocks differ: never longer than a value of our own would live.
+      const lifeMs = Math.min(found.freshUntil - this.#now(), this.#lifeOf(found.value));
+      if (flight.isWanted) this.#keep(key, found.value, lifeMs);
+      return found.value;
+    }
+    this.#count("load");
+    let value: Value | undefined;
+    try {
+      value = await this.#options.load(key);
+    } catch (error) {
+      this.#count("failure");
+      throw error;
+    }
+    if (!flight.isWanted) return value;
+    const lifeMs = this.#lifeOf(value) * (1 - JITTER * this.#random());
+    this.#keep(key, value, lifeMs);
+    const now = this.#now();
+    if (lifeMs > 0) void this.#second?.write(key, value, now + lifeMs, now, beganAt);
+    return value;
+  }
+
+  /** Unjittered, ms; 0 or less: not to be kept. */
+  #lifeOf(value: Value | undefined): number {
+    const { ttlMs, negativeTtlMs = 0, lifeOf } = this.#options;
+    if (value === undefined) return negativeTtlMs;
+    return lifeOf === undefined ? ttlMs : Math.min(ttlMs, lifeOf(value));
+  }
+
+  #keep(key: string, value: Value | undefined, lifeMs: number): void {
+    if (lifeMs <= 0) {
+      this.#entries.delete(key);
+      return;
+    }
+    const { weight, staleMs = 0 } = this.#options;
+    const freshUntil = this.#now() + lifeMs;
+    this.#entries.put(key, {
+      value,
+      weight: value === undefined ? 0 : (weight?.of(value) ?? 0),
+      freshUntil,
+      staleUntil: value === undefined ? freshUntil : freshUntil + staleMs,
+      retryAt: 0,
+      used: false,
+    });
+  }
+
+  #count(event: CacheEvent): void {
+    this.#counts[event]++;
+    this.#options.count?.(event);
+  }
+}
+
+/** A cache that has loaded nothing yet. Throws RangeError for numbers that make no sense. */
+export function createCache<Value extends Cached>(options: CacheOptions<Value>): Cache<Value> {
+  const { name, ttlMs, negativeTtlMs = 0, staleMs = 0, maxEntries } = options;
+  for (const [what, value] of Object.entries({ ttlMs, negativeTtlMs, staleMs, maxEntries }))
+    if (!(value >= 0)) throw new RangeError(`${what} of the cache ${name} is ${value}, least is 0`);
+  return new TwoLevelCache(options);
+}
+
+/** A key for what belongs to one principal alone: no other principal's key is equal to it, whatever the ids and keys contain. */
+export function privateKey(principalId: string, key: string): string {
+  return `${principalId.length}:${principalId}${key}`;
+}

@@ -1,0 +1,3 @@
+export * from "./cache.ts";
+export { type Invalidations, invalidationsOf } from "./invalidations.ts";
+export * from "./types.ts";
