@@ -1,16 +1,6 @@
 /** Request bodies and answers of an operation: which media type is spoken, and what the argument and the result look like. */
 import type { BodyField, RestBody } from "../../upstreams/index.ts";
-import {
-  DocumentError,
-  isJson,
-  type Json,
-  listAt,
-  member,
-  pointed,
-  resolved,
-  textAt,
-  type Version,
-} from "./document.ts";
+import { DocumentError, isJson, type Json, listAt, member, resolved, textAt, type Version } from "./document.ts";
 import type { SchemaWriter } from "./schemas.ts";
 
 export type Body = {
@@ -161,29 +151,37 @@ function withFiles(schema: Json, fields: Readonly<Record<string, BodyField>>): J
   return { ...schema, properties: Object.fromEntries(shown) };
 }
 
-/** The schema of the one answer that means success, where there is exactly one and it is JSON; undefined otherwise. */
-export function answerSchema(document: Json, operation: Json, version: Version): unknown {
-  const { responses } = operation;
+/** The answer that means success, where there is exactly one. */
+function goodAnswer(document: Json, { responses }: Json): unknown {
   if (!isJson(responses)) return undefined;
   const good = Object.entries(responses).filter(([code]) => /^2(?:\d\d|XX)$/i.test(code));
   const [only] = good;
-  if (only === undefined || good.length > 1) return undefined;
-  const response = resolved(document, only[1]);
-  if (version === "2.0") {
-    const own = listAt(operation, "produces");
-    const types = own.length > 0 ? own : listAt(document, "produces");
-    const isJsonType = types.length === 0 || types.every((type) => typeof type === "string" && JSON_TYPE.test(type));
-    return isJsonType ? member(response, "schema") : undefined;
-  }
-  const content = member(response, "content");
-  const types = isJson(content) ? Object.keys(content) : [];
-  const [type = ""] = types;
-  if (types.length !== 1 || !JSON_TYPE.test(type)) return undefined;
-  return member(resolved(document, member(content, type)), "schema");
+  return only === undefined || good.length > 1 ? undefined : resolved(document, only[1]);
 }
 
-/** Follows a reference once; for callers that look at what it is. */
-export function peek(document: Json, schema: unknown): unknown {
-  const ref = textAt(schema, "$ref");
-  return ref === undefined ? schema : pointed(document, ref);
+function olderTypes(document: Json, operation: Json): string[] {
+  const own = listAt(operation, "produces");
+  return (own.length > 0 ? own : listAt(document, "produces")).filter((type) => typeof type === "string");
+}
+
+/** What is asked for: JSON where the answer may be JSON. */
+export function acceptedType(document: Json, operation: Json, version: Version): string | undefined {
+  const content = member(goodAnswer(document, operation), "content");
+  const types = version === "2.0" ? olderTypes(document, operation) : isJson(content) ? Object.keys(content) : [];
+  const type = types.find((one) => JSON_TYPE.test(one)) ?? types[0];
+  return type !== undefined && /^[\w.+*-]+\/[\w.+*-]+$/.test(type) && type.length <= 100
+    ? `${type}, */*;q=0.1`
+    : undefined;
+}
+
+/** The schema of the one answer that means success, where it may be JSON; undefined otherwise. Throws DocumentError. */
+export function answerSchema(document: Json, operation: Json, version: Version): unknown {
+  const response = goodAnswer(document, operation);
+  if (version === "2.0") {
+    const types = olderTypes(document, operation);
+    return types.length === 0 || types.some((type) => JSON_TYPE.test(type)) ? member(response, "schema") : undefined;
+  }
+  const content = member(response, "content");
+  const type = isJson(content) ? Object.keys(content).find((one) => JSON_TYPE.test(one)) : undefined;
+  return type === undefined ? undefined : member(resolved(document, member(content, type)), "schema");
 }

@@ -1,14 +1,8 @@
 /** What an import makes of a document: tools, what it leaves out and why, where they are served, which credentials they want. */
-import {
-  compileRestTool,
-  METHODS,
-  operationProblems,
-  type RestMethod,
-  type RestOperation,
-} from "../../upstreams/index.ts";
+import { METHODS, operationProblems, type RestMethod, type RestOperation } from "../../upstreams/index.ts";
 import { annotationsOf, definitionOf, outputOf } from "../rest-definition.ts";
 import { type Address, addressOf, type Scheme, type ServerChoice, schemesOf, securityOf } from "./addresses.ts";
-import { answerSchema, type Body, readBody, readOlderBody } from "./bodies.ts";
+import { acceptedType, answerSchema, type Body, readBody, readOlderBody } from "./bodies.ts";
 import {
   DocumentError,
   isJson,
@@ -65,7 +59,9 @@ export type Plan = Address & {
 };
 
 /** Definitions beyond this are no help to a model and a burden to every list. */
-const MAX_SCHEMA_BYTES = 128 * 1024;
+const MAX_INPUT_BYTES = 64 * 1024;
+/** It costs time to check answers against large ones. */
+const MAX_OUTPUT_BYTES = 16 * 1024;
 const MAX_DESCRIPTION = 4096;
 const MAX_NOTES = 1000;
 
@@ -166,7 +162,6 @@ class Planner {
         );
       }
       const tool = this.#tool(key, method, path, item, operation);
-      compileRestTool(tool);
       this.#names.add(tool.name);
       this.#tools.push(tool);
       if (isClosed(securityOf(this.#document, operation))) this.#secured++;
@@ -196,9 +191,11 @@ class Planner {
       : readBody(this.#document, operation, argument, writer);
     const input = this.#bounded(key, inputSchema(read, body, argument, writer), read, body, argument);
     const output = this.#output(key, operation);
+    const accept = acceptedType(this.#document, operation, this.#dialect);
     const rest: RestOperation = {
       method,
       path,
+      ...(accept === undefined ? {} : { accept }),
       parameters: [...read.parameters],
       ...(body === undefined ? {} : { body: body.body }),
       ...(output?.wraps === true ? { wrapsResult: true } : {}),
@@ -218,12 +215,12 @@ class Planner {
 
   /** A body that is too large to describe is taken as it comes. */
   #bounded(key: string, schema: Json, read: Parameters, body: Body | undefined, argument: string): Json {
-    if (JSON.stringify(schema).length <= MAX_SCHEMA_BYTES) return schema;
-    this.#warn(key, `its input schema is larger than ${MAX_SCHEMA_BYTES} bytes: the body is not described`);
+    if (JSON.stringify(schema).length <= MAX_INPUT_BYTES) return schema;
+    this.#warn(key, `its input schema is larger than ${MAX_INPUT_BYTES} bytes: the body is not described`);
     const bare = body === undefined ? undefined : { ...body, schema: {} };
     const smaller = inputSchema(read, bare, argument, undefined);
-    if (JSON.stringify(smaller).length <= MAX_SCHEMA_BYTES) return smaller;
-    throw new DocumentError(`its parameters are described in more than ${MAX_SCHEMA_BYTES} bytes`);
+    if (JSON.stringify(smaller).length <= MAX_INPUT_BYTES) return smaller;
+    throw new DocumentError(`its parameters are described in more than ${MAX_INPUT_BYTES} bytes`);
   }
 
   #output(key: string, operation: Json): ReturnType<typeof outputOf> | undefined {
@@ -236,8 +233,8 @@ class Planner {
       const { defs } = writer;
       const type = isObjectSchema(written, defs) ? { type: "object" } : {};
       const output = outputOf({ ...written, ...type, ...(defs === undefined ? {} : { $defs: defs }) });
-      if (JSON.stringify(output.schema).length <= MAX_SCHEMA_BYTES) return output;
-      this.#warn(key, `its output schema is larger than ${MAX_SCHEMA_BYTES} bytes and is left out`);
+      if (JSON.stringify(output.schema).length <= MAX_OUTPUT_BYTES) return output;
+      this.#warn(key, `its output schema is larger than ${MAX_OUTPUT_BYTES} bytes and is left out`);
     } catch (error) {
       this.#warn(key, `it has no output schema: ${reasonOf(error)}`);
     }

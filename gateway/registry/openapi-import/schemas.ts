@@ -19,14 +19,43 @@ const ONE = new Set(
 );
 const MANY = new Set(["allOf", "anyOf", "oneOf", "prefixItems"]);
 const NAMED = new Set(["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"]);
-/** Values that are copied. */
-const PLAIN = new Set(
-  (
-    "type enum const default title description format pattern required multipleOf maximum minimum exclusiveMaximum " +
-    "exclusiveMinimum maxLength minLength maxItems minItems uniqueItems maxProperties minProperties maxContains minContains " +
-    "dependentRequired contentEncoding contentMediaType deprecated examples readOnly writeOnly $comment"
-  ).split(" "),
-);
+const TYPES = new Set(["string", "number", "integer", "boolean", "object", "array", "null"]);
+const isText = (value: unknown) => typeof value === "string";
+const isNumber = (value: unknown) => typeof value === "number" && Number.isFinite(value);
+const isCount = (value: unknown) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+const isFlag = (value: unknown) => typeof value === "boolean";
+const isNames = (value: unknown) => Array.isArray(value) && value.every(isText);
+const isAnything = () => true;
+
+/** Values that are copied, when they are what JSON Schema wants: documents are written by people. */
+const PLAIN = new Map<string, (value: unknown) => boolean>([
+  [
+    "type",
+    (value) => (Array.isArray(value) ? value.length > 0 && value.every(isType) : isType(value) || value === "file"),
+  ],
+  ["enum", (value) => Array.isArray(value) && value.length > 0],
+  ["const", isAnything],
+  ["default", isAnything],
+  ["examples", Array.isArray],
+  ...named(["title", "description", "format", "pattern", "contentEncoding", "contentMediaType", "$comment"], isText),
+  ...named(["maximum", "minimum"], isNumber),
+  // Of OpenAPI 3.0 they are flags.
+  ...named(["exclusiveMaximum", "exclusiveMinimum"], (value) => isNumber(value) || isFlag(value)),
+  ["multipleOf", (value) => typeof value === "number" && value > 0],
+  ...named(["maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"], isCount),
+  ...named(["maxContains", "minContains"], isCount),
+  ...named(["uniqueItems", "deprecated", "readOnly", "writeOnly"], isFlag),
+  ["required", Array.isArray],
+  ["dependentRequired", (value) => isJson(value) && Object.values(value).every(isNames)],
+]);
+
+function isType(value: unknown): boolean {
+  return typeof value === "string" && TYPES.has(value);
+}
+
+function named(names: readonly string[], check: (value: unknown) => boolean) {
+  return names.map((name) => [name, check] as const);
+}
 
 /** Gathers the definitions that the schemas of one tool share. */
 export class SchemaWriter {
@@ -103,8 +132,9 @@ export class SchemaWriter {
     const own: Record<string, unknown> = {};
     const hidden = this.#hidden(schema);
     for (const [key, value] of Object.entries(schema)) {
-      if (PLAIN.has(key)) own[key] = value;
-      else if (MANY.has(key) && Array.isArray(value)) own[key] = value.map((one) => this.write(one, depth + 1));
+      if (PLAIN.get(key)?.(value) === true) own[key] = value;
+      else if (MANY.has(key) && Array.isArray(value) && value.length > 0)
+        own[key] = value.map((one) => this.write(one, depth + 1));
       else if (ONE.has(key)) own[key] = typeof value === "boolean" ? value : this.write(value, depth + 1);
       else if (NAMED.has(key) && isJson(value)) {
         const entries = Object.entries(value).filter(([name]) => key !== "properties" || !hidden.has(name));
@@ -113,10 +143,9 @@ export class SchemaWriter {
     }
     if (Array.isArray(own.required)) {
       const left = own.required.filter((name) => typeof name === "string" && !hidden.has(name));
-      if (left.length > 0) own.required = left;
-      else delete own.required;
-    } else delete own.required;
-    return own;
+      own.required = [...new Set(left)];
+    }
+    return this.#hasDialect ? withoutFlags(own) : own;
   }
 
   /** Names of properties that the other direction has. */
@@ -127,6 +156,17 @@ export class SchemaWriter {
       Object.entries(properties).flatMap(([name, one]) => (isJson(one) && one[flag] === true ? [name] : [])),
     );
   }
+}
+
+/** Bounds that are flags mean nothing to JSON Schema. */
+function withoutFlags(own: Json): Json {
+  const { exclusiveMinimum, exclusiveMaximum, ...rest } = own;
+  return {
+    ...rest,
+    ...(typeof exclusiveMinimum === "number" ? { exclusiveMinimum } : {}),
+    ...(typeof exclusiveMaximum === "number" ? { exclusiveMaximum } : {}),
+    ...(rest.type === "file" ? { type: "string" } : {}),
+  };
 }
 
 /** As an object literal, whatever the names: `__proto__` is a name like any other. */

@@ -17,6 +17,8 @@ export type ResultShape = {
   readonly wrapsResult: boolean;
   /** Longest text that is shown of what is not JSON, and of failures; characters. */
   readonly maxTextLength: number;
+  /** The tool promises structured content. */
+  readonly isStructured: boolean;
   /** Why structured content does not fit the tool's output schema; undefined when it does or there is none. */
   readonly mismatch: (value: unknown) => string | undefined;
   /** Takes credentials out of a text. */
@@ -33,8 +35,12 @@ const SHY = new Set([401, 403, 407]);
 export function resultOf(answer: HttpAnswer, shape: ResultShape): Buffer {
   const { status, type, body } = answer;
   if (status >= 300) return failed(answer, shape);
+  if (body.length > 0 && JSON_TYPE.test(type)) return jsonResult(answer, shape);
+  if (shape.isStructured) {
+    const what = body.length === 0 ? "it has no content" : `its Content-Type is ${type.slice(0, 100) || "absent"}`;
+    return errorResult(`HTTP ${status} from ${shape.operation}: the answer does not fit the output schema (${what})`);
+  }
   if (body.length === 0) return Buffer.from(textResult(`HTTP ${status}, without content`));
-  if (JSON_TYPE.test(type)) return jsonResult(answer, shape);
   if (type === "" || TEXT_TYPE.test(type)) return Buffer.from(textResult(excerpt(body, shape)));
   const data = body.toString("base64");
   const kind = type.split("/", 1)[0];

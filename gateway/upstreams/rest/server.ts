@@ -93,6 +93,7 @@ export class RestServers {
       operation: `${method} ${path}`,
       uri: `rest://${target.slug}/${tool.name}`,
       wrapsResult,
+      isStructured: tool.isStructured,
       maxTextLength: this.#maxTextLength,
       mismatch: tool.checkOutput,
       redact,

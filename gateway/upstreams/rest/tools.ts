@@ -14,6 +14,8 @@ export type RestTool = {
   readonly operation: RestOperation;
   readonly checkInput: Check;
   readonly checkOutput: Check;
+  /** It has an output schema. */
+  readonly isStructured: boolean;
 };
 
 export type RestToolSet = {
@@ -92,6 +94,7 @@ export function compile({ name, definition, operation }: StoredRestTool): RestTo
     definition: Buffer.from(definition),
     operation: restOperation.parse(JSON.parse(operation)),
     checkInput: compileCheck(input),
+    isStructured: output !== undefined,
     checkOutput: output === undefined ? () => undefined : compileCheck(output),
   };
 }
