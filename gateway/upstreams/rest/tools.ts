@@ -3,7 +3,7 @@ import { fault } from "../../../contract/errors.ts";
 import { BoundedMap } from "../bounded.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { type RestOperation, restOperation, type StoredRestTool } from "./operation.ts";
-import { type Check, compileCheck } from "./validator.ts";
+import { type Check, compileCheck, lazyCheck } from "./validator.ts";
 
 /** Where the tools are kept: all of an upstream, in the order of their lists. */
 export type RestToolSource = (upstreamId: string) => Promise<readonly StoredRestTool[]>;
@@ -95,6 +95,6 @@ export function compile({ name, definition, operation }: StoredRestTool): RestTo
     operation: restOperation.parse(JSON.parse(operation)),
     checkInput: compileCheck(input),
     isStructured: output !== undefined,
-    checkOutput: output === undefined ? () => undefined : compileCheck(output),
+    checkOutput: output === undefined ? () => undefined : lazyCheck(output),
   };
 }
