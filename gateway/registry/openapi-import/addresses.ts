@@ -1,5 +1,5 @@
 /** Where the operations of a document are served, and which credentials they want. */
-import { isJson, type Json, listAt, member, resolved, textAt, type Version } from "./document.ts";
+import { DocumentError, isJson, type Json, listAt, member, resolved, textAt, type Version } from "./document.ts";
 
 export type ServerChoice = {
   /** Where the document was fetched from; relative server URLs begin there. */
@@ -78,7 +78,14 @@ export type Scheme = {
 export function schemesOf(document: Json, version: Version): Scheme[] {
   const named = version === "2.0" ? document.securityDefinitions : member(document.components, "securitySchemes");
   if (!isJson(named)) return [];
-  return Object.entries(named).map(([name, raw]) => schemeOf(name, resolved(document, raw)));
+  return Object.entries(named).map(([name, raw]) => {
+    try {
+      return schemeOf(name, resolved(document, raw));
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error;
+      return { name, kind: "unknown", authType: null, fields: [], header: null, hint: error.message };
+    }
+  });
 }
 
 function schemeOf(name: string, scheme: unknown): Scheme {

@@ -104,7 +104,20 @@ export class SchemaWriter {
     return this.#version === "3.1" || this.#version === "3.2";
   }
 
+  /** References that lead to themselves and to nothing else say nothing. */
+  #isCircle(ref: string): boolean {
+    const seen = new Set<string>();
+    for (let next: unknown = ref; typeof next === "string"; ) {
+      if (seen.has(next)) return true;
+      seen.add(next);
+      const target = pointed(this.#document, next);
+      next = isJson(target) ? target.$ref : undefined;
+    }
+    return false;
+  }
+
   #referred(ref: string, schema: Json, depth: number): Json {
+    if (!this.#names.has(ref) && this.#isCircle(ref)) return {};
     let name = this.#names.get(ref);
     if (name === undefined) {
       name = this.#freeName(ref);
