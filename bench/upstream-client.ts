@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { buildConnector } from "undici";
 import { Flight } from "../gateway/upstreams/flight.ts";
 import { repeated } from "../gateway/upstreams/lean/request-head.ts";
-import { Origins } from "../gateway/upstreams/origins.ts";
+import { addressAt, Origins } from "../gateway/upstreams/origins.ts";
 import { firstJson, start } from "./machine.ts";
 import { writeSections } from "./page.ts";
 import { rows, spread } from "./tables.ts";
@@ -55,7 +55,7 @@ function throughFlight(name: string, port: number, path: string, isPlain: boolea
     keepAliveMs: 600_000,
     ...connector,
   });
-  const pair = origins.pair({ origin: `http://127.0.0.1:${port}` }, "bench");
+  const pair = origins.pair(addressAt({ origin: `http://127.0.0.1:${port}` }), "bench");
   const request = {
     pair,
     method: "POST",

@@ -287,14 +287,4 @@ export const accountSettings = {
     description:
       "How long a token is believed not to be revoked; the most that a revocation takes where its message did not arrive.",
   },
-  AUTH_STALE_TTL: {
-    type: "duration",
-    default: 0,
-    unit: "s",
-    min: 0,
-    max: 3600,
-    room: "accounts",
-    description:
-      "How much longer what was read of a caller is believed while the database does not answer. 0 fails closed: the caller is refused with 503.",
-  },
 } as const satisfies Record<string, SettingDeclaration>;

@@ -104,6 +104,18 @@ export const errors = {
     message: "Upstream {upstream} could not be reached {failures} times in a row and is left alone for {seconds} s",
   },
   MCPS_UPSTREAM_REFUSED: { status: 502, rpc: -32019, message: "Upstream {upstream} refused {method}: {reason}" },
+  // credentials towards upstreams
+  MCPS_UPSTREAM_CREDENTIALS: {
+    status: 502,
+    rpc: -32006,
+    message: "There is no access token for upstream {upstream}: {reason}",
+  },
+  MCPS_UPSTREAM_AUTHORIZE: {
+    status: 200,
+    rpc: -32007,
+    message: "Upstream {upstream} needs your authorisation: open {url}",
+  },
+  MCPS_OAUTH: { status: 400, rpc: -32602, message: "The authorisation cannot be completed: {reason}" },
   // identity
   MCPS_UNAUTHENTICATED: { status: 401, rpc: -32600, message: "Authentication required: {reason}" },
   MCPS_FORBIDDEN: { status: 403, rpc: -32600, message: "{principal} may not {action}" },
@@ -112,7 +124,22 @@ export const errors = {
     rpc: -32603,
     message: "Who is asking cannot be found out now: {reason} (AUTH_REVOCATION_FAIL)",
   },
+  MCPS_SIGN_IN: { status: 403, rpc: -32600, message: "Signing in failed: {reason}" },
+  MCPS_SIGN_IN_PROVIDER: {
+    status: 502,
+    rpc: -32603,
+    message: "The sign-in provider {provider} does not answer as it should",
+  },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
+  MCPS_TOKEN_LIMIT: { status: 429, rpc: -32600, message: "This token was used as often as it may be: {limit}" },
+  MCPS_LOGIN: { status: 401, rpc: -32600, message: "The email and the password do not belong together, or wait" },
+  MCPS_LOGIN_LOCKED: { status: 429, rpc: -32600, message: "Too many failed logins: try again in {seconds} s" },
+  MCPS_LAST: { status: 409, rpc: -32600, message: "{what} would be left without {whom}" },
+  MCPS_PASSWORD_CHANGE: {
+    status: 403,
+    rpc: -32600,
+    message: "This password is good for choosing another: {reason}; POST /auth/email/change-password",
+  },
   // registry
   MCPS_ITEM_UNKNOWN: { status: 404, rpc: -32602, message: "There is no {kind} {id}" },
   MCPS_ITEM_CONFLICT: { status: 409, rpc: -32602, message: "{kind} {field} {value} is taken by {owner}" },

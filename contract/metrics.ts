@@ -41,6 +41,37 @@ export const metrics = {
     labels: ["outcome"],
     help: "Authentications by outcome (ok, anonymous, missing, invalid, expired).",
   },
+  mcp_redis_circuit_open: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Processes that do not wait for Redis at this moment, because it did not answer; 0 without Redis.",
+  },
+  mcp_redis_circuit_opened_total: {
+    type: "counter",
+    unit: "1",
+    labels: [],
+    help: "How often a process stopped waiting for Redis.",
+  },
+  mcp_cache_lookups_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["cache", "result"],
+    help: "Lookups by cache and result: hit, stale (answered while a new value is loaded), miss.",
+  },
+  mcp_cache_loads_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["cache", "outcome"],
+    help: "What became of misses by cache: shared (another process had loaded it), load, failure (of a load).",
+  },
+  mcp_cache_evictions_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["cache"],
+    help: "Entries dropped for want of room, by cache.",
+  },
+  mcp_cache_entries: { type: "gauge", unit: "1", labels: ["cache"], help: "Entries held, by cache." },
   mcp_streams_open: {
     type: "gauge",
     unit: "1",
@@ -120,6 +151,24 @@ export const metrics = {
     unit: "1",
     labels: ["upstream"],
     help: "Requests sent again, because a kept-alive connection closed under them or after a pause.",
+  },
+  mcp_upstream_sessions_evicted_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Upstream sessions that were ended to make room for others (MCP_SESSION_POOL_MAX_TOTAL_SESSIONS, MCP_SESSION_POOL_MAX_PER_UPSTREAM).",
+  },
+  mcp_upstream_sessions_open: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Upstream sessions that workers know, of clients and pooled.",
+  },
+  mcp_upstream_pool_sessions: {
+    type: "gauge",
+    unit: "1",
+    labels: ["state"],
+    help: "Pooled upstream sessions by state (active, idle), and under `waiting` the requests that wait for one.",
   },
   mcp_upstream_circuit_open: {
     type: "gauge",

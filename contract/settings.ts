@@ -4,7 +4,10 @@
  */
 
 import { accessSettings } from "./access-settings.ts";
+import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { cacheSettings } from "./cache-settings.ts";
+import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
@@ -13,6 +16,7 @@ import { restSettings } from "./rest-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
+import { ssoSettings } from "./sso-settings.ts";
 import { storeSettings } from "./store-settings.ts";
 import { upstreamSettings } from "./upstream-settings.ts";
 import { workerSettings } from "./worker-settings.ts";
@@ -23,12 +27,16 @@ export const settings = {
   ...engineSettings,
   ...workerSettings,
   ...storeSettings,
+  ...cacheSettings,
   ...recordSettings,
   ...accessSettings,
+  ...accountSettings,
   ...identitySettings,
+  ...ssoSettings,
   ...sessionSettings,
   ...upstreamSettings,
   ...restSettings,
+  ...credentialSettings,
   ...poolSettings,
   ...retrySettings,
   // limits and life

@@ -26,6 +26,7 @@ import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
 import type { Log } from "./telemetry/index.ts";
+import { requireServerScope } from "./token-scope.ts";
 import {
   corsHeaders,
   type createEdge,
@@ -53,6 +54,8 @@ export type ApplicationParts = {
   readonly auth: Auth;
   /** Who answers the REST routes, by their area. */
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
+  /** Asked with each request: addresses, hours and limits of API tokens. Throws what refuses it. */
+  readonly guards: { admit(principal: Principal, address: string): void };
   readonly transports: TransportParts;
   readonly httpSse: ReturnType<typeof createHttpSse>;
   readonly webSockets: ReturnType<typeof createWebSockets>;
@@ -127,14 +130,16 @@ export function createApplication(parts: ApplicationParts): Application {
   }
 
   /** Synchronous for a caller that is known. Throws, or rejects with, what refuses him. */
-  function authenticate({ route }: Matched, head: RequestHead): Principal | Promise<Principal> {
-    const principal = parts.auth.callerOf(route, head);
-    if (principal instanceof Promise) return principal.then((found) => permitted(route, head, found));
-    return permitted(route, head, principal);
+  function authenticate(matched: Matched, head: RequestHead): Principal | Promise<Principal> {
+    const principal = parts.auth.callerOf(matched.route, head);
+    if (principal instanceof Promise) return principal.then((found) => permitted(matched, head, found));
+    return permitted(matched, head, principal);
   }
 
-  function permitted(route: HttpRoute, head: RequestHead, principal: Principal): Principal {
+  function permitted({ route, params }: Matched, head: RequestHead, principal: Principal): Principal {
     parts.auth.require(principal, route, head);
+    if (principal.serverId !== undefined) requireServerScope(principal, route, params);
+    if (principal.kind === "api-token") parts.guards.admit(principal, head.remoteAddress);
     return principal;
   }
 

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import type { Federation } from "./federation/index.ts";
 import type { Secrets } from "./settings/index.ts";
 
+/** `token` is empty where this gateway makes none. */
 export type Ready = { readonly url: string; readonly mcpUrl: string; readonly token: string; readonly pid: number };
 
 function upstreamLines(federation: Federation): string[] {
@@ -46,7 +47,7 @@ export function firstRunText(
     ...upstreamLines(federation),
     "",
     "Token (for platform administration; keep it to yourself)",
-    `  ${ready.token}`,
+    `  ${ready.token === "" ? "made by whoever holds the private key of JWT_PUBLIC_KEY_PATH" : ready.token}`,
     "",
     "Paste this into your MCP client's configuration",
     JSON.stringify(client, null, 2)

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { addressGuard } from "./address-guard.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -12,20 +13,22 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
-import { startHealthChecks } from "./health.ts";
 import { measures } from "./measures.ts";
+import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { sessionOptions } from "./pool-options.ts";
 import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
-import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
-import { createUpstreams } from "./upstreams/index.ts";
+import { tendUpstreams } from "./tend-upstreams.ts";
+import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
+import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -54,7 +57,7 @@ export type Rooms = StartedEngine & {
   /** Registers the declared upstreams and watches their file: one worker's work. */
   declare(): Promise<void>;
   undeclare(): Promise<void>;
-  /** A token for platform administration. */
+  /** A token for platform administration; empty where tokens are made elsewhere. */
   mint(): Promise<string>;
 };
 
@@ -68,12 +71,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe);
-  observe.circuits(() => upstreams.circuits());
-  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
-    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
-    teardown.add("shared circuits", () => share.close());
-  }
+  const guard = addressGuard(settings);
+  const rules = targetRules(settings);
+  warnOfUnpassed(settings, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -98,8 +99,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) =>
-    upstreams.inspect(targetOf(record, settings.TOOL_TIMEOUT * 1000));
+  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
   const changed = () => catalogue.changed();
   const imports = {
     maxBytes: settings.OPENAPI_MAX_BYTES,
@@ -108,24 +108,27 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
   };
   const registry = createRegistry({
-    ...{ store, inspect, changed, log, separator: settings.GATEWAY_TOOL_NAME_SEPARATOR },
+    store,
+    inspect,
+    changed,
+    log,
+    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    queryAuth: {
+      allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
+      hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
+    },
+    checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
   });
-  const health = startHealthChecks(
-    state,
-    federation,
-    settings.HEALTH_CHECK_INTERVAL * 1000,
-    {
-      workerId,
-      ttlMs: settings.REDIS_LEADER_TTL * 1000,
-      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-    },
-    (record) => refreshGateway({ store, inspect, changed, log }, record),
-    log,
-  );
-  teardown.add("health checks", () => health.close());
+  await tendUpstreams({
+    ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
+    refresh: (record) => refreshGateway({ store, inspect, changed, log }, record),
+  });
 
-  const { auth, resources } = openAuth({ settings, secrets, log, count: observe.auth });
+  const callersInput = { settings, store, state, log, teardown };
+  const callers = await openCallers(callersInput);
+  const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
     reusePort: input.reusePort,
@@ -135,7 +138,9 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry },
+    signIn,
+    rest: { registry, accounts },
+    guards: callers.guards,
     store,
     state,
     sessions,
@@ -164,7 +169,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
     },
     undeclare: async () => declaring?.run(),
-    mint: () => auth.mint({ username: settings.PLATFORM_ADMIN_EMAIL, expMinutes: settings.TOKEN_EXPIRY, admin: true }),
+    async mint() {
+      if (!auth.mints) return "";
+      const { PLATFORM_ADMIN_EMAIL: username, TOKEN_EXPIRY: expMinutes } = settings;
+      return auth.mint({ username, expMinutes, admin: true });
+    },
   };
 }
 
@@ -177,16 +186,29 @@ async function openState(
 ): Promise<SharedState> {
   const opened = openSharedState({
     redisUrl: settings.REDIS_URL,
-    redisCaFile: settings.REDIS_CA_FILE,
+    redisFiles: {
+      authorities: settings.REDIS_CA_FILE,
+      certificate: settings.REDIS_SSL_CERTFILE,
+      key: settings.REDIS_SSL_KEYFILE,
+    },
     redisPrefix: settings.CACHE_PREFIX,
-    redisCommandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+    redis: {
+      commandTimeoutMs: settings.REDIS_COMMAND_TIMEOUT * 1000,
+      connectTimeoutMs: settings.REDIS_SOCKET_CONNECT_TIMEOUT * 1000,
+      maxRetryDelayMs: settings.REDIS_RETRY_INTERVAL_MS,
+      healthIntervalMs: settings.REDIS_HEALTH_CHECK_INTERVAL * 1000,
+      asksTwice: settings.REDIS_RETRY_ON_TIMEOUT,
+      circuitFailures: settings.REDIS_CIRCUIT_FAILURE_THRESHOLD,
+      circuitOpenMs: settings.REDIS_CIRCUIT_OPEN_DURATION * 1000,
+      circuitChanged: observe.redisCircuit,
+    },
     repository: store.sharedState,
     singleProcess: isAlone && foundation.database.isEmbedded && settings.REDIS_URL === undefined,
     log,
   });
   const state = observedState(opened, observe.stateFailure);
   teardown.add("shared state", () => state.close());
-  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log);
+  await stateAnswers(opened, settings.STARTUP_TIMEOUT * 1000, log, settings.REDIS_MAX_RETRIES);
   return state;
 }
 
@@ -195,6 +217,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
+  guard: AddressGuard,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -207,21 +230,13 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
-    circuits: {
-      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
-      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
-    },
-    retries: {
-      attempts: settings.RETRY_MAX_ATTEMPTS,
-      baseMs: settings.RETRY_BASE_DELAY * 1000,
-      maxMs: settings.RETRY_MAX_DELAY * 1000,
-      jitter: settings.RETRY_JITTER_MAX,
-      budget: settings.RETRY_BUDGET,
-    },
+    ...sessionOptions(settings),
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
+    guard,
+    identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
     rest: {
       tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
@@ -235,7 +250,7 @@ async function openUpstreams(
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
-    callTimeoutMs: settings.TOOL_TIMEOUT * 1000,
+    ...targetRules(settings),
     nextId,
     countPartial: observe.partial,
   };

@@ -1,12 +1,11 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
-import type { RequestHead } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
-import { createApplication } from "./application.ts";
-import type { Auth, Resources } from "./auth/index.ts";
+import { type ApplicationParts, createApplication } from "./application.ts";
+import type { Auth, Resources, SignInRoutes } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -15,6 +14,7 @@ import { LEGACY_VERSIONS, MODERN_VERSIONS } from "./mcp/index.ts";
 import type { measures } from "./measures.ts";
 import { createReadiness } from "./readiness.ts";
 import { type Descriptions, openApiDocument } from "./registry/index.ts";
+import { resourceRoutes } from "./resource-routes.ts";
 import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -36,7 +36,10 @@ type EngineInput = {
   readonly teardown: Teardown;
   readonly auth: Auth;
   readonly resources: Resources;
+  readonly signIn: SignInRoutes;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
+  /** What narrows the use of API tokens. */
+  readonly guards: ApplicationParts["guards"];
   readonly store: Store;
   readonly state: SharedState;
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
@@ -92,14 +95,16 @@ export function startEngine(input: EngineInput): StartedEngine {
   const httpSse = createHttpSse(transports, input.state);
   const webSockets = createWebSockets(transports, settings.WEBSOCKET_PING_INTERVAL * 1000);
   teardown.add("websockets", () => webSockets.close());
+  const own = settings.APP_DOMAIN === undefined ? [] : [new URL(settings.APP_DOMAIN)];
   const application = createApplication({
     admission,
     edge: createEdge({
-      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST],
-      allowedOrigins: settings.ALLOWED_ORIGINS,
+      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST, ...own.map(({ host }) => host)],
+      allowedOrigins: [...settings.ALLOWED_ORIGINS, ...own.map(({ origin }) => origin)],
     }),
     auth: input.auth,
     rest: input.rest,
+    guards: input.guards,
     transports,
     httpSse,
     webSockets,
@@ -137,29 +142,14 @@ export function startEngine(input: EngineInput): StartedEngine {
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ settings, store, state, resources }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state, resources, signIn }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
-    ...describeResources(resources),
-  };
-}
-
-/** Metadata of the gateway and of its MCP endpoints as OAuth resources (RFC 9728), by route id. */
-function describeResources(resources: Resources) {
-  const at = (path: string) => (_: unknown, head: RequestHead) => resources.metadata(path, head);
-  const below = (tail: string) => (params: Readonly<Record<string, string>>, head: RequestHead) =>
-    resources.metadata(`/servers/${encodeURIComponent(params.id ?? "")}${tail}`, head);
-  return {
-    "oauth-resource": at(""),
-    "oauth-resource.mcp": at("/mcp"),
-    "oauth-resource.sse": at("/sse"),
-    "oauth-resource.ws": at("/ws"),
-    "oauth-resource.server-mcp": below("/mcp"),
-    "oauth-resource.server-sse": below("/sse"),
-    "oauth-resource.server-ws": below("/ws"),
+    ...resourceRoutes(resources),
+    ...signIn,
   };
 }
 

@@ -82,7 +82,7 @@ function isAdmin({ everywhere }: Grants): boolean {
 function narrowed(grants: Grants, permissions: readonly Permission[] | undefined): Grants {
   if (permissions === undefined) return grants;
   const asked = new Set(permissions);
-  const of = (set: ReadonlySet<Permission>) => set.intersection(asked);
+  const of = (set: ReadonlySet<Permission>) => new Set([...set].filter((one) => asked.has(one)));
   return {
     everywhere: of(grants.everywhere),
     byTeam: new Map([...grants.byTeam].map(([id, set]) => [id, of(set)])),

@@ -48,6 +48,8 @@ export interface Auth {
   require(principal: Principal, route: Route, head: RequestHead): void;
   /** As `callerOf`, for the proofs alone. */
   authenticate: TokenAuth["authenticate"];
+  /** Whether this gateway makes tokens: not where it has public keys alone. */
+  readonly mints: boolean;
   mint(request: MintRequest): Promise<string>;
 }
 
@@ -80,6 +82,7 @@ export function createAuth(options: AuthOptions): Auth {
     callerOf: (route, head) => auth.callerOf(route, head),
     require: (principal, route, head) => auth.require(principal, route, head),
     authenticate: (authorization, client) => auth.authenticate(authorization, client),
+    mints: keys?.signing !== undefined,
     mint(request) {
       if (keys === undefined) throw new RangeError("making tokens needs JWT_SECRET_KEY or JWT_PRIVATE_KEY_PATH");
       return mintToken(keys, options, request);

@@ -41,15 +41,20 @@ export function observedState(state: SharedState, failed: (kind: SharedState["ki
   };
 }
 
-/** Resolves when the state answers; rejects with the last MCPS_STATE after `timeoutMs` (0: one try). */
-export async function stateAnswers(state: SharedState, timeoutMs: number, log: Log): Promise<void> {
+/** Resolves when the state answers; rejects with the last MCPS_STATE after `timeoutMs` (0: one try) or `maxRetries` further tries. */
+export async function stateAnswers(
+  state: SharedState,
+  timeoutMs: number,
+  log: Log,
+  maxRetries = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const end = performance.now() + timeoutMs;
   for (let tries = 0; ; tries++) {
     try {
       return await state.ping();
     } catch (error) {
       const left = end - performance.now();
-      if (left <= 0) throw error;
+      if (left <= 0 || tries >= maxRetries) throw error;
       if (tries === 0) log.info("state.waiting", { kind: state.kind, reason: String(error) });
       const wanted = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(tries, 10)) * (0.5 + Math.random() / 2);
       await pause(Math.min(wanted, left));

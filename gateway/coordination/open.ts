@@ -4,17 +4,18 @@ import type { Log } from "../telemetry/index.ts";
 import { memoryState } from "./memory.ts";
 import { postgresState } from "./postgres.ts";
 import { redisState } from "./redis.ts";
-import { readAuthorities } from "./redis-authorities.ts";
+import { type CertificateFiles, readCertificates } from "./redis-certificates.ts";
+import type { CircuitOptions } from "./redis-circuit.ts";
+import type { RedisTimes } from "./redis-options.ts";
 import type { SharedState } from "./types.ts";
 
 export type SharedStateOptions = {
   readonly redisUrl?: string | undefined;
-  /** PEM file of the authorities to trust in place of the well-known ones. */
-  readonly redisCaFile?: string | undefined;
+  /** PEM files: of the authorities to trust in place of the well-known ones, and what this gateway shows. */
+  readonly redisFiles?: CertificateFiles | undefined;
   /** Put before every Redis key and channel; default `mcps:`. */
   readonly redisPrefix?: string | undefined;
-  /** Longest time of one Redis command, ms; default 2000. */
-  readonly redisCommandTimeoutMs?: number | undefined;
+  readonly redis?: (RedisTimes & CircuitOptions & { readonly asksTwice?: boolean }) | undefined;
   readonly repository?: SharedStateRepository | undefined;
   /** True when no other worker or replica serves this gateway's clients. */
   readonly singleProcess: boolean;
@@ -25,11 +26,10 @@ export type SharedStateOptions = {
 
 /** Connects to nothing yet. Throws RangeError when several processes would have nothing to share, MCPS_SETTINGS for a file it cannot use. */
 export function openSharedState(options: SharedStateOptions): SharedState {
-  const { redisUrl, redisCaFile, repository, singleProcess, log } = options;
+  const { redisUrl, repository, singleProcess, log } = options;
   if (redisUrl !== undefined && redisUrl !== "") {
-    const authorities = redisCaFile === undefined ? undefined : readAuthorities(redisCaFile, redisUrl);
-    const prefix = options.redisPrefix ?? "mcps:";
-    return redisState({ url: redisUrl, authorities, prefix, commandTimeoutMs: options.redisCommandTimeoutMs, log });
+    const certificates = readCertificates(options.redisFiles ?? {}, redisUrl);
+    return redisState({ ...options.redis, url: redisUrl, certificates, prefix: options.redisPrefix ?? "mcps:", log });
   }
   if (singleProcess)
     return memoryState(options.maxEntries === undefined ? { log } : { log, maxEntries: options.maxEntries });

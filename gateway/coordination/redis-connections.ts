@@ -49,6 +49,6 @@ function sentinelPlace(url: Extract<RedisUrl, { kind: "sentinel" }>, options: Co
     // Without a pause to go on with, ioredis ends the client for good once no sentinel answers.
     sentinelRetryStrategy: retryIn(options.maxRetryDelayMs),
     sentinelCommandTimeout: options.commandTimeoutMs,
-    ...(url.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(options.authorities) } : {}),
+    ...(url.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(options.certificates) } : {}),
   };
 }

@@ -7,17 +7,25 @@ export type RedisTimes = {
   /** Longest time of one command; default 2000. */
   readonly commandTimeoutMs?: number | undefined;
   /** Longest time to open a connection; default 2000. */
-  readonly connectTimeoutMs?: number;
+  readonly connectTimeoutMs?: number | undefined;
   /** Longest pause between two attempts to connect; default 2000. */
-  readonly maxRetryDelayMs?: number;
-  /** How often the subscribed connection is asked whether it lives; default 5000. */
-  readonly healthIntervalMs?: number;
+  readonly maxRetryDelayMs?: number | undefined;
+  /** How often the subscribed connection is asked whether it lives; 0: never. Default 5000. */
+  readonly healthIntervalMs?: number | undefined;
+};
+
+/** The files' contents, PEM. */
+export type RedisCertificates = {
+  /** Of the authorities to trust; the well-known ones by default. */
+  readonly authorities?: string | undefined;
+  /** What this gateway shows to a Redis that asks for a certificate. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
 };
 
 export type ConnectionOptions = { readonly [Name in keyof RedisTimes]-?: number } & {
   readonly url: RedisUrl;
-  /** PEM of the authorities to trust; the well-known ones by default. */
-  readonly authorities: string | undefined;
+  readonly certificates: RedisCertificates;
   /** Stands before the channels that are used here. */
   readonly prefix: string;
 };
@@ -39,10 +47,10 @@ export type RedisConnections = {
 /** Replies in the shapes of RESP2, the default; ioredis' types take no undefined for it. */
 export type ClientOptions = RedisOptions & { readonly replyMapping?: "legacy" };
 
-export function clientOptions({ url, authorities, ...times }: ConnectionOptions, role: string): ClientOptions {
+export function clientOptions({ url, certificates, ...times }: ConnectionOptions, role: string): ClientOptions {
   return {
     ...url.credentials,
-    ...(url.tls ? { tls: tlsOptions(authorities) } : {}),
+    ...(url.tls ? { tls: tlsOptions(certificates) } : {}),
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResubscribe: false,
@@ -61,9 +69,17 @@ export function clientOptions({ url, authorities, ...times }: ConnectionOptions,
 }
 
 /** Verified whatever NODE_TLS_REJECT_UNAUTHORIZED says: the password goes over this connection. */
-export function tlsOptions(authorities: string | undefined): { rejectUnauthorized: true; ca?: string } {
-  return authorities === undefined ? { rejectUnauthorized: true } : { rejectUnauthorized: true, ca: authorities };
+export function tlsOptions(certificates: RedisCertificates): TlsOptions {
+  const { authorities, certificate, key } = certificates;
+  return {
+    rejectUnauthorized: true,
+    ...(authorities === undefined ? {} : { ca: authorities }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+  };
 }
+
+type TlsOptions = { rejectUnauthorized: true; ca?: string; cert?: string; key?: string };
 
 /** Full jitter would allow 0; a floor keeps a fleet from hammering a Redis that is starting. */
 export function retryIn(maxMs: number): (attempt: number) => number {

@@ -9,21 +9,27 @@ import { fault } from "../../contract/errors.ts";
 import { parseRedisUrl } from "../../contract/redis-url.ts";
 import type { Log } from "../telemetry/index.ts";
 import { Listeners } from "./listeners.ts";
+import { type CircuitOptions, RedisCircuit } from "./redis-circuit.ts";
 import { redisConnections } from "./redis-connections.ts";
-import type { RedisConnections, RedisTimes } from "./redis-options.ts";
+import type { RedisCertificates, RedisConnections, RedisTimes } from "./redis-options.ts";
 import { callScript, parseLease, parseSlice, type ScriptName } from "./redis-scripts.ts";
 import type { LeaseAnswer, LogBounds, LogSlice, SharedState } from "./types.ts";
 
-export type RedisStateOptions = RedisTimes & {
-  /** As REDIS_URL takes it, with credentials; never logged. */
-  readonly url: string;
-  /** PEM of the authorities that sign the servers' certificates; the well-known ones by default. */
-  readonly authorities?: string | undefined;
-  /** Put before every key and channel, for example `mcps:`. */
-  readonly prefix: string;
-  readonly log: Log;
-};
+export type RedisStateOptions = RedisTimes &
+  CircuitOptions & {
+    /** As REDIS_URL takes it, with credentials; never logged. */
+    readonly url: string;
+    readonly certificates?: RedisCertificates | undefined;
+    /** What can be asked twice without harm is asked a second time when its connection was lost; default true. */
+    readonly asksTwice?: boolean | undefined;
+    /** Put before every key and channel, for example `mcps:`. */
+    readonly prefix: string;
+    readonly log: Log;
+  };
 type Client = Redis | Cluster;
+
+/** A connection that was cut is back by then, where Redis is there. */
+const AGAIN_WITHIN_MS = 250;
 
 class RedisState implements SharedState {
   readonly kind = "redis";
@@ -34,6 +40,8 @@ class RedisState implements SharedState {
   readonly #listeners: Listeners;
   readonly #healthIntervalMs: number;
   readonly #openWithinMs: number;
+  readonly #asksTwice: boolean;
+  readonly #circuit: RedisCircuit;
   readonly #opening = new Map<Client, Promise<void>>();
   #health: NodeJS.Timeout | undefined;
   #closed = false;
@@ -54,7 +62,7 @@ class RedisState implements SharedState {
     this.#listeners = new Listeners(options.log);
     this.#connections = redisConnections({
       url: parsed.url,
-      authorities: options.authorities,
+      certificates: options.certificates ?? {},
       prefix: options.prefix,
       commandTimeoutMs,
       connectTimeoutMs,
@@ -68,10 +76,14 @@ class RedisState implements SharedState {
       this.#listeners.deliver(channel.slice(this.#prefix.length), message);
     });
     this.#subscriber.on("ready", () => this.#resubscribe());
+    this.#asksTwice = options.asksTwice ?? true;
+    this.#circuit = new RedisCircuit(options, () => this.#connections.commands.ping(), options.log);
+    // It has answered: a client is ready when the server said that it is.
+    this.#connections.commands.on("ready", () => this.#circuit.answered());
   }
 
   async get(key: string): Promise<string | undefined> {
-    const value = await this.#run((redis) => redis.get(this.#prefix + key));
+    const value = await this.#ask((redis) => redis.get(this.#prefix + key));
     return value ?? undefined;
   }
 
@@ -84,11 +96,11 @@ class RedisState implements SharedState {
   }
 
   async delete(key: string): Promise<void> {
-    await this.#run((redis) => redis.del(this.#prefix + key));
+    await this.#ask((redis) => redis.del(this.#prefix + key));
   }
 
   async mapGet(key: string): Promise<ReadonlyMap<string, string>> {
-    return new Map(Object.entries(await this.#run((redis) => redis.hgetall(this.#prefix + key))));
+    return new Map(Object.entries(await this.#ask((redis) => redis.hgetall(this.#prefix + key))));
   }
 
   async mapSet(
@@ -102,7 +114,7 @@ class RedisState implements SharedState {
   }
 
   async mapDelete(key: string, field: string): Promise<void> {
-    await this.#run((redis) => redis.hdel(this.#prefix + key, field));
+    await this.#ask((redis) => redis.hdel(this.#prefix + key, field));
   }
 
   async append(log: string, entry: string, bounds: LogBounds): Promise<number> {
@@ -110,11 +122,11 @@ class RedisState implements SharedState {
   }
 
   async readAfter(log: string, after: number): Promise<LogSlice> {
-    return parseSlice(await this.#script("mcpsReadAfter", log, [after]));
+    return parseSlice(await this.#ask((redis) => callScript(redis, "mcpsReadAfter", this.#prefix + log, [after])));
   }
 
   async renewLog(log: string, ttlMs: number): Promise<void> {
-    await this.#run((redis) => redis.pexpire(this.#prefix + log, ttlMs));
+    await this.#ask((redis) => redis.pexpire(this.#prefix + log, ttlMs));
   }
 
   async acquire(lease: string, holder: string, ttlMs: number): Promise<LeaseAnswer> {
@@ -166,6 +178,7 @@ class RedisState implements SharedState {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#health);
+    this.#circuit.close();
     this.#listeners.clear();
     this.#connections.commands.disconnect();
     this.#subscriber.disconnect();
@@ -175,14 +188,39 @@ class RedisState implements SharedState {
     return this.#run((redis) => callScript(redis, name, this.#prefix + key, values));
   }
 
-  /** Runs one command once `client` is ready, opening it on first use. */
+  /** Runs one command once `client` is ready, opening it on first use; refuses at once while Redis is left alone. */
   async #run<T>(command: (redis: Client) => Promise<T>, client: Client = this.#connections.commands): Promise<T> {
+    if (this.#circuit.isOpen && !this.#closed) throw fault("MCPS_STATE", { reason: "Redis does not answer" });
     try {
       if (client.status !== "ready") await this.#ready(client);
-      return await command(this.#connections.commands);
+      const answer = await command(this.#connections.commands);
+      this.#circuit.answered();
+      return answer;
     } catch (error) {
+      if (client === this.#connections.commands) this.#judge(error);
       throw fault("MCPS_STATE", { reason: this.#closed ? "it is closed" : reasonOf(error) });
     }
+  }
+
+  /** A command that may be carried out twice: one that went down with its connection is sent again over the next, if that comes soon. */
+  async #ask<T>(command: (redis: Client) => Promise<T>): Promise<T> {
+    const { commands } = this.#connections;
+    const wasReady = commands.status === "ready";
+    try {
+      return await this.#run(command);
+    } catch (error) {
+      if (!this.#asksTwice || !wasReady || this.#closed || this.#circuit.isOpen || commands.status === "ready")
+        throw error;
+      if (!(await readyWithin(commands, AGAIN_WITHIN_MS))) throw error;
+      return this.#run(command);
+    }
+  }
+
+  /** An error that Redis answers shows that it answers. */
+  #judge(error: unknown): void {
+    if (this.#closed) return;
+    if (error instanceof Error && error.name === "ReplyError") this.#circuit.answered();
+    else this.#circuit.failed();
   }
 
   /** All who wait for the first connection wait for one promise, so that they go on in the order in which they came. */
@@ -230,7 +268,7 @@ class RedisState implements SharedState {
 
   /** Only commands that go out show a dead peer, and a subscribed connection sends none by itself. */
   #watchSubscriber(): void {
-    if (this.#health !== undefined || this.#closed) return;
+    if (this.#health !== undefined || this.#closed || this.#healthIntervalMs === 0) return;
     let isAsking = false;
     this.#health = setInterval(async () => {
       if (isAsking || this.#subscriber.status !== "ready" || this.#listeners.size === 0) return;
@@ -260,6 +298,21 @@ function firstAnswer(client: Client, withinMs: number): Promise<void> {
     }
     events.once("error", fail);
     client.connect().then(() => settle(resolve), fail);
+  });
+}
+
+/** Whether the client, which is connecting anew, is ready by then. */
+function readyWithin(client: Client, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const events: EventEmitter = client;
+    const settle = (isReady: boolean): void => {
+      clearTimeout(timer);
+      events.off("ready", isBack);
+      resolve(isReady);
+    };
+    const isBack = (): void => settle(true);
+    const timer = setTimeout(() => settle(false), ms);
+    events.once("ready", isBack);
   });
 }
 

@@ -10,22 +10,21 @@ import { mergedList, withServerInfo } from "./lists.ts";
 import type { FederationParts } from "./parts.ts";
 import { resolveBareTool, routeOf } from "./route.ts";
 import type { Caller, Route, Scope, View, ViewUpstream } from "./types.ts";
-import { type CatalogueIndex, indexSnapshot, viewOf } from "./view.ts";
+import { type CatalogueIndex, indexSnapshot, type TargetRules, viewOf } from "./view.ts";
 
 export { declares, type Identity } from "./introduce.ts";
 export { outbound, outboundListen, ownRequest } from "./outbound.ts";
 export { ask, errorOf, protocolFault, UpstreamRefusal } from "./pages.ts";
 export { listedName, namesOneThing } from "./route.ts";
 export { type Caller, type Route, type Scope, scopeKey, type View, type ViewUpstream } from "./types.ts";
-export { maySee, targetOf } from "./view.ts";
+export { maySee, type TargetRules, targetOf } from "./view.ts";
 
-export type FederationOptions = {
+export type FederationOptions = TargetRules & {
   readonly upstreams: Upstreams;
   readonly log: Log;
   readonly identity: Identity;
   readonly separator: string;
   readonly listTimeoutMs: number;
-  readonly callTimeoutMs: number;
   readonly nextId: () => string;
   readonly countPartial: (gateway: string, method: string, code: string) => void;
 };
@@ -38,29 +37,37 @@ export type FederationSinks = {
   opened: (upstream: ViewUpstream, caller: Caller, profile: UpstreamProfile) => void;
 };
 
+const MAX_WARM = 10_000;
+
+/** What an upstream says to one caller may not be what it says to another. */
+function warmKey({ record, target }: ViewUpstream): string {
+  return target.actor === undefined ? record.id : `${record.id}\n${target.actor.id}`;
+}
+
 type WarmProfile = { readonly revision: string; readonly profile: UpstreamProfile };
 
 export function createFederation(options: FederationOptions, initial: CatalogueSnapshot) {
-  let index: CatalogueIndex = indexSnapshot(initial, options.callTimeoutMs);
+  let index: CatalogueIndex = indexSnapshot(initial, options);
   const sinks: FederationSinks = { strayMessage: () => undefined, opened: () => undefined };
   /** Resolved profiles per caller's era, by upstream id and revision, so that a warm call awaits nothing. */
   const warm: Readonly<Record<Era, Map<string, WarmProfile>>> = { legacy: new Map(), modern: new Map() };
 
   function cool(id: string): void {
-    warm.legacy.delete(id);
-    warm.modern.delete(id);
+    for (const known of [warm.legacy, warm.modern])
+      for (const key of known.keys()) if (key === id || key.startsWith(`${id}\n`)) known.delete(key);
   }
 
   async function profile(upstream: ViewUpstream, era: Era, timeoutMs: number): Promise<UpstreamProfile> {
     const known = warmProfile(upstream, era);
     if (known !== undefined) return known;
     const found = await within(options.upstreams.profile(upstream.target, era), timeoutMs, upstream.record.slug);
-    warm[era].set(upstream.record.id, { revision: upstream.target.revision, profile: found });
+    if (warm[era].size >= MAX_WARM) warm[era].clear();
+    warm[era].set(warmKey(upstream), { revision: upstream.target.revision, profile: found });
     return found;
   }
 
   function warmProfile(upstream: ViewUpstream, era: Era): UpstreamProfile | undefined {
-    const entry = warm[era].get(upstream.record.id);
+    const entry = warm[era].get(warmKey(upstream));
     return entry !== undefined && entry.revision === upstream.target.revision ? entry.profile : undefined;
   }
 
@@ -92,7 +99,7 @@ export function createFederation(options: FederationOptions, initial: CatalogueS
     /** Takes a newer snapshot; views and remembered facts of changed upstreams start anew. Answers the ids that changed or went. */
     replace(snapshot: CatalogueSnapshot): string[] {
       const before = index.targets;
-      index = indexSnapshot(snapshot, options.callTimeoutMs);
+      index = indexSnapshot(snapshot, options);
       const gone: string[] = [];
       for (const [id, target] of before) {
         if (index.targets.get(id)?.revision === target.revision) continue;
@@ -106,6 +113,10 @@ export function createFederation(options: FederationOptions, initial: CatalogueS
     /** Forgets what an upstream said of itself: it was seen failing, or has been refreshed. */
     forgetProfile(id: string): void {
       cool(id);
+    },
+    /** Headers of callers that some upstream takes; mostly none. */
+    get passed(): readonly string[] {
+      return index.passed;
     },
     view: (scope: Scope, principal: Principal): View => viewOf(index, scope, principal),
     target: (id: string): UpstreamTarget | undefined => index.targets.get(id),

@@ -41,6 +41,7 @@ export function outbound(
     method: envelope.method,
     era: profile.era,
     headers: caller.headers,
+    passed: caller.passed,
     name: isModern ? (route.target?.value ?? taskOf(body, envelope)) : undefined,
     paramHeaders: isModern ? caller.paramHeaders : undefined,
     timeoutMs,
@@ -97,7 +98,8 @@ export function ownRequest(
     profile.era === "legacy"
       ? params
       : withModernMeta(params, { ...caller.identity, protocolVersion: profile.protocolVersion });
-  return { body: requestMessage(id, method, shaped), method, era: profile.era, headers: caller.headers };
+  const { headers, passed } = caller;
+  return { body: requestMessage(id, method, shaped), method, era: profile.era, headers, passed };
 }
 
 /** subscriptions/listen towards a modern upstream; `filter` is a raw SubscriptionFilter. The stream has no time limit. */

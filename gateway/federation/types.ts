@@ -59,8 +59,10 @@ export type Caller = {
   readonly identity: ModernIdentity;
   /** Mcp-Param-* of a modern request, lower-case names; undefined where the transport has no headers to repeat them in. */
   readonly paramHeaders: Readonly<Record<string, string>> | undefined;
-  /** Headers that may be handed on (trace context). */
+  /** Headers that are handed on (trace context). */
   readonly headers: Readonly<Record<string, string>>;
+  /** What of the request's headers is on an allow-list of some upstream. */
+  readonly passed?: Readonly<Record<string, string>> | undefined;
 };
 
 export type Route = {

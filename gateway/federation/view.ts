@@ -9,7 +9,7 @@ import type {
   ServerRecord,
   Visibility,
 } from "../store/index.ts";
-import type { UpstreamTarget } from "../upstreams/index.ts";
+import { isPersonal, type PassthroughPolicy, passedNames, type UpstreamTarget } from "../upstreams/index.ts";
 import { type HeaderParams, headerParamsOf } from "./param-headers.ts";
 import { type Scope, scopeKey, type View, type ViewUpstream } from "./types.ts";
 
@@ -27,14 +27,26 @@ export function maySee(principal: Principal, item: Owned): boolean {
 
 const TRANSPORTS: Readonly<Record<string, UpstreamTarget["transport"]>> = { SSE: "sse", REST: "rest" };
 
-export function targetOf(record: GatewayRecord, defaultTimeoutMs: number): UpstreamTarget {
+/** What of an upstream's target is set for all of them. */
+export type TargetRules = {
+  /** For those that name no time limit, ms. */
+  readonly callTimeoutMs: number;
+  /** Nothing of a caller's headers is passed on when absent. */
+  readonly passthrough?: PassthroughPolicy;
+  /** Upstreams that say nothing of it are told who calls. */
+  readonly tellsIdentity?: boolean;
+};
+
+export function targetOf(record: GatewayRecord, rules: TargetRules): UpstreamTarget {
   const common = {
     id: record.id,
     slug: record.slug,
     revision: record.revision,
     headers: record.authHeaders,
     era: record.era,
-    requestTimeoutMs: record.requestTimeoutMs ?? defaultTimeoutMs,
+    requestTimeoutMs: record.requestTimeoutMs ?? rules.callTimeoutMs,
+    // What stands in the configuration file is the operator's word.
+    trust: record.source === "api" ? ("user" as const) : ("operator" as const),
   };
   if (record.transport === "STDIO" && record.stdio !== null) {
     const { cwd, ...stdio } = record.stdio;
@@ -42,7 +54,35 @@ export function targetOf(record: GatewayRecord, defaultTimeoutMs: number): Upstr
   }
   if (record.transport === "BUILTIN") return { ...common, transport: "builtin" };
   const transport = TRANSPORTS[record.transport] ?? "streamable-http";
-  return record.url === null ? { ...common, transport } : { ...common, transport, url: record.url };
+  const declared = record.isolation === undefined ? {} : { isolation: record.isolation };
+  const overHttp = { ...common, ...declared, transport, ...outboundOf(record, rules) } as const;
+  return record.url === null ? overHttp : { ...overHttp, url: record.url };
+}
+
+type OverHttp = Pick<UpstreamTarget, "tls" | "query" | "passes" | "identity" | "oauth">;
+
+/** Only what there is, so that a plain upstream's target stays a plain one. */
+function outboundOf(record: GatewayRecord, { passthrough, tellsIdentity = false }: TargetRules): OverHttp {
+  const { outbound = {}, secrets = {}, authHeaders, passthroughHeaders } = record;
+  const { caCertificate: ca, clientCertificate: certificate, oauth, identity = { enabled: tellsIdentity } } = outbound;
+  const { clientKey: key, clientSecret, queryName: name, queryValue: value } = secrets;
+  const passes = passthrough === undefined ? undefined : passedNames(passthrough, passthroughHeaders, authHeaders);
+  const tls = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined || key === undefined ? {} : { certificate, key }),
+  };
+  return {
+    ...(Object.keys(tls).length === 0 ? {} : { tls }),
+    ...(name === undefined || value === undefined ? {} : { query: { name, value } }),
+    ...(passes === undefined || passes.size === 0 ? {} : { passes }),
+    ...(identity.enabled ? { identity } : {}),
+    ...(oauth === undefined ? {} : { oauth: clientSecret === undefined ? oauth : { ...oauth, clientSecret } }),
+  };
+}
+
+/** A target made for one caller, where what is sent to it depends on him. */
+function targetFor(target: UpstreamTarget, { id, teams, admin }: Principal): UpstreamTarget {
+  return isPersonal(target) ? { ...target, actor: { id, teams, admin } } : target;
 }
 
 function perKind<T>(make: (kind: ItemKind) => T): Record<ItemKind, T> {
@@ -64,9 +104,13 @@ export type CatalogueIndex = {
   /** Per gateway, the tools that may be called twice. */
   readonly repeatable: ReadonlyMap<string, ReadonlySet<string>>;
   readonly views: Map<string, View>;
+  /** Headers of callers that some upstream takes, lower case. */
+  readonly passed: readonly string[];
+  /** Some target is made for each caller. */
+  readonly isPersonalised: boolean;
 };
 
-export function indexSnapshot(snapshot: CatalogueSnapshot, defaultTimeoutMs: number): CatalogueIndex {
+export function indexSnapshot(snapshot: CatalogueSnapshot, rules: TargetRules): CatalogueIndex {
   const itemsByGateway = new Map<string, ItemRecord[]>();
   const headerParams = new Map<string, Map<string, HeaderParams>>();
   const repeatable = new Map<string, Set<string>>();
@@ -83,13 +127,17 @@ export function indexSnapshot(snapshot: CatalogueSnapshot, defaultTimeoutMs: num
     if (list === undefined) itemsByGateway.set(item.gatewayId, [item]);
     else list.push(item);
   }
-  const targets = new Map(snapshot.gateways.map((record) => [record.id, targetOf(record, defaultTimeoutMs)]));
-  return { snapshot, itemsByGateway, targets, headerParams, repeatable, views: new Map() };
+  const targets = new Map(snapshot.gateways.map((record) => [record.id, targetOf(record, rules)]));
+  const passed = new Set([...targets.values()].flatMap(({ passes }) => [...(passes?.keys() ?? [])]));
+  const isPersonalised = [...targets.values()].some(isPersonal);
+  const shared = { snapshot, itemsByGateway, targets, headerParams, repeatable, views: new Map() };
+  return { ...shared, passed: [...passed], isPersonalised };
 }
 
 /** Throws MCPS_ITEM_UNKNOWN when the scope names nothing this principal may see. */
 export function viewOf(index: CatalogueIndex, scope: Scope, principal: Principal): View {
-  const audience = principal.admin ? "admin" : JSON.stringify([principal.id, ...principal.teams]);
+  const isAnyAdmin = principal.admin && !index.isPersonalised;
+  const audience = isAnyAdmin ? "admin" : JSON.stringify([principal.admin, principal.id, ...principal.teams]);
   const key = `${scopeKey(scope)} ${audience}`;
   const cached = index.views.get(key);
   if (cached !== undefined) return cached;
@@ -200,7 +248,8 @@ function viewUpstream(
   if (target === undefined) throw fault("MCPS_UPSTREAM_UNKNOWN", { id: record.id });
   const headerParams = index.headerParams.get(record.id) ?? new Map();
   const repeatable = index.repeatable.get(record.id) ?? new Set();
-  return { record, target, allowed, hidden, renamed, known, headerParams, repeatable };
+  const mine = targetFor(target, principal);
+  return { record, target: mine, allowed, hidden, renamed, known, headerParams, repeatable };
 }
 
 /** Is this name of the upstream shown in the view? */

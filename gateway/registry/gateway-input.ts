@@ -1,53 +1,10 @@
-/** From what a caller sends about an upstream to what is stored: credentials into headers, rules across fields. */
+/** From what a caller sends about an upstream to what is stored: rules across fields. */
 import type { Principal } from "../../contract/principal.ts";
 import { slugify } from "../mcp/index.ts";
 import type { GatewayInput, GatewayRecord } from "../store/index.ts";
+import { credentialsOf } from "./credential-input.ts";
 import { invalid, type Problem } from "./problems.ts";
 import type { GatewayPatch } from "./schemas.ts";
-
-type Auth = Pick<GatewayInput, "authType" | "authHeaders">;
-
-const AUTH_FIELDS = [
-  "authType",
-  "authUsername",
-  "authPassword",
-  "authToken",
-  "authHeaderKey",
-  "authHeaderValue",
-  "authHeaders",
-] as const;
-
-function inferredType(patch: GatewayPatch): GatewayInput["authType"] {
-  if (patch.authType !== undefined) return patch.authType;
-  if (patch.authToken !== undefined) return "bearer";
-  return patch.authUsername !== undefined || patch.authPassword !== undefined ? "basic" : "authheaders";
-}
-
-/** Undefined when the patch says nothing about credentials. */
-function authOf(patch: GatewayPatch, problems: Problem[]): Auth | undefined {
-  if (AUTH_FIELDS.every((field) => patch[field] === undefined)) return undefined;
-  const authType = inferredType(patch);
-  const need = (field: (typeof AUTH_FIELDS)[number]) => {
-    problems.push({ path: field, allowed: `needed with authType ${authType}` });
-    return { authType, authHeaders: {} };
-  };
-  if (authType === "none") return { authType, authHeaders: {} };
-  if (authType === "bearer") {
-    if (patch.authToken === undefined || patch.authToken === "") return need("authToken");
-    return { authType, authHeaders: { authorization: `Bearer ${patch.authToken}` } };
-  }
-  if (authType === "basic") {
-    const { authUsername, authPassword } = patch;
-    if (authUsername === undefined) return need("authUsername");
-    if (authPassword === undefined) return need("authPassword");
-    const pair = Buffer.from(`${authUsername}:${authPassword}`).toString("base64");
-    return { authType, authHeaders: { authorization: `Basic ${pair}` } };
-  }
-  const { authHeaderKey: key, authHeaderValue: value, authHeaders: several = [] } = patch;
-  const all = key === undefined || value === undefined ? several : [...several, { key, value }];
-  if (all.length === 0) return need("authHeaders");
-  return { authType, authHeaders: Object.fromEntries(all.map((one) => [one.key.toLowerCase(), one.value])) };
-}
 
 function stdioOf(patch: GatewayPatch, former: GatewayInput["stdio"]): GatewayInput["stdio"] {
   const command = patch.command ?? former?.command;
@@ -61,6 +18,11 @@ function stdioOf(patch: GatewayPatch, former: GatewayInput["stdio"]): GatewayInp
   };
 }
 
+/** What nobody has declared is not stored. */
+function isolationOf(declared: GatewayInput["isolation"]): Pick<GatewayInput, "isolation"> {
+  return declared === "shared" ? { isolation: declared } : {};
+}
+
 /** Throws MCPS_ITEM_INVALID with every problem across fields. */
 export function gatewayInput(
   patch: GatewayPatch,
@@ -70,10 +32,7 @@ export function gatewayInput(
   separator: string,
 ): GatewayInput {
   const problems: Problem[] = [];
-  const auth = authOf(patch, problems) ?? {
-    authType: former?.authType ?? "none",
-    authHeaders: former?.authHeaders ?? {},
-  };
+  const { outbound, secrets, ...auth } = credentialsOf(patch, former, problems);
   const transport = patch.transport ?? former?.transport ?? (patch.command === undefined ? "STREAMABLEHTTP" : "STDIO");
   const isStdio = transport === "STDIO";
   const stdio = isStdio ? stdioOf(patch, former?.stdio ?? null) : null;
@@ -86,14 +45,19 @@ export function gatewayInput(
   const slug = patch.slug ?? former?.slug ?? slugify(name);
   problems.push(...slugProblems(slug, former?.id, others, separator));
   if (problems.length > 0) throw invalid("gateway", problems);
+  // Said even when empty: an update has to take away what was there.
+  const isPlain = Object.keys(outbound).length === 0 && Object.keys(secrets).length === 0;
+  const wasPlain = former?.outbound === undefined && former?.secrets === undefined;
   return {
     ...auth,
+    ...(isPlain && wasPlain ? {} : { outbound, secrets }),
     slug,
     name,
     description: patch.description ?? former?.description ?? "",
     transport,
     url,
     stdio,
+    ...(isStdio ? {} : isolationOf(patch.isolation ?? former?.isolation)),
     era: patch.era ?? former?.era ?? "auto",
     passthroughHeaders: (patch.passthroughHeaders ?? former?.passthroughHeaders ?? []).map((one) => one.toLowerCase()),
     requestTimeoutMs:

@@ -9,6 +9,7 @@ import { listResponse, stateFlag } from "./answers.ts";
 import { gatewayInput } from "./gateway-input.ts";
 import { flag, readBody, readListQuery, readQuery } from "./input.ts";
 import { ask, draftRecord, refreshGateway } from "./inspect.ts";
+import { checkOutbound } from "./outbound.ts";
 import { showGateway } from "./present.ts";
 import { invalid } from "./problems.ts";
 import { gatewayCreate, gatewayPatch } from "./schemas.ts";
@@ -45,6 +46,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const others = await store.allGateways();
       const input = gatewayInput(patch, undefined, principal, others, parts.separator);
       checkAllowed(principal, input);
+      await checkOutbound(parts, input);
       const taken = others.find((other) => other.slug === input.slug);
       if (taken !== undefined) {
         throw fault("MCPS_ITEM_CONFLICT", { kind: KIND, field: "slug", value: input.slug, owner: "another gateway" });
@@ -62,6 +64,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const patch = readBody(call.request, gatewayPatch, KIND);
       const input = gatewayInput(patch, former, call.principal, await store.allGateways(), parts.separator);
       checkAllowed(call.principal, input, former);
+      await checkOutbound(parts, input, former);
       const draft = draftRecord(input, former.id);
       // What stands behind the point is the version of a REST upstream's operations.
       const isOther = draft.revision !== former.revision.split(".", 1)[0];

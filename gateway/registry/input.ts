@@ -13,6 +13,14 @@ const WRAPPERS = ["gateway", "server", "tool", "resource", "prompt"];
 
 const camel = (key: string) => key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
+/** Objects whose members have names of ours; elsewhere they are the caller's own (environment variables). */
+const NESTED: ReadonlySet<string> = new Set(["oauthConfig", "identityPropagation"]);
+
+function camelInside(key: string, value: unknown): unknown {
+  if (!NESTED.has(key) || typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [camel(name), one]));
+}
+
 function unwrapped(value: object): Record<string, unknown> {
   const entries = Object.entries(value);
   const inner = entries.find(([key, one]) => WRAPPERS.includes(key) && typeof one === "object" && one !== null);
@@ -36,7 +44,9 @@ export function readBody<Schema extends z.ZodObject>(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalid(kind, [{ path: "", allowed: "the body has to be a JSON object" }]);
   }
-  const given = Object.entries(unwrapped(value)).map(([key, one]) => [camel(key), one] as const);
+  const given = Object.entries(unwrapped(value)).map(
+    ([key, one]) => [camel(key), camelInside(camel(key), one)] as const,
+  );
   const twice = given.filter(([key], index) => given.findIndex(([other]) => other === key) !== index);
   const problems: Problem[] = twice.map(([key]) => ({ path: key, allowed: "given twice, in two spellings" }));
   const input = Object.fromEntries(given);

@@ -5,17 +5,23 @@ import { isHosted } from "./hosted.ts";
 import type { gatewayRead, itemRead, serverRead } from "./schemas.ts";
 
 export function showGateway(record: GatewayRecord): z.infer<typeof gatewayRead> {
-  const { authHeaders, stdio, revision: _, ...shown } = record;
+  const { authHeaders, stdio, revision: _, secrets = {}, outbound = {}, ...shown } = record;
   return {
     ...shown,
+    oauthConfig: outbound.oauth ?? null,
+    authQueryParamKey: secrets.queryName ?? null,
+    caCertificate: outbound.caCertificate ?? null,
+    clientCert: outbound.clientCertificate ?? null,
+    identityPropagation: outbound.identity ?? null,
     tags: [...record.tags],
     passthroughHeaders: [...record.passthroughHeaders],
-    authConfigured: Object.keys(authHeaders).length > 0,
+    authConfigured:
+      Object.keys(authHeaders).length > 0 || outbound.oauth !== undefined || secrets.queryName !== undefined,
     command: stdio?.command ?? null,
     args: [...(stdio?.args ?? [])],
     envNames: Object.keys(stdio?.env ?? {}),
     cwd: stdio?.cwd ?? null,
-    isolation: stdio?.isolation ?? null,
+    isolation: stdio?.isolation ?? record.isolation ?? null,
   };
 }
 

@@ -18,6 +18,9 @@ const credentials = gatewayPatch.pick({
   authHeaderKey: true,
   authHeaderValue: true,
   authHeaders: true,
+  authQueryParamKey: true,
+  authQueryParamValue: true,
+  oauthConfig: true,
 });
 
 /** Fields and names as in ContextForge; what has no meaning here is not among them. */

@@ -9,6 +9,7 @@ import { gatewayInput, slugProblems } from "./gateway-input.ts";
 import { hostedSettings } from "./hosted.ts";
 import { readBody } from "./input.ts";
 import { ask, draftRecord } from "./inspect.ts";
+import { checkOutbound } from "./outbound.ts";
 import { showItem } from "./present.ts";
 import { invalid } from "./problems.ts";
 import { restTool } from "./rest-operation.ts";
@@ -104,6 +105,9 @@ const CREDENTIALS = [
   "authHeaderKey",
   "authHeaderValue",
   "authHeaders",
+  "authQueryParamKey",
+  "authQueryParamValue",
+  "oauthConfig",
 ] as const;
 
 /** The caller's upstream of this origin. One with credentials is not taken when the tool brings its own. */
@@ -142,6 +146,7 @@ async function newGateway(
     ownerEmail,
   };
   const made = gatewayInput(about, undefined, principal, others, parts.separator);
+  await checkOutbound(parts, made);
   const id = randomUUID();
   const { failure } = await ask(parts, draftRecord(made, id));
   return parts.store.createRestGateway(made, [], {

@@ -1,5 +1,6 @@
 /** What callers may send, as zod schemas with camelCase keys; `input.ts` accepts snake_case for each of them. */
 import * as z from "zod";
+import { isPassable } from "../upstreams/index.ts";
 
 const text = (max: number) => z.string().max(max);
 const header = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, "has to be an HTTP header name");
@@ -15,6 +16,11 @@ const RESERVED = new Set(
   ),
 );
 const credentialHeader = header.refine((value) => !RESERVED.has(value.toLowerCase()), "is set by the gateway itself");
+/** What of a caller's request may be handed on; his token for this gateway is not among it. */
+const passedHeader = header.refine(
+  (value) => isPassable(value.toLowerCase()),
+  "is never passed on; X-Upstream-Authorization becomes the upstream's Authorization",
+);
 const name = z.string().trim().min(1).max(255);
 const tags = z.array(z.string().trim().min(1).max(100)).max(100);
 const visibility = z.enum(["private", "team", "public"]);
@@ -35,6 +41,36 @@ const url = z
     "may not contain a user or password; use authType basic",
   );
 
+/** RFC 6749 §3.3. */
+const scope = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, "has to be a scope of OAuth, without spaces");
+const authType = z.enum(["none", "basic", "bearer", "authheaders", "oauth", "query_param"]);
+const grantType = z.enum(["client_credentials", "authorization_code", "token_exchange"]);
+const clientMethod = z.enum(["client_secret_basic", "client_secret_post", "none"]);
+const oauthConfig = z
+  .strictObject({
+    grantType,
+    issuer: url,
+    authorizationUrl: url,
+    tokenUrl: url,
+    clientId: text(2048),
+    clientSecret: text(8192),
+    scopes: z.array(scope).max(100),
+    resource: url,
+    audience: text(2048),
+    tokenEndpointAuthMethod: clientMethod,
+  })
+  .partial()
+  .required({ grantType: true });
+const identityPropagation = z
+  .strictObject({ enabled: z.boolean(), sign: z.boolean(), audience: text(2048) })
+  .partial()
+  .required({ enabled: true });
+const pem = (kind: string) =>
+  z
+    .string()
+    .max(65_536)
+    .regex(new RegExp(`^\\s*-----BEGIN ${kind}-----[\\s\\S]+-----END ${kind}-----\\s*$`), `has to be PEM (${kind})`);
+
 const gatewayFields = z.strictObject({
   ...owned,
   name,
@@ -43,8 +79,15 @@ const gatewayFields = z.strictObject({
   transport: z.enum(["STREAMABLEHTTP", "SSE", "STDIO", "REST"]),
   era: z.enum(["auto", "legacy", "modern"]),
   requestTimeoutMs: z.int().min(1).max(3_600_000).nullable(),
-  passthroughHeaders: z.array(header).max(50),
-  authType: z.enum(["none", "basic", "bearer", "authheaders"]),
+  passthroughHeaders: z.array(passedHeader).max(50),
+  authType,
+  oauthConfig,
+  authQueryParamKey: z.string().regex(/^[A-Za-z0-9._~-]{1,128}$/, "has to be 1 to 128 characters of A-Za-z0-9._~-"),
+  authQueryParamValue: text(8192),
+  caCertificate: pem("CERTIFICATE").nullable(),
+  clientCert: pem("CERTIFICATE").nullable(),
+  clientKey: pem("(?:RSA |EC )?PRIVATE KEY").nullable(),
+  identityPropagation: identityPropagation.nullable(),
   authUsername: text(1024),
   authPassword: text(8192),
   authToken: headerValue,
@@ -145,8 +188,14 @@ export const gatewayRead = z.object({
   era: z.enum(["auto", "legacy", "modern"]),
   requestTimeoutMs: z.number().nullable(),
   passthroughHeaders: z.array(z.string()),
-  authType: z.enum(["none", "basic", "bearer", "authheaders"]),
+  authType,
   authConfigured: z.boolean(),
+  /** Without its secrets. */
+  oauthConfig: oauthConfig.omit({ clientSecret: true }).nullable(),
+  authQueryParamKey: z.string().nullable(),
+  caCertificate: z.string().nullable(),
+  clientCert: z.string().nullable(),
+  identityPropagation: identityPropagation.nullable(),
   command: z.string().nullable(),
   args: z.array(z.string()),
   /** Names only: values are credentials more often than not. */

@@ -9,6 +9,10 @@ export type RegistryParts = InspectParts & {
   readonly separator: string;
   /** Absent: nothing can be imported. */
   readonly imports?: ImportParts;
+  /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
+  readonly queryAuth?: { readonly allowed: boolean; readonly hosts: readonly string[] };
+  /** Why an address may not be used, with its name resolved; undefined = it may. */
+  readonly checkAddress?: (url: URL) => Promise<string | undefined>;
 };
 
 export type ImportParts = {

@@ -148,7 +148,14 @@ function parseAnswer(payload: string): { key: string; result?: string; error?: s
   return JSON.parse(payload) as { key: string; result?: string; error?: string };
 }
 
-type WireHolder = { key: string; capabilities: string; info: string; version: string; ttlMs: number };
+type WireHolder = {
+  key: string;
+  capabilities: string;
+  info: string;
+  version: string;
+  ttlMs: number;
+  actor?: Caller["holder"]["actor"];
+};
 
 export function wireHolder(holder: Caller["holder"]): WireHolder {
   return {
@@ -157,7 +164,13 @@ export function wireHolder(holder: Caller["holder"]): WireHolder {
     info: holder.clientInfo.toString(),
     version: holder.protocolVersion,
     ttlMs: holder.ttlMs,
+    ...(holder.actor === undefined ? {} : { actor: actorOf(holder.actor) }),
   };
+}
+
+/** A principal is more than what an upstream may know of it. */
+function actorOf({ id, teams, admin }: NonNullable<Caller["holder"]["actor"]>) {
+  return { id, teams, admin };
 }
 
 function holderOf(wire: WireHolder): Caller["holder"] {
@@ -167,5 +180,6 @@ function holderOf(wire: WireHolder): Caller["holder"] {
     clientInfo: Buffer.from(wire.info),
     protocolVersion: wire.version,
     ttlMs: wire.ttlMs,
+    actor: wire.actor,
   };
 }

@@ -116,9 +116,14 @@ export type TokenHours = {
   readonly to: string;
   readonly timeZone: string;
   /** 0 is Sunday; absent: every day. */
-  readonly days?: readonly number[];
+  readonly days?: readonly number[] | undefined;
 };
-export type TokenLimits = { readonly perHour?: number; readonly perDay?: number; readonly total?: number };
+/** Requests: since the hour began, in 24 hours, in all. */
+export type TokenLimits = {
+  readonly perHour?: number | undefined;
+  readonly perDay?: number | undefined;
+  readonly total?: number | undefined;
+};
 export type TokenRecord = {
   readonly id: string;
   readonly name: string;

@@ -3,21 +3,31 @@
  * a sealed value copied into another row opens to nothing. Sealed under the newest key with every write.
  */
 import * as z from "zod";
+import { type OutboundSecrets, outboundSecrets } from "./outbound.ts";
 import type { Sealing } from "./types.ts";
 
 export type Credentials = {
   readonly headers: Readonly<Record<string, string>>;
   readonly env: Readonly<Record<string, string>>;
+  readonly secrets?: OutboundSecrets;
 };
 
 const PURPOSE = "upstream-credentials";
 const texts = z.record(z.string(), z.string());
-const sealedSchema = z.object({ gateway: z.string(), headers: texts, env: texts });
+const sealedSchema = z.object({ gateway: z.string(), headers: texts, env: texts, secrets: outboundSecrets.optional() });
 
 /** Null when there is nothing to hide. */
-export function sealCredentials(sealing: Sealing, gatewayId: string, { headers, env }: Credentials): string | null {
-  if (Object.keys(headers).length === 0 && Object.keys(env).length === 0) return null;
-  return sealing.seal(PURPOSE, JSON.stringify({ gateway: gatewayId, headers, env }));
+export function sealCredentials(
+  sealing: Sealing,
+  gatewayId: string,
+  { headers, env, secrets = {} }: Credentials,
+): string | null {
+  const hasSecrets = Object.keys(secrets).length > 0;
+  if (Object.keys(headers).length === 0 && Object.keys(env).length === 0 && !hasSecrets) return null;
+  return sealing.seal(
+    PURPOSE,
+    JSON.stringify({ gateway: gatewayId, headers, env, ...(hasSecrets ? { secrets } : {}) }),
+  );
 }
 
 /** Undefined when it cannot be opened: altered, of another upstream, or its key is no longer in the ring. */
@@ -26,5 +36,7 @@ export function openCredentials(sealing: Sealing, gatewayId: string, sealed: str
   const plain = sealing.open(PURPOSE, sealed);
   if (plain === undefined) return undefined;
   const found = sealedSchema.safeParse(JSON.parse(plain.toString("utf8")));
-  return found.success && found.data.gateway === gatewayId ? found.data : undefined;
+  if (!found.success || found.data.gateway !== gatewayId) return undefined;
+  const { headers, env, secrets } = found.data;
+  return secrets === undefined ? { headers, env } : { headers, env, secrets };
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { Log } from "../telemetry/index.ts";
 import { isoTime, listConditions, pageLimit, pageOf } from "./conditions.ts";
 import { openCredentials, sealCredentials } from "./credentials.ts";
+import { parseOutbound } from "./outbound.ts";
 import type { GatewayInput, GatewayRecord, ListQuery, Page, Sealing, Sql, Viewer } from "./types.ts";
 
 type Row = {
@@ -20,6 +21,7 @@ type Row = {
   era: GatewayRecord["era"];
   auth_type: GatewayRecord["authType"];
   sealed: string | null;
+  outbound: string;
   passthrough_headers: string[];
   request_timeout_ms: number | null;
   tags: string[];
@@ -53,6 +55,7 @@ const COLUMNS = [
   "era",
   "auth_type",
   "sealed",
+  "outbound",
   "passthrough_headers",
   "request_timeout_ms",
   "tags",
@@ -69,16 +72,21 @@ const UNREADABLE =
 
 /** A digest of what makes up the connection; says nothing about the credentials in it. */
 export function revisionOf(input: GatewayInput): string {
-  const { transport, url, stdio, era, authHeaders } = input;
+  const { transport, url, stdio, era, authHeaders, outbound = {}, secrets = {} } = input;
+  const more = [Object.entries(outbound).sort(), Object.entries(secrets).sort()].filter((part) => part.length > 0);
   return createHash("sha256")
-    .update(JSON.stringify([transport, url, stdio, era, Object.entries(authHeaders).sort()]))
+    .update(JSON.stringify([transport, url, stdio, era, Object.entries(authHeaders).sort(), ...more]))
     .digest("base64url")
     .slice(0, 22);
 }
 
 function columnValues(sealing: Sealing, id: string, input: GatewayInput): unknown[] {
   const { stdio } = input;
-  const sealed = sealCredentials(sealing, id, { headers: input.authHeaders, env: stdio?.env ?? {} });
+  const sealed = sealCredentials(sealing, id, {
+    headers: input.authHeaders,
+    env: stdio?.env ?? {},
+    ...(input.secrets === undefined ? {} : { secrets: input.secrets }),
+  });
   return [
     input.slug,
     input.name,
@@ -88,10 +96,11 @@ function columnValues(sealing: Sealing, id: string, input: GatewayInput): unknow
     stdio?.command ?? null,
     stdio?.args ?? [],
     stdio?.cwd ?? null,
-    stdio?.isolation ?? "session",
+    stdio?.isolation ?? input.isolation ?? "session",
     input.era,
     input.authType,
     sealed,
+    JSON.stringify(input.outbound ?? {}),
     input.passthroughHeaders,
     input.requestTimeoutMs,
     input.tags,
@@ -125,9 +134,12 @@ function recordOf(row: Row, sealing: Sealing, log: Log): GatewayRecord {
     transport: row.transport,
     url: row.url,
     stdio,
+    ...(stdio === null && row.isolation === "shared" ? { isolation: row.isolation } : {}),
     era: row.era,
     authHeaders: credentials?.headers ?? {},
     authType: row.auth_type,
+    ...(row.outbound === "{}" ? {} : { outbound: parseOutbound(row.outbound) }),
+    ...(credentials?.secrets === undefined ? {} : { secrets: credentials.secrets }),
     passthroughHeaders: row.passthrough_headers,
     requestTimeoutMs: row.request_timeout_ms,
     tags: row.tags,

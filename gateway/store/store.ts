@@ -36,9 +36,10 @@ import type {
   Sql,
   Viewer,
 } from "./types.ts";
+import { type UpstreamTokens, upstreamTokens } from "./upstream-tokens.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store extends AccountOperations, RestToolOperations {
+export interface Store extends AccountOperations, UpstreamTokens, RestToolOperations {
   readonly sharedState: SharedStateRepository;
   readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
@@ -109,6 +110,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...restToolOperations(run, gateways),
     ...serverOperations(run),
     ...accountOperations(database, storeFault),
+    ...upstreamTokens(options.sealing, run.read),
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
     figures: () => database.figures(),

@@ -1,5 +1,7 @@
 /** The door of the store room. Only plain data crosses it: no connection, no row object, no query builder. */
 
+import type { Outbound, OutboundSecrets } from "./outbound.ts";
+
 /** The narrow view of a database that repositories inside the room are written against. */
 export interface Sql {
   query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -23,10 +25,16 @@ export type GatewayRecord = {
     readonly cwd: string | null;
     readonly isolation: "session" | "shared";
   } | null;
+  /** Of an HTTP upstream: `shared` declares that it keeps nothing in its sessions. Absent: nobody has said so. */
+  readonly isolation?: "session" | "shared";
   readonly era: "auto" | "legacy" | "modern";
   /** Request headers that carry the stored credentials; secret. */
   readonly authHeaders: Readonly<Record<string, string>>;
-  readonly authType: "none" | "basic" | "bearer" | "authheaders";
+  readonly authType: "none" | "basic" | "bearer" | "authheaders" | "oauth" | "query_param";
+  /** Further credentials and what of callers is told; absent when there is none of it. */
+  readonly outbound?: Outbound;
+  /** Secret. */
+  readonly secrets?: OutboundSecrets;
   readonly passthroughHeaders: readonly string[];
   readonly requestTimeoutMs: number | null;
   readonly tags: readonly string[];
@@ -108,9 +116,12 @@ export type GatewayInput = Pick<
   | "transport"
   | "url"
   | "stdio"
+  | "isolation"
   | "era"
   | "authHeaders"
   | "authType"
+  | "outbound"
+  | "secrets"
   | "passthroughHeaders"
   | "requestTimeoutMs"
   | "tags"

@@ -20,6 +20,8 @@ export type UserOperations = {
   passwordOf(email: string): Promise<PasswordRecord | undefined>;
   /** `keep`: how many former hashes are remembered. Ends what was logged in before, and locks. */
   setPassword(email: string, hash: string, options: { mustChange: boolean; keep: number }): Promise<boolean>;
+  /** The same password under another hash, unless it was changed meanwhile. */
+  rehashPassword(email: string, former: string, hash: string): Promise<void>;
   /** Tokens of this user made until now are no longer good. */
   endTokensOf(email: string): Promise<boolean>;
   unlockAccount(email: string): Promise<boolean>;
@@ -119,6 +121,14 @@ export function userOperations({ read, change, note }: AccountsRunner): UserOper
           [email, hash, mustChange, keep],
         );
         return rows.length === 1;
+      }),
+    rehashPassword: (email, former, hash) =>
+      note(async (sql) => {
+        await sql.query("update account set password_hash = $3 where email = $1 and password_hash = $2", [
+          email,
+          former,
+          hash,
+        ]);
       }),
     endTokensOf: (email) =>
       change(async (sql) => {

@@ -18,11 +18,13 @@ import {
   unsupportedModern,
 } from "../mcp/index.ts";
 import type { SessionFacts } from "../sessions/index.ts";
+import { passedOf } from "../upstreams/index.ts";
+import type { TransportParts } from "./context.ts";
 import { decodeHeaderValue } from "./edge.ts";
 
 const EMPTY = Buffer.from("{}");
 const ANONYMOUS_INFO = Buffer.from('{"name":"unknown","version":"0"}');
-/** Trace context goes on to upstreams (W3C); nothing else does without an allow-list. */
+/** Trace context goes on to upstreams (W3C); what else does is on an allow-list. */
 const FORWARDED = ["traceparent", "tracestate", "baggage"] as const;
 /** Where the name stands that Mcp-Name repeats (MCP 2026-07-28 transports). */
 const NAMED: Readonly<Record<string, string>> = {
@@ -33,6 +35,14 @@ const NAMED: Readonly<Record<string, string>> = {
   "tasks/update": "taskId",
   "tasks/cancel": "taskId",
 };
+
+/** What of the room's parts a caller is made with. */
+type CallerParts = Pick<TransportParts, "sessions" | "federation">;
+
+/** The headers of a request that some upstream takes; mostly there are none. */
+function passed({ headers }: RequestHead, { federation }: CallerParts): Caller["passed"] {
+  return federation.passed.length === 0 ? undefined : passedOf(headers, federation.passed);
+}
 
 const NONE: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -51,12 +61,19 @@ function forwarded({ headers }: RequestHead): Readonly<Record<string, string>> {
 /** By session: the room answers the same object for a token for as long as it remembers it. */
 const callers = new WeakMap<SessionFacts, Caller>();
 
-export function sessionCaller(session: SessionFacts, principal: Principal, head: RequestHead, ttlMs: number): Caller {
+export function sessionCaller(
+  session: SessionFacts,
+  principal: Principal,
+  head: RequestHead,
+  parts: CallerParts,
+): Caller {
   const headers = forwarded(head);
+  const own = passed(head, parts);
+  const isPlain = headers === NONE && own === undefined;
   const known = callers.get(session);
-  if (known !== undefined && known.principal === principal && headers === NONE) return known;
-  const caller = makeSessionCaller(session, principal, headers, ttlMs);
-  if (headers === NONE) callers.set(session, caller);
+  if (known !== undefined && known.principal === principal && isPlain) return known;
+  const caller = makeSessionCaller(session, principal, headers, own, parts.sessions.ttlMs);
+  if (isPlain) callers.set(session, caller);
   return caller;
 }
 
@@ -64,6 +81,7 @@ function makeSessionCaller(
   session: SessionFacts,
   principal: Principal,
   headers: Readonly<Record<string, string>>,
+  own: Caller["passed"],
   ttlMs: number,
 ): Caller {
   return {
@@ -77,6 +95,8 @@ function makeSessionCaller(
       clientInfo: session.clientInfo,
       protocolVersion: session.protocolVersion,
       ttlMs,
+      passed: own,
+      actor: principal,
     },
     identity: {
       protocolVersion: LATEST_MODERN,
@@ -85,11 +105,13 @@ function makeSessionCaller(
     },
     paramHeaders: undefined,
     headers,
+    passed: own,
   };
 }
 
 /** A caller of /rpc: legacy, without a session and without capabilities; upstream sessions are held per principal. */
-export function plainCaller(principal: Principal, head: RequestHead, ttlMs: number): Caller {
+export function plainCaller(principal: Principal, head: RequestHead, parts: CallerParts): Caller {
+  const own = passed(head, parts);
   return {
     era: "legacy",
     protocolVersion: LATEST_LEGACY,
@@ -100,11 +122,14 @@ export function plainCaller(principal: Principal, head: RequestHead, ttlMs: numb
       clientCapabilities: EMPTY,
       clientInfo: ANONYMOUS_INFO,
       protocolVersion: LATEST_LEGACY,
-      ttlMs,
+      ttlMs: parts.sessions.ttlMs,
+      passed: own,
+      actor: principal,
     },
     identity: { protocolVersion: LATEST_MODERN, clientCapabilities: EMPTY, clientInfo: ANONYMOUS_INFO },
     paramHeaders: undefined,
     headers: forwarded(head),
+    passed: own,
   };
 }
 
@@ -117,7 +142,7 @@ export function modernCaller(
   envelope: Envelope,
   principal: Principal,
   head: RequestHead,
-  ttlMs: number,
+  parts: CallerParts,
   checkHeaders: boolean,
 ): Caller {
   const meta = metaOf(body, envelope);
@@ -144,6 +169,7 @@ export function modernCaller(
   const clientCapabilities = body.subarray(capabilities.start, capabilities.end);
   const clientInfo = info !== undefined && isObject(body, info) ? body.subarray(info.start, info.end) : ANONYMOUS_INFO;
   const logLevel = stringAt(body, meta.logLevel);
+  const own = passed(head, parts);
   return {
     era: "modern",
     protocolVersion,
@@ -154,11 +180,14 @@ export function modernCaller(
       clientCapabilities,
       clientInfo,
       protocolVersion: LATEST_LEGACY,
-      ttlMs,
+      ttlMs: parts.sessions.ttlMs,
+      passed: own,
+      actor: principal,
     },
     identity: { protocolVersion, clientCapabilities, clientInfo, logLevel },
     paramHeaders: checkHeaders ? paramHeaders(head) : undefined,
     headers: forwarded(head),
+    passed: own,
   };
 }
 

@@ -109,7 +109,7 @@ class HeldStream {
       this.sink.write(primingFrame(this.log.announce(), parts.streams.retryMs));
     cleanups.push(() => this.clientGone());
     this.leaveTakeover = parts.takeover.hold(session.id, () => this.end());
-    const caller = sessionCaller(session, this.endpoint.principal, this.request, parts.sessions.ttlMs);
+    const caller = sessionCaller(session, this.endpoint.principal, this.request, parts);
     const out = (raw: Buffer) => {
       if (this.over) return;
       const id = this.log.append(raw);

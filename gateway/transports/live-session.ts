@@ -69,7 +69,7 @@ export class LiveSession {
       if (envelope.kind === "request") throw fault("MCPS_SESSION_MISSING", { method: envelope.method });
       return;
     }
-    const caller = sessionCaller(this.facts, this.endpoint.principal, this.head, this.parts.sessions.ttlMs);
+    const caller = sessionCaller(this.facts, this.endpoint.principal, this.head, this.parts);
     if (envelope.kind === "request")
       this.parts.conversations.request(this.endpoint.view, caller, body, envelope, this.clientReply(envelope));
     else this.tell(caller, body, envelope);
@@ -119,7 +119,7 @@ export class LiveSession {
   }
 
   private receiveModern(body: Buffer, envelope: Envelope): void {
-    const caller = modernCaller(body, envelope, this.endpoint.principal, this.head, this.parts.sessions.ttlMs, false);
+    const caller = modernCaller(body, envelope, this.endpoint.principal, this.head, this.parts, false);
     const key = rawId(body, envelope).toString();
     let finished = false;
     let running: Running | undefined;
@@ -189,7 +189,7 @@ export class LiveSession {
     this.stream?.close();
     for (const running of this.modern.values()) running.cancel("the client closed its connection");
     if (this.facts === undefined) return;
-    const caller = sessionCaller(this.facts, this.endpoint.principal, this.head, this.parts.sessions.ttlMs);
+    const caller = sessionCaller(this.facts, this.endpoint.principal, this.head, this.parts);
     try {
       this.parts.conversations.end(this.endpoint.view(), caller).catch((error: unknown) => {
         this.parts.log.debug("a session's upstream sessions could not be ended", { reason: String(error) });

@@ -113,8 +113,8 @@ function answer(
   }
   try {
     const caller: Caller = isModern
-      ? modernCaller(body, envelope, endpoint.principal, request, parts.sessions.ttlMs, false)
-      : plainCaller(endpoint.principal, request, parts.sessions.ttlMs);
+      ? modernCaller(body, envelope, endpoint.principal, request, parts, false)
+      : plainCaller(endpoint.principal, request, parts);
     if (!isModern && envelope.method === "initialize") {
       introduce(parts, endpoint, body, envelope, done);
       return;

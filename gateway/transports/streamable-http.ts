@@ -77,7 +77,7 @@ function serveOne(
   sink: ResponseSink,
 ): void {
   const { body } = request;
-  const caller = sessionCaller(session, endpoint.principal, request, parts.sessions.ttlMs);
+  const caller = sessionCaller(session, endpoint.principal, request, parts);
   if (envelope.kind !== "request") {
     tell(parts, endpoint, caller, { body, envelope }, sink);
     sink.respond(202, NO_HEADERS);
@@ -109,7 +109,7 @@ function serveModern(
     return;
   }
   try {
-    const caller = modernCaller(body, envelope, endpoint.principal, request, parts.sessions.ttlMs, true);
+    const caller = modernCaller(body, envelope, endpoint.principal, request, parts, true);
     const isListen = envelope.method === "subscriptions/listen";
     const place = isListen ? enterStream(parts, "listen", sink) : undefined;
     const reply = new PostReply(parts, sink, 1, false, undefined);
@@ -182,7 +182,7 @@ function serveSeveral(
   envelopes: readonly Envelope[],
   sink: ResponseSink,
 ): void {
-  const caller = sessionCaller(session, endpoint.principal, request, parts.sessions.ttlMs);
+  const caller = sessionCaller(session, endpoint.principal, request, parts);
   const messages = envelopes.map((envelope) => messageOf(request.body, envelope));
   for (const message of messages) if (message.envelope.kind !== "request") tell(parts, endpoint, caller, message, sink);
   const requests = messages.filter(({ envelope }) => envelope.kind === "request");
@@ -311,7 +311,7 @@ function serveGet(parts: TransportParts, endpoint: Endpoint, request: GatewayReq
 function serveDelete(parts: TransportParts, endpoint: Endpoint, request: GatewayRequest, sink: ResponseSink): void {
   withoutModern(request, "DELETE");
   withSession(parts, endpoint, request, sink, "DELETE", (session) => {
-    const caller = sessionCaller(session, endpoint.principal, request, parts.sessions.ttlMs);
+    const caller = sessionCaller(session, endpoint.principal, request, parts);
     const ending = parts.sessions.end(session.id).then(() => parts.conversations.end(endpoint.view(), caller));
     ending.then(
       () => sink.respond(200, {}),

@@ -3,8 +3,10 @@
  * may end up in a message: headers and URL user information are credentials.
  */
 import { fault } from "../../contract/errors.ts";
+import type { AddressGuard } from "./guard/index.ts";
 import { repeated } from "./lean/request-head.ts";
-import type { Address } from "./origins.ts";
+import { type Address, addressAt } from "./origins.ts";
+import type { PassedNames } from "./passthrough.ts";
 import type { OutboundMessage, UpstreamTarget } from "./types.ts";
 
 export type Prepared = {
@@ -45,7 +47,7 @@ const OWN = new Set(OWN_NAMES);
 const STDIO_ORIGIN = "http://stdio-host";
 
 /** Takes a target apart. Throws MCPS_UPSTREAM_UNREACHABLE when it names no place that can be spoken to. */
-export function prepare(target: UpstreamTarget, stdioSocket: string | undefined): Prepared {
+export function prepare(target: UpstreamTarget, stdioSocket: string | undefined, guard?: AddressGuard): Prepared {
   const headers: string[] = [];
   const names = new Set(OWN);
   for (const [name, value] of Object.entries(target.headers)) {
@@ -57,16 +59,25 @@ export function prepare(target: UpstreamTarget, stdioSocket: string | undefined)
   if (target.transport === "stdio") {
     if (stdioSocket === undefined) throw unreachable(target, "this gateway runs no stdio host");
     headers.push("x-mcp-stack-revision", target.revision);
-    const address = { origin: STDIO_ORIGIN, socketPath: stdioSocket };
+    const address = addressAt({ origin: STDIO_ORIGIN, socketPath: stdioSocket });
     return assemble(target, address, `/${encodeURIComponent(target.id)}/mcp`, headers, names);
   }
   const url = parseUrl(target);
+  const refusal = guard?.refusal(url, target.trust ?? "user");
+  if (refusal !== undefined) throw unreachable(target, refusal);
   if ((url.username !== "" || url.password !== "") && !names.has("authorization")) {
     names.add("authorization");
     const pair = `${decodeUserInfo(url.username)}:${decodeUserInfo(url.password)}`;
     headers.push("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
   }
-  return assemble(target, { origin: url.origin }, `${url.pathname}${url.search}`, headers, names);
+  const { trust, tls } = target;
+  const address = addressAt({
+    origin: url.origin,
+    ...(trust === undefined ? {} : { trust }),
+    ...(tls === undefined ? {} : { tls }),
+  });
+  if (target.query !== undefined) url.searchParams.set(target.query.name, target.query.value);
+  return assemble(target, address, `${url.pathname}${url.search}`, headers, names);
 }
 
 function assemble(
@@ -105,10 +116,12 @@ function unreachable(target: UpstreamTarget, reason: string) {
 export function withMessageHeaders(
   base: readonly string[],
   prepared: Prepared,
-  message: Pick<OutboundMessage, "headers" | "paramHeaders">,
+  message: Pick<OutboundMessage, "headers" | "paramHeaders" | "passed">,
 ): readonly string[] {
-  if (isEmpty(message.headers) && isEmpty(message.paramHeaders)) return base;
-  const all = [...base];
+  const { passed } = message;
+  const passes = passed === undefined ? undefined : prepared.target.passes;
+  if (passes === undefined && isEmpty(message.headers) && isEmpty(message.paramHeaders)) return base;
+  const all = passes === undefined || passed === undefined ? [...base] : withPassed(base, passes, passed);
   for (const [name, value] of Object.entries(message.headers ?? {})) {
     if (!prepared.names.has(name.toLowerCase())) all.push(name, value);
   }
@@ -116,6 +129,28 @@ export function withMessageHeaders(
     if (name.startsWith("mcp-param-")) all.push(name, value);
   }
   return all;
+}
+
+/** With the passed headers in place of those of the same name: which may be replaced has been decided with the names. */
+export function withPassed(
+  base: readonly string[],
+  passes: PassedNames,
+  passed: Readonly<Record<string, string>>,
+): string[] {
+  const more: string[] = [];
+  const replaced = new Set<string>();
+  for (const [name, goesAs] of passes) {
+    const value = passed[name];
+    if (value === undefined || replaced.has(goesAs)) continue;
+    replaced.add(goesAs);
+    more.push(goesAs, value);
+  }
+  const all: string[] = [];
+  for (let at = 0; at < base.length; at += 2) {
+    const name = base[at] ?? "";
+    if (!replaced.has(name)) all.push(name, base[at + 1] ?? "");
+  }
+  return all.concat(more);
 }
 
 function isEmpty(headers: Readonly<Record<string, string>> | undefined): boolean {

@@ -1,5 +1,6 @@
 /** Turns what goes wrong on the wire into registered faults. Texts name codes and reasons, never headers or user information. */
 import { type Fault, fault } from "../../contract/errors.ts";
+import { AddressRefused } from "./guard/index.ts";
 import type { UpstreamTarget } from "./types.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -65,6 +66,8 @@ export function networkFault(target: UpstreamTarget, error: Error, begun: boolea
     return protocolFault(target, `its answer is no valid HTTP (${code})`);
   }
   if (begun) return protocolFault(target, "the connection closed in the middle of the response");
+  if (error instanceof AddressRefused)
+    return fault("MCPS_UPSTREAM_UNREACHABLE", { upstream: target.slug, reason: error.message });
   const known = REASONS[code];
   const reason = known === undefined ? code : `${known} (${code})`;
   const failure = fault("MCPS_UPSTREAM_UNREACHABLE", { upstream: target.slug, reason });

@@ -5,7 +5,11 @@ import type { SharedState } from "../coordination/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { CircuitOptions } from "./circuits.ts";
+import type { AddressGuard } from "./guard/index.ts";
+import type { SessionCaps } from "./open-lines.ts";
 import type { Connector } from "./origins.ts";
+import type { IdentityOptions, TokenSource } from "./personal.ts";
+import type { PoolOptions } from "./pool.ts";
 import type { RestOptions } from "./rest/server.ts";
 import type { RetryOptions } from "./retries.ts";
 
@@ -16,6 +20,8 @@ export type UpstreamMetrics = {
   sessionOpened(upstream: string): void;
   /** An upstream had forgotten a session that was still wanted. */
   sessionLost(upstream: string): void;
+  /** A session was ended to make room for another. */
+  sessionEvicted?(upstream: string): void;
   /** A request was sent again. */
   retried(upstream: string): void;
 };
@@ -35,6 +41,12 @@ export type UpstreamsOptions = {
   readonly connectionWaitMs?: number;
   /** How long an idle connection is kept, ms; default 4000. */
   readonly keepAliveMs?: number;
+  /** How many upstream sessions this process may have open. */
+  readonly sessionCaps?: SessionCaps;
+  /** Sessions shared by clients where upstreams allow it; none when absent. */
+  readonly pool?: PoolOptions;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
   /** When an upstream is left alone; never when absent. */
   readonly circuits?: Omit<CircuitOptions, "now">;
   /** When a client's request is sent again after a failure; never when absent. */
@@ -46,8 +58,14 @@ export type UpstreamsOptions = {
   readonly clientVersion: string;
   /** Text that is unique in this deployment; ids of the room's own requests. */
   readonly idSource: () => string;
-  /** Opens sockets towards http(s) upstreams; guards against forbidden addresses go here. undici's connector by default. */
+  /** Where upstreams may be; anywhere when absent. */
+  readonly guard?: AddressGuard;
+  /** Opens sockets towards http(s) upstreams in place of undici's connector. */
   readonly connect?: Connector;
+  /** How upstreams are told who calls; nobody is when absent. */
+  readonly identity?: IdentityOptions;
+  /** Access tokens for upstreams that want some. */
+  readonly tokens?: TokenSource;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
   /** Where the tools of targets with transport `rest` are kept. */

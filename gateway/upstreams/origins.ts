@@ -2,10 +2,13 @@
  * Sockets towards upstreams: one pool per origin for calls and one for streams that stay open, so that listeners never
  * take the connections of calls. Pools are shared by the upstreams of an origin and closed with the last of them.
  */
+import { createHash } from "node:crypto";
 import type { NetConnectOpts, Socket } from "node:net";
 import { buildConnector, Pool } from "undici";
 import { fault } from "../../contract/errors.ts";
+import type { AddressGuard, Trust } from "./guard/index.ts";
 import { ConnectionPool } from "./lean/pool.ts";
+import type { ClientTls } from "./types.ts";
 
 export type Connector = buildConnector.connector;
 
@@ -15,15 +18,31 @@ export type OriginOptions = {
   readonly connectionsPerOrigin: number;
   /** How long an idle connection is kept, ms; default 4000, for Node's servers close theirs after 5000. */
   readonly keepAliveMs?: number;
-  /** Opens sockets; the place where guards against forbidden addresses and client certificates go. */
+  /** Opens sockets in place of undici's connector. */
   readonly connect?: Connector;
+  /** Where may be connected to; anywhere when absent. */
+  readonly guard?: AddressGuard;
 };
 
 export type Address = {
   /** http(s) origin; for a Unix socket a fixed one that only fills the Host header. */
   readonly origin: string;
   readonly socketPath?: string;
+  /** A user when absent. */
+  readonly trust?: Trust;
+  readonly tls?: ClientTls;
+  /** Connections are shared by addresses that have the same. */
+  readonly key: string;
 };
+
+type Place = Omit<Address, "key">;
+
+export function addressAt(place: Place): Address {
+  const { origin, socketPath, trust = "user", tls } = place;
+  if (socketPath !== undefined) return { ...place, key: `unix:${socketPath}` };
+  const own = tls === undefined ? "" : createHash("sha256").update(JSON.stringify(tls)).digest("base64url");
+  return { ...place, key: `${trust} ${origin} ${own}` };
+}
 
 /** Calls that may wait for a connection of one origin; more are refused at once. */
 const MAX_WAITING = 4096;
@@ -62,16 +81,36 @@ function observe(socket: Socket): void {
 }
 
 /** Where plain sockets are enough; undefined where a connection is more than that: TLS, or a connector of the caller. */
-function plainPlace({ origin, socketPath }: Address, connect: Connector | undefined): NetConnectOpts | undefined {
+function plainPlace(
+  { origin, socketPath, trust = "user" }: Place,
+  { connect, guard }: OriginOptions,
+): NetConnectOpts | undefined {
   if (socketPath !== undefined) return { path: socketPath };
   const url = new URL(origin);
   if (url.protocol !== "http:" || connect !== undefined) return undefined;
   const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
-  return { host, port: url.port === "" ? 80 : Number(url.port) };
+  const place = { host, port: url.port === "" ? 80 : Number(url.port) };
+  return guard === undefined ? place : { ...place, lookup: guard.lookup(trust) };
+}
+
+/** For TLS, and for what needs undici for other reasons. */
+function connectorOf({ socketPath, trust = "user", tls = {} }: Place, options: OriginOptions): Connector {
+  const { connectTimeoutMs: timeout, connect, guard } = options;
+  if (socketPath !== undefined) return buildConnector({ timeout, allowH2: false, socketPath });
+  if (connect !== undefined) return connect;
+  const { ca, certificate, key } = tls;
+  const build = {
+    timeout,
+    allowH2: false,
+    ...(ca === undefined ? {} : { ca }),
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+  };
+  return guard === undefined ? buildConnector(build) : guard.connector(trust, build);
 }
 
 export class PoolPair {
-  readonly address: Address;
+  readonly address: Place;
   /** The Host header of the lean client. */
   readonly host: string;
   /** True where the lean client can speak; everything else is undici's. */
@@ -89,21 +128,13 @@ export class PoolPair {
   #streamPool: Pool | undefined;
   #destroyed = false;
 
-  constructor(address: Address, options: OriginOptions) {
+  constructor(address: Place, options: OriginOptions) {
     this.address = address;
     this.host = new URL(address.origin).host;
-    this.#place = plainPlace(address, options.connect);
+    this.#place = plainPlace(address, options);
     this.isPlain = this.#place !== undefined;
     this.#options = options;
-    this.#connect = watched(
-      address.socketPath !== undefined || options.connect === undefined
-        ? buildConnector({
-            timeout: options.connectTimeoutMs,
-            allowH2: false,
-            ...(address.socketPath === undefined ? {} : { socketPath: address.socketPath }),
-          })
-        : options.connect,
-    );
+    this.#connect = watched(connectorOf(address, options));
   }
 
   /** One more call waits for a connection. */
@@ -206,7 +237,7 @@ export class Origins {
 
   /** The pools of an address, remembered as used by this upstream. */
   pair(address: Address, upstreamId: string): PoolPair {
-    const key = address.socketPath === undefined ? address.origin : `unix:${address.socketPath}`;
+    const key = address.key;
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
       if (this.#closed) throw fault("MCPS_DRAINING");

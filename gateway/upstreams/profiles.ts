@@ -50,9 +50,10 @@ export type Preference = "legacy" | "modern";
 
 /** Where a verdict is kept: an upstream whose era is not configured may have one per era. */
 function slotOf(target: UpstreamTarget, prefer: Preference): string {
-  return prefer === "legacy" && target.era === "auto" && target.transport !== "sse"
-    ? `${target.id}\nlegacy`
-    : target.id;
+  const isLegacy = prefer === "legacy" && target.era === "auto" && target.transport !== "sse";
+  if (target.actor === undefined) return isLegacy ? `${target.id}\nlegacy` : target.id;
+  // What it says to one caller may not be what it says to another.
+  return `${target.id}\n${isLegacy ? "legacy" : ""}\n${target.actor.id}`;
 }
 
 export class Profiles {
@@ -105,10 +106,9 @@ export class Profiles {
   }
 
   forget(targetId: string): void {
-    for (const slot of [targetId, `${targetId}\nlegacy`]) {
-      this.#known.delete(slot);
-      this.#failed.delete(slot);
-    }
+    for (const known of [this.#known, this.#failed])
+      for (const [slot] of known.entries())
+        if (slot === targetId || slot.startsWith(`${targetId}\n`)) known.delete(slot);
   }
 
   #recentFailure(target: UpstreamTarget, prefer: Preference): Fault | undefined {

@@ -4,8 +4,12 @@
  */
 import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
-import type { ItemKind } from "../store/index.ts";
+import type { IdentityPropagation, ItemKind, UpstreamOAuth } from "../store/index.ts";
 import type { CircuitListener, CircuitView } from "./circuits.ts";
+import type { CleanUpOptions } from "./clean-up.ts";
+import type { Trust } from "./guard/index.ts";
+import type { PassedNames } from "./passthrough.ts";
+import type { PoolFigures } from "./pool.ts";
 
 /** `builtin`: answered inside the gateway. `rest`: its tools are HTTP operations that the registry keeps. */
 export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "rest" | "builtin";
@@ -19,6 +23,20 @@ export type UpstreamTarget = {
   readonly transport: UpstreamTransport;
   /** Absolute http(s) URL; absent for stdio and builtin. */
   readonly url?: string;
+  /** Who set the URL; a user when absent. */
+  readonly trust?: Trust;
+  /** Whom its server has to be signed by, and who the gateway is to it. */
+  readonly tls?: ClientTls;
+  /** Appended to the query of every request; secret. */
+  readonly query?: { readonly name: string; readonly value: string };
+  /** What of the callers' requests is passed on. */
+  readonly passes?: PassedNames;
+  /** What of the caller is told. */
+  readonly identity?: IdentityPropagation;
+  /** The tokens to go with; `clientSecret` is secret. */
+  readonly oauth?: UpstreamOAuth & { readonly clientSecret?: string };
+  /** Set where what is sent depends on who asks: such a target is made for each of them, and what it says is nobody else's. */
+  readonly actor?: Actor;
   /** Sent with every request; credentials are already in it. Never logged. */
   readonly headers: Readonly<Record<string, string>>;
   readonly stdio?: {
@@ -29,10 +47,18 @@ export type UpstreamTarget = {
     /** `session`: a child per upstream session (default). `shared`: one child for all, server→client requests are refused. */
     readonly isolation: "session" | "shared";
   };
+  /** `shared`: declared to keep nothing in its sessions, so that clients may use one after the other. Absent: not so. */
+  readonly isolation?: "session" | "shared";
   readonly era: "auto" | "legacy" | "modern";
   /** From sending a request to its final response; progress does not extend it. */
   readonly requestTimeoutMs: number;
 };
+
+/** For whom a target is made. */
+export type Actor = { readonly id: string; readonly teams: readonly string[]; readonly admin: boolean };
+
+/** PEM texts. With `ca` nobody else is believed; `key` is secret. */
+export type ClientTls = { readonly ca?: string; readonly certificate?: string; readonly key?: string };
 
 /** What a server said of itself; JSON values as it sent them. */
 export type UpstreamProfile = {
@@ -58,6 +84,10 @@ export type Holder = {
   readonly protocolVersion: string;
   /** How long upstream session ids are remembered after their last use. */
   readonly ttlMs: number;
+  /** The caller behind it, where he is known; for targets that are made for callers. */
+  readonly actor?: Actor | undefined;
+  /** Passed on with what is sent on the holder's behalf beside his requests: handshakes, streams. As OutboundMessage.passed. */
+  readonly passed?: Readonly<Record<string, string>> | undefined;
 };
 
 export type OutboundMessage = {
@@ -74,8 +104,10 @@ export type OutboundMessage = {
   readonly name?: string | undefined;
   /** Modern only: Mcp-Param-* headers, lower-case names, forwarded as they came. */
   readonly paramHeaders?: Readonly<Record<string, string>> | undefined;
-  /** Further headers of this request (trace context, passthrough). */
+  /** Further headers of this request (trace context). */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What of the caller's headers is passed on to those targets that take it; lower-case names. */
+  readonly passed?: Readonly<Record<string, string>> | undefined;
   /**
    * Overrides target.requestTimeoutMs. 0 = none: the caller cancels at its own deadline (subscriptions/listen is then limited
    * until its answer begins).
@@ -135,6 +167,13 @@ export type Inspection = {
   readonly kept?: readonly string[];
 };
 
+export type SessionFigures = {
+  /** Of this process, pooled ones too. */
+  readonly open: number;
+  readonly evicted: number;
+  readonly pool: PoolFigures | undefined;
+};
+
 export interface Upstreams {
   /** Calls that wait for a connection at this moment, over all upstreams. */
   readonly waiting: number;
@@ -170,9 +209,14 @@ export interface Upstreams {
   /** Ends all upstream sessions of a holder (DELETE; children of stdio end). */
   release(holderKey: string, targets: readonly UpstreamTarget[]): Promise<void>;
 
+  /** Ends sessions whose holders are gone, in parallel; answers how many. Rejects with MCPS_STATE. */
+  endExpired(options: CleanUpOptions): Promise<number>;
+
   /** Lists everything with a session of its own and leaves no session behind. */
   inspect(target: UpstreamTarget): Promise<Inspection>;
 
+  /** Open sessions of this process, and what the pool has done; undefined figures while there is no pool. */
+  sessionFigures(): SessionFigures;
   /** Circuits that are not at rest; upstreams that are not named are reached. */
   circuits(): readonly CircuitView[];
   /** Tells of circuits that open and close; the answer ends it. */

@@ -65,7 +65,7 @@ export class Wire {
     let prepared = this.#prepared.get(target);
     const socket = target.transport === "stdio" ? this.options.stdioSocket() : undefined;
     if (prepared === undefined || prepared.address.socketPath !== socket) {
-      prepared = prepare(target, socket);
+      prepared = prepare(target, socket, this.options.guard);
       this.#prepared.set(target, prepared);
     }
     return prepared;

@@ -80,13 +80,17 @@ export const featureFamilies = {
   },
   liveLists: {
     verdict: "meaningless",
-    because: "lists are asked for live; no copy of them has to be refreshed or expires",
-    names: `RESOURCE_CACHE_SIZE RESOURCE_CACHE_TTL PROMPT_CACHE_SIZE AUTO_REFRESH_SERVERS GATEWAY_AUTO_REFRESH_INTERVAL
-      HOT_COLD_CLASSIFICATION_ENABLED REGISTRY_CACHE_ENABLED REGISTRY_CACHE_TOOLS_TTL REGISTRY_CACHE_PROMPTS_TTL
-      REGISTRY_CACHE_RESOURCES_TTL REGISTRY_CACHE_AGENTS_TTL REGISTRY_CACHE_SERVERS_TTL REGISTRY_CACHE_GATEWAYS_TTL
+    because: "lists are kept only as long as their upstreams allow it, and asked for when somebody wants them",
+    names: `AUTO_REFRESH_SERVERS GATEWAY_AUTO_REFRESH_INTERVAL HOT_COLD_CLASSIFICATION_ENABLED SLUG_REFRESH_BATCH_SIZE`,
+  },
+  noSuchCache: {
+    verdict: "meaningless",
+    because:
+      "what this cache would keep is in the memory of every process anyway (the registry, which names lead where) or is not there (agents, an external catalogue, prompts, whose answers depend on their arguments)",
+    names: `PROMPT_CACHE_SIZE REGISTRY_CACHE_AGENTS_TTL REGISTRY_CACHE_SERVERS_TTL REGISTRY_CACHE_GATEWAYS_TTL
       REGISTRY_CACHE_CATALOG_TTL TOOL_LOOKUP_CACHE_ENABLED TOOL_LOOKUP_CACHE_TTL_SECONDS
       TOOL_LOOKUP_CACHE_NEGATIVE_TTL_SECONDS TOOL_LOOKUP_CACHE_L1_MAXSIZE TOOL_LOOKUP_CACHE_L2_ENABLED
-      GLOBAL_CONFIG_CACHE_TTL SLUG_REFRESH_BATCH_SIZE`,
+      GLOBAL_CONFIG_CACHE_TTL`,
   },
   accountCaches: {
     verdict: "meaningless",

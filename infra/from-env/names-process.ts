@@ -53,8 +53,7 @@ export const processFamilies = {
   redisDriver: {
     verdict: "meaningless",
     because: "the Redis client of this gateway has no such knob",
-    names: `REDIS_PARSER REDIS_DECODE_RESPONSES REDIS_RETRY_ON_TIMEOUT REDIS_HEALTH_CHECK_INTERVAL REDIS_SOCKET_CONNECT_TIMEOUT
-      REDIS_OPERATION_TIMEOUT REDIS_CIRCUIT_FAILURE_THRESHOLD REDIS_CIRCUIT_OPEN_DURATION`,
+    names: "REDIS_PARSER REDIS_DECODE_RESPONSES",
   },
   outboundClient: {
     verdict: "meaningless",

@@ -138,11 +138,10 @@ export const protectionFamilies = {
   },
   redisTls: {
     verdict: "refused",
-    because: "TLS to Redis is asked for in its address, and the gateway shows no certificate of its own",
-    instead: "rediss:// in REDIS_URL and REDIS_CA_FILE",
+    because: "TLS to Redis is asked for in its address",
+    instead: "rediss:// in REDIS_URL",
     harmless: ["false"],
-    switchedBy: "REDIS_SSL",
-    names: "REDIS_SSL REDIS_SSL_CA_CERTS REDIS_SSL_CERTFILE REDIS_SSL_KEYFILE",
+    names: "REDIS_SSL",
   },
   redisTlsLoosening: {
     verdict: "meaningless",

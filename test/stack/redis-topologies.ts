@@ -7,7 +7,7 @@ export const PASSWORD = "p@ss/w:o?r#d,%40";
 export const SENTINEL_PASSWORD = "s&ntinel=p@ss";
 
 /** A user with what the gateway needs and no more; the administrator is `default`. */
-const USER = `user app on ">${PASSWORD}" ~test:* &test:* +@read +@write +@pubsub +@scripting +@connection -@dangerous +info +cluster|slots +cluster|info`;
+const USER = `user app on ">${PASSWORD}" ~test:* &test:* +@read +@write +@pubsub +@scripting +@connection -@dangerous +info +time +cluster|slots +cluster|info`;
 const USER_IN_URL = `app:${encodeURIComponent(PASSWORD)}@`;
 
 export type Topology = {

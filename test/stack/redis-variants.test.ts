@@ -40,7 +40,7 @@ describe.skipIf(absent !== undefined)(titled("kinds of Redis", absent), () => {
   ): SharedState =>
     redisState({
       url,
-      ...trusted,
+      certificates: trusted,
       prefix: "test:",
       log,
       commandTimeoutMs: 1000,
@@ -100,7 +100,7 @@ describe.skipIf(absent !== undefined)(titled("kinds of Redis", absent), () => {
     });
 
     it("keeps the gateway to the keys and channels of its prefix", async () => {
-      const outside = redisState({ url: server.url, authorities, prefix: "other:", log: silentLog });
+      const outside = redisState({ url: server.url, certificates: { authorities }, prefix: "other:", log: silentLog });
       await expect(outside.set("k", "v", 1000)).rejects.toEqual(REFUSED);
       await expect(outside.publish("c", "m")).rejects.toEqual(REFUSED);
       await expect(outside.subscribe("c", () => undefined)).rejects.toEqual(REFUSED);

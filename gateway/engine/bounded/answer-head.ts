@@ -1,5 +1,6 @@
 /** Heads of answers as text: status line, Date, the application's fields, how the body is framed. */
 import { STATUS_CODES } from "node:http";
+import { httpDate } from "../date.ts";
 
 /** What follows the fields: a length, chunks, or nothing (204, 304). */
 export type Framing = number | "chunked" | "none";
@@ -13,7 +14,8 @@ const MAX_LINES = 256;
 const statusLines = new Map<number, string>();
 /** By name: the line with the value that was sent last. Most values are the same for every answer. */
 const lines = new Map<string, { value: string; line: string }>();
-let date = "";
+let dated = "";
+let line = "";
 
 /** The head of an answer; undefined when a field cannot be written. `isLast`: the connection ends with this answer. */
 export function answerHead(
@@ -55,16 +57,13 @@ function statusLine(status: number): string {
   return line;
 }
 
-/** RFC 9110 §6.6.1, made once a second, and only while answers are sent. */
 function dateLine(): string {
-  if (date === "") {
-    const now = new Date();
-    date = `Date: ${now.toUTCString()}\r\n`;
-    setTimeout(() => {
-      date = "";
-    }, 1000 - now.getMilliseconds()).unref();
+  const date = httpDate();
+  if (date !== dated) {
+    dated = date;
+    line = `Date: ${date}\r\n`;
   }
-  return date;
+  return line;
 }
 
 function keep(name: string, value: string, line: string): void {

@@ -4,9 +4,10 @@
  */
 import type { Socket } from "node:net";
 import type { Admitted, BodyRefusal, Refused, RequestHead } from "../../../contract/http.ts";
+import { Body } from "../body.ts";
 import type { Timed } from "../deadlines.ts";
-import { Body, Intake } from "./intake.ts";
-import { Reads } from "./reads.ts";
+import { Reads } from "../reads.ts";
+import { Intake } from "./intake.ts";
 import { RequestHeads, type RequestOnWire } from "./request-heads.ts";
 import { WireSink } from "./sink.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -305,6 +306,7 @@ export class Connection implements Timed {
 
   private leave(): void {
     this.phase = "over";
+    this.heads.close();
     this.around.connections.delete(this);
     this.around.deadlines.delete(this);
   }

@@ -1,6 +1,6 @@
 /** The small part of HTTP/1.1 that the strict reader knows, as tables over bytes. Everything else is somebody else's to judge. */
 
-import { SHARED } from "./shared-values.ts";
+import { SHARED } from "../shared-values.ts";
 
 export const TAB = 0x09;
 export const LF = 0x0a;

@@ -1,7 +1,6 @@
-/** What a connection has received and nobody has used yet, and a body that comes in pieces. Small and many pieces cost what they hold. */
+/** What a connection has received and nobody has used yet. */
 
 const EMPTY = Buffer.alloc(0);
-const FIRST_BODY_BYTES = 64 * 1024;
 
 /** Received bytes with a position in them. */
 export class Intake {
@@ -29,37 +28,5 @@ export class Intake {
     if (this.at < this.bytes.length) return;
     this.bytes = EMPTY;
     this.at = 0;
-  }
-}
-
-/** A body of known length. Room is made as bytes come: an announced length alone takes none. */
-export class Body {
-  readonly size: number;
-  private bytes: Buffer;
-  private filled = 0;
-
-  constructor(size: number) {
-    this.size = size;
-    this.bytes = Buffer.allocUnsafeSlow(Math.min(size, FIRST_BODY_BYTES));
-  }
-
-  get missing(): number {
-    return this.size - this.filled;
-  }
-
-  /** No more than is missing. */
-  append(piece: Buffer): void {
-    const filled = this.filled + piece.length;
-    if (filled > this.bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(this.size, Math.max(filled, this.bytes.length * 2)));
-      this.bytes.copy(grown, 0, 0, this.filled);
-      this.bytes = grown;
-    }
-    piece.copy(this.bytes, this.filled);
-    this.filled = filled;
-  }
-
-  whole(): Buffer {
-    return this.bytes;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * HTTP/2 (RFC 9113) by Node's `http2` streams, on connections that somebody else accepted: over TLS by ALPN, or in the clear where the
+ * HTTP/2 (RFC 9113) on connections that somebody else accepted: over TLS by ALPN, or in the clear where the
  * connection begins with the preface. One clock for the deadlines of all of them.
  */
 import type { Application } from "../../../contract/http.ts";

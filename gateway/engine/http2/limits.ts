@@ -1,8 +1,8 @@
 /**
  * Bounds of one HTTP/2 connection. Every frame that costs more than it cost its sender has one: RFC 9113 §10.5 names them, and
- * CVE-2023-44487 (rapid reset), CVE-2019-9512 (ping flood) and CVE-2019-9515 (settings flood) show what happens without.
+ * CVE-2023-44487 (rapid reset), CVE-2024-27316 (heads without end), CVE-2019-9512 (pings), -9513 (priorities), -9515 (settings) and -9518
+ * (empty frames) show what happens without.
  */
-import type { ServerSessionOptions } from "node:http2";
 import { MAX_UNREAD_BYTES } from "../unread.ts";
 
 /** Streams open at once; RFC 9113 §6.5.2 wants at least 100, nginx allows 128. */
@@ -11,33 +11,23 @@ export const MAX_STREAMS = 128;
 export const MAX_UNREAD_SESSION_BYTES = 4 * MAX_UNREAD_BYTES;
 /** Bodies of one connection that are held before the application has them, in bodies of the greatest size. */
 export const MAX_HELD_BODIES = 4;
+/** Fields of one head. */
+export const MAX_FIELDS = 128;
+/** Frames that one head may come in. */
+export const MAX_HEAD_FRAMES = 32;
+/** Settings of one frame. */
+export const MAX_SETTINGS = 32;
+
+/** What a peer may send of one body, and of all of them, before it is told to go on; beyond the 65 535 bytes of the protocol. */
+export const STREAM_WINDOW = 256 * 1024;
+export const CONNECTION_WINDOW = 1024 * 1024;
 
 /** A client that cancels calls resets streams too, so some are always allowed: a bucket of so many, refilled by so many each second. */
 const RESET_BURST = 200;
 const RESETS_PER_SECOND = 20;
-/** PING and SETTINGS, which want an answer each. nghttp2 itself gives up when a thousand of them cannot be sent. */
+/** Frames that carry nothing, or want an answer each. */
 const CONTROL_BURST = 500;
 const CONTROLS_PER_SECOND = 100;
-
-/** What nghttp2 holds for one connection, MB: header tables, open streams, frames that wait to be sent. */
-const SESSION_MEMORY_MB = 10;
-const MAX_HEADER_PAIRS = 128;
-const MAX_INVALID_FRAMES = 100;
-const MAX_REJECTED_STREAMS = 100;
-const MAX_SETTINGS_PER_FRAME = 32;
-
-export function sessionOptions(maxHeadBytes: number): ServerSessionOptions {
-  return {
-    maxSessionMemory: SESSION_MEMORY_MB,
-    maxHeaderListPairs: MAX_HEADER_PAIRS,
-    maxSessionInvalidFrames: MAX_INVALID_FRAMES,
-    maxSessionRejectedStreams: MAX_REJECTED_STREAMS,
-    maxSettings: MAX_SETTINGS_PER_FRAME,
-    streamResetBurst: RESET_BURST,
-    streamResetRate: RESETS_PER_SECOND,
-    settings: { enablePush: false, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeadBytes },
-  };
-}
 
 /** Counts what a peer makes us do for nothing; emptied by the seconds that pass. */
 export class Strikes {

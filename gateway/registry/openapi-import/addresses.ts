@@ -67,10 +67,10 @@ function olderServers(document: Json, documentUrl: string | undefined): string[]
 export type Scheme = {
   readonly name: string;
   readonly kind: string;
-  readonly authType: "basic" | "bearer" | "authheaders" | null;
+  readonly authType: "basic" | "bearer" | "authheaders" | "query_param" | null;
   /** Fields of the request that carry it. */
   readonly fields: readonly string[];
-  /** The header it goes into. */
+  /** The header it goes into, or `?` and the query parameter. */
   readonly header: string | null;
   readonly hint: string;
 };
@@ -111,14 +111,11 @@ function apiKey(name: string, where: string, key: string): Scheme {
   if (where === "cookie") {
     return { name, kind, authType: "authheaders", fields, header: "cookie", hint: `header cookie with ${key}=…` };
   }
-  return {
-    name,
-    kind,
-    authType: null,
-    fields: [],
-    header: null,
-    hint: `query parameter ${key}: give it in baseUrl's proxy, not here`,
-  };
+  if (where !== "query")
+    return { name, kind, authType: null, fields: [], header: null, hint: "there is no such place" };
+  const inQuery = ["authQueryParamKey", "authQueryParamValue"];
+  const hint = `query parameter ${key}, where INSECURE_ALLOW_QUERYPARAM_AUTH allows it`;
+  return { name, kind, authType: "query_param", fields: inQuery, header: `?${key}`, hint };
 }
 
 /** Names of the schemes any of which opens the operation; empty when it is open to all. */

@@ -9,6 +9,7 @@ import { changeable, checkOwnership } from "../access.ts";
 import { gatewayInput } from "../gateway-input.ts";
 import { flag, readBody, readQuery } from "../input.ts";
 import { ask, draftRecord } from "../inspect.ts";
+import { checkOutbound } from "../outbound.ts";
 import { showGateway } from "../present.ts";
 import { importsOf, invalid } from "../problems.ts";
 import {
@@ -76,6 +77,7 @@ export function openApiHandlers(parts: RegistryParts) {
     const patch = { ...about, name, slug, url: plan.baseUrl, transport: "REST" as const };
     const made = gatewayInput(patch, undefined, principal, others, parts.separator);
     checkOwnership(principal, made, KIND);
+    await checkOutbound(parts, made);
     const taken = others.find((other) => other.slug === slug);
     if (taken === undefined) return made;
     throw fault("MCPS_ITEM_CONFLICT", { kind: "gateway", field: "slug", value: slug, owner: "another gateway" });

@@ -11,10 +11,13 @@ export type ImportAnswer = z.infer<typeof importRead>;
 export function previewOf(
   plan: Plan,
   diff: Diff,
-  gateway: Pick<GatewayInput, "name" | "slug" | "authType" | "authHeaders"> | undefined,
+  gateway: Pick<GatewayInput, "name" | "slug" | "authHeaders" | "outbound" | "secrets"> | undefined,
   gatewayId: string | undefined,
 ): ImportAnswer {
-  const given = new Set(Object.keys(gateway?.authHeaders ?? {}));
+  const { authHeaders = {}, outbound, secrets } = gateway ?? {};
+  const given = new Set(Object.keys(authHeaders));
+  if (outbound?.oauth !== undefined) given.add("authorization");
+  if (secrets?.queryName !== undefined) given.add(`?${secrets.queryName}`);
   return {
     title: plan.title,
     version: plan.version,

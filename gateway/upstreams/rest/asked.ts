@@ -16,7 +16,7 @@ import type { Exchange, OutboundMessage, ReplySink, UpstreamTarget } from "../ty
 import { faultOf, rawIdOf } from "../wire.ts";
 import type { RestExchange } from "./exchange.ts";
 import { isIdempotent } from "./operation.ts";
-import { basePath, type RestRequest, requestOf } from "./request.ts";
+import { basePath, type RestRequest, requestOf, withOwnQuery } from "./request.ts";
 import { errorResult, type HttpAnswer } from "./result.ts";
 import { ArgumentError } from "./serialize.ts";
 import type { RestContext, RestServers } from "./server.ts";
@@ -112,8 +112,9 @@ export class Asked implements Exchange {
     const own = tool.operation.timeoutMs;
     const limitMs = own === undefined ? timeoutMs : timeoutMs === 0 ? own : Math.min(own, timeoutMs);
     try {
-      const request = requestOf(tool.operation, basePath(this.#server.prepared(this.#target).path), body, given);
-      this.#sent = { tool, request, limitMs };
+      const { path: own } = this.#server.prepared(this.#target);
+      const request = requestOf(tool.operation, basePath(own), body, given);
+      this.#sent = { tool, request: { ...request, path: withOwnQuery(request.path, own) }, limitMs };
     } catch (error) {
       if (!(error instanceof ArgumentError)) throw error;
       this.#soon(errorResult(`Nothing was sent: /${error.argument}: ${error.message}`));
@@ -142,8 +143,12 @@ export class Asked implements Exchange {
     this.#probes = false;
     this.#context.circuits.settle(this.#target);
     const { status, retryAfter } = answer;
-    if (status >= 400 && this.#triesAgain(statusFault(this.#target, "tools/call", status, undefined, retryAfter)))
-      return;
+    if (status >= 400) {
+      const refusal = statusFault(this.#target, "tools/call", status, undefined, retryAfter);
+      // A token that is no longer good is replaced by whoever holds it.
+      if (status === 401 && this.#target.oauth !== undefined) this.#fail(refusal);
+      if (this.#over || this.#triesAgain(refusal)) return;
+    }
     this.#deliver(this.#server.result(this.#target, tool, answer));
   }
 

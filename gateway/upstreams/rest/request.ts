@@ -21,6 +21,18 @@ export function basePath(path: string): string {
   return (end < 0 ? path : path.slice(0, end)).replace(/\/+$/, "");
 }
 
+/** `own` is the path of an upstream's URL, whose query, a credential may be in it, goes with every request and before any argument. */
+export function withOwnQuery(path: string, own: string): string {
+  const end = own.indexOf("?");
+  if (end < 0) return path;
+  const names = new Set(new URLSearchParams(own.slice(end)).keys());
+  const begin = path.indexOf("?");
+  const plain = begin < 0 ? path : path.slice(0, begin);
+  const given = begin < 0 ? [] : path.slice(begin + 1).split("&");
+  const kept = given.filter((pair) => [...new URLSearchParams(pair).keys()].every((name) => !names.has(name)));
+  return [`${plain}${own.slice(end)}`, ...kept].join("&");
+}
+
 /**
  * `base` is the path of the upstream's URL without a slash at its end; `span` the arguments object in `bytes`, absent for none.
  * Throws ArgumentError for a value that cannot go where it should.

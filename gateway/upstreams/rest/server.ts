@@ -7,7 +7,7 @@ import type { Exchange, Inspection, OutboundMessage, ReplySink, UpstreamProfile,
 import type { Wire } from "../wire.ts";
 import { Asked } from "./asked.ts";
 import { RestExchange, type RestReceiver } from "./exchange.ts";
-import { basePath, type RestRequest } from "./request.ts";
+import { basePath, type RestRequest, withOwnQuery } from "./request.ts";
 import { type HttpAnswer, redactor, resultOf } from "./result.ts";
 import { type RestTool, type RestToolSet, type RestToolSource, RestTools } from "./tools.ts";
 
@@ -85,7 +85,7 @@ export class RestServers {
   result(target: UpstreamTarget, tool: RestTool, answer: HttpAnswer): Buffer {
     let redact = this.#redactors.get(target);
     if (redact === undefined) {
-      redact = redactor(target.headers);
+      redact = redactor(secretsOf(target));
       this.#redactors.set(target, redact);
     }
     const { method, path, wrapsResult = false } = tool.operation;
@@ -105,7 +105,7 @@ export class RestServers {
     const prepared = this.#wire.prepared(target);
     const request = {
       method: "HEAD",
-      path: basePath(prepared.path) || "/",
+      path: withOwnQuery(basePath(prepared.path) || "/", prepared.path),
       headers: [],
       cookies: [],
       body: null,
@@ -147,6 +147,10 @@ export class RestServers {
   forget(targetId: string): void {
     this.#tools.forget(targetId);
   }
+}
+
+function secretsOf({ headers, query }: UpstreamTarget): Readonly<Record<string, string>> {
+  return query === undefined ? headers : { ...headers, [`?${query.name}`]: query.value };
 }
 
 /** The upstream's own headers go before: no argument replaces a credential. */

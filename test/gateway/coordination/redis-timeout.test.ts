@@ -10,8 +10,8 @@ it("is given up after the command timeout, and not before", async () => {
   const server = createServer((socket) => sockets.push(socket.on("error", () => undefined))).listen(0, "127.0.0.1");
   await once(server, "listening");
   const redisUrl = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const open = (redisCommandTimeoutMs: number) =>
-    openSharedState({ redisUrl, redisCommandTimeoutMs, singleProcess: false, log: silentLog });
+  const open = (commandTimeoutMs: number) =>
+    openSharedState({ redisUrl, redis: { commandTimeoutMs }, singleProcess: false, log: silentLog });
   const [patient, hasty] = [open(3_600_000), open(20)];
   const order: string[] = [];
   const waiting = patient.ping().catch(() => order.push("patient"));

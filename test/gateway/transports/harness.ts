@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type Fault, fault } from "../../../contract/errors.ts";
 import { Bulkheads, createAdmission } from "../../../gateway/admission/index.ts";
-import { createApplication } from "../../../gateway/application.ts";
+import { type ApplicationParts, createApplication } from "../../../gateway/application.ts";
 import { type Auth, type AuthOptions, createAuth } from "../../../gateway/auth/index.ts";
 import { joinWatches } from "../../../gateway/call-watch.ts";
 import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
@@ -279,6 +279,12 @@ export class FakeUpstreams implements Upstreams {
   async fetchDocument(): Promise<never> {
     throw new Error("not scripted");
   }
+  async endExpired(): Promise<number> {
+    return 0;
+  }
+  sessionFigures() {
+    return { open: 0, evicted: 0, pool: undefined };
+  }
   circuits() {
     return [];
   }
@@ -446,6 +452,8 @@ export type ServedOptions = RoomsOptions & {
   readonly engine: EngineName;
   readonly allowedHosts?: readonly string[];
   readonly allowedOrigins?: readonly string[];
+  /** Answers for anybody, besides /health. */
+  readonly open?: ApplicationParts["open"];
   /** Who may come; its clock is that of the rooms. Without it everybody is an anonymous administrator. */
   readonly auth?: Partial<AuthOptions>;
 };
@@ -477,6 +485,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     edge: createEdge({ allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] }),
     auth,
     rest: { registry: { description: registryDescription, handle: async () => ({ status: 200, body: {} }) } },
+    guards: { admit: () => undefined },
     transports,
     httpSse,
     webSockets,
@@ -486,7 +495,7 @@ export async function served(options: ServedOptions): Promise<Served> {
       ...transports.log,
       info: (event, fields) => void records.push(`log ${event} ${fields?.method} ${fields?.path} ${fields?.status}`),
     },
-    open: { health: () => ({ status: 200, body: { status: "healthy" } }) },
+    open: { health: () => ({ status: 200, body: { status: "healthy" } }), ...options.open },
     own: {},
     counters: {
       http: (routeClass, status) => void records.push(`http ${routeClass} ${status}`),

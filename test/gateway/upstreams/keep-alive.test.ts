@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { expect, it } from "vitest";
-import { Origins } from "../../../gateway/upstreams/origins.ts";
+import { addressAt, Origins } from "../../../gateway/upstreams/origins.ts";
 import { waitFor } from "../../harness/index.ts";
 
 it("closes an idle connection after the keep-alive time, and not before", async () => {
@@ -18,7 +18,10 @@ it("closes an idle connection after the keep-alive time, and not before", async 
     (keepAliveMs) => new Origins({ connectTimeoutMs: 5000, connectionsPerOrigin: 1, keepAliveMs }),
   );
   for (const one of origins) {
-    const { body } = await one.pair({ origin }, "upstream").enter(false).request({ path: "/", method: "GET" });
+    const { body } = await one
+      .pair(addressAt({ origin }), "upstream")
+      .enter(false)
+      .request({ path: "/", method: "GET" });
     expect(await body.text()).toBe("fine");
   }
   await waitFor(async () => sockets[1]?.destroyed === true);

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Flight, type HttpReceiver, type HttpRequest } from "../../../gateway/upstreams/flight.ts";
-import { type OriginOptions, Origins, type PoolPair } from "../../../gateway/upstreams/origins.ts";
+import { addressAt, type OriginOptions, Origins, type PoolPair } from "../../../gateway/upstreams/origins.ts";
 
 export const closers: (() => Promise<unknown> | unknown)[] = [];
 
@@ -86,7 +86,7 @@ export const ok = (body: string, ...lines: string[]): string =>
 export function pairOf(origin: string, options: Partial<OriginOptions> = {}, socketPath?: string): PoolPair {
   const origins = new Origins({ connectTimeoutMs: 2000, connectionsPerOrigin: 8, ...options });
   closers.push(() => origins.close());
-  return origins.pair({ origin, ...(socketPath === undefined ? {} : { socketPath }) }, "upstream");
+  return origins.pair(addressAt({ origin, ...(socketPath === undefined ? {} : { socketPath }) }), "upstream");
 }
 
 export type Outcome = { status: number; body: string; error?: unknown; begun?: boolean; retries: number };

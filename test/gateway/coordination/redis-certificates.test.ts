@@ -18,7 +18,12 @@ function open(redisUrl: string | undefined, content: string | undefined): string
   rmSync(redisCaFile, { force: true });
   if (content !== undefined) writeFileSync(redisCaFile, content);
   try {
-    const state = openSharedState({ redisUrl, redisCaFile, singleProcess: true, log: silentLog });
+    const state = openSharedState({
+      redisUrl,
+      redisFiles: { authorities: redisCaFile },
+      singleProcess: true,
+      log: silentLog,
+    });
     void state.close();
     return state.kind;
   } catch (error) {

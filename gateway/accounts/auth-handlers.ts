@@ -1,0 +1,112 @@
+/** REST of logging in and out, and of one's own password. */
+
+import { fault } from "../../contract/errors.ts";
+import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
+import { invalid, readBody } from "../registry/index.ts";
+import { emailOf, requirePerson, unknown } from "./callers.ts";
+import { isUsedBefore, passwordProblems } from "./password-policy.ts";
+import { showUser } from "./present.ts";
+import { login, passwordChange } from "./schemas.ts";
+import type { AccountsParts, Call, Handlers } from "./types.ts";
+
+export type OpenHandlers = Readonly<Record<string, (request: GatewayRequest) => Promise<RestResponse>>>;
+
+async function session(parts: AccountsParts, email: string): Promise<RestResponse> {
+  const { sessionMinutes } = parts.rules;
+  const token = await parts.mint({ username: email, expMinutes: sessionMinutes });
+  return { status: 200, body: { access_token: token, token_type: "bearer", expires_in: sessionMinutes * 60 } };
+}
+
+/** What anybody may ask. */
+export function openAuthHandlers(parts: AccountsParts): OpenHandlers {
+  const { store, logins, policy, passwords, rules } = parts;
+
+  function requireLogins(request: GatewayRequest): void {
+    if (!rules.passwordLogin) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
+  }
+
+  return {
+    async "auth.login"(request) {
+      requireLogins(request);
+      const { email, password } = readBody(request, login, "login");
+      const record = await logins.prove(email, password, request.remoteAddress);
+      const reason = logins.reasonToChange(record);
+      if (reason !== undefined) throw fault("MCPS_PASSWORD_CHANGE", { reason });
+      // Parameters were raised since: the password is here in plain text only now.
+      if (record.hash !== null && passwords.isOutdated(record.hash))
+        await store.rehashPassword(email, record.hash, await passwords.hash(password));
+      return session(parts, email);
+    },
+    async "auth.password"(request) {
+      requireLogins(request);
+      const { email, oldPassword, newPassword } = readBody(request, passwordChange, "password");
+      const record = await logins.prove(email, oldPassword, request.remoteAddress);
+      const problems = passwordProblems(policy, newPassword, { email, admin: record.admin });
+      if (await isUsedBefore(passwords, newPassword, record.hash, record.former, policy.history))
+        problems.push("not one that was used before");
+      if (problems.length > 0)
+        throw invalid(
+          "password",
+          problems.map((allowed) => ({ path: "newPassword", allowed })),
+        );
+      await store.setPassword(email, await passwords.hash(newPassword), { mustChange: false, keep: policy.history });
+      await parts.directory.changed({ subject: email });
+      return session(parts, email);
+    },
+  };
+}
+
+export function authHandlers(parts: AccountsParts): Handlers {
+  const { store, directory } = parts;
+
+  async function revokeOwn({ principal }: Call, reason: string): Promise<string | undefined> {
+    const { tokenId, expiresAt } = principal;
+    if (tokenId === undefined) return undefined;
+    const end = expiresAt === undefined ? null : new Date(expiresAt).toISOString();
+    await store.revokeJti({ jti: tokenId, email: emailOf(principal), revokedBy: principal.id, reason, expiresAt: end });
+    await directory.changed({ tokenId });
+    return tokenId;
+  }
+
+  return {
+    async "auth.logout"(call) {
+      requirePerson(call.principal, "log out");
+      const id = await revokeOwn(call, "logout");
+      if (id === undefined)
+        throw invalid("token", [{ path: "", allowed: "this proof has no id (jti) by which it could be revoked" }]);
+      return { status: 200, body: { status: "success", id } };
+    },
+    async "auth.refresh"(call) {
+      requirePerson(call.principal, "make another token");
+      const email = emailOf(call.principal);
+      // A stranger's token was made elsewhere, and so is his next one.
+      if (call.principal.kind !== "jwt" || (await store.getAccount(email)) === undefined) throw unknown("user", email);
+      const { serverId, grants, permissions } = call.principal;
+      if (serverId !== undefined || (grants === undefined && permissions !== undefined))
+        throw invalid("token", [{ path: "", allowed: "a token that is narrowed is not made anew" }]);
+      const made = await session(parts, email);
+      await revokeOwn(call, "refreshed");
+      return made;
+    },
+    async "auth.validate"({ principal }) {
+      const { id, kind, admin, teams, grants, permissions, serverId = null, expiresAt } = principal;
+      return {
+        status: 200,
+        body: {
+          id,
+          kind,
+          isAdmin: admin,
+          teams,
+          permissions: [...(permissions ?? grants?.everywhere ?? [])].sort(),
+          serverId,
+          expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
+        },
+      };
+    },
+    async "auth.me"({ principal }) {
+      const user = await store.getAccount(emailOf(principal));
+      if (user === undefined) throw unknown("user", principal.id);
+      return { status: 200, body: showUser(user) };
+    },
+  };
+}

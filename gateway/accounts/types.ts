@@ -1,0 +1,46 @@
+/** What the handlers of the room share. */
+import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
+import type { Store } from "../store/index.ts";
+import type { AccountDirectory } from "./directory.ts";
+import type { Logins } from "./login.ts";
+import type { PasswordPolicy } from "./password-policy.ts";
+import type { Passwords } from "./passwords.ts";
+
+export type AccountRules = {
+  readonly passwordLogin: boolean;
+  /** Minutes. */
+  readonly sessionMinutes: number;
+  readonly personalTeams: boolean;
+  readonly personalTeamPrefix: string;
+  readonly teamCreation: boolean;
+  readonly joinRequests: boolean;
+  readonly invitations: boolean;
+  readonly invitationDays: number;
+  readonly teamsPerUser: number;
+  readonly membersPerTeam: number;
+};
+
+export type AccountsParts = {
+  readonly store: Store;
+  readonly directory: AccountDirectory;
+  readonly passwords: Passwords;
+  readonly logins: Logins;
+  readonly policy: PasswordPolicy;
+  readonly rules: AccountRules;
+  /** A token for this user. */
+  readonly mint: (request: { username: string; expMinutes: number }) => Promise<string>;
+  /** What the registry holds belongs to others now. */
+  readonly catalogueChanged: () => Promise<void>;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+};
+
+/** One request; `params` are the path's. */
+export type Call = {
+  readonly params: Readonly<Record<string, string>>;
+  readonly request: GatewayRequest;
+  readonly principal: Principal;
+};
+export type Handler = (call: Call) => Promise<RestResponse>;
+export type Handlers = Readonly<Record<string, Handler>>;
