@@ -11,6 +11,7 @@ import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { protectionSettings } from "./protection-settings.ts";
 import { recordSettings } from "./record-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
@@ -55,6 +56,7 @@ export const settings = {
     },
   },
   ...admissionSettings,
+  ...protectionSettings,
   SHUTDOWN_GRACE: {
     type: "duration",
     default: 30,

@@ -6,6 +6,15 @@ export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
 export type { IdentityPropagation, Outbound, OutboundSecrets, UpstreamOAuth } from "./outbound.ts";
+export type {
+  PinChange,
+  PinDetail,
+  PinOperations,
+  PinPolicies,
+  PinPolicy,
+  Sighting,
+  ToolPin,
+} from "./pins.ts";
 export * from "./records/index.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
