@@ -13,6 +13,7 @@ import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
 import { protectionSettings } from "./protection-settings.ts";
 import { recordSettings } from "./record-settings.ts";
+import { restSettings } from "./rest-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
@@ -35,6 +36,7 @@ export const settings = {
   ...ssoSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...restSettings,
   ...credentialSettings,
   ...poolSettings,
   ...retrySettings,

@@ -138,6 +138,12 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const changed = () => catalogue.changed();
   pins.onChanged(changed);
   const recorded = pins.recording(store);
+  const imports = {
+    maxBytes: settings.OPENAPI_MAX_BYTES,
+    maxTools: settings.OPENAPI_MAX_TOOLS,
+    fetchDocument: (url: string) =>
+      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
+  };
   const registry = createRegistry({
     store: recorded,
     inspect,
@@ -150,6 +156,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     },
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
+    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
@@ -297,6 +304,10 @@ async function openUpstreams(
     ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+    rest: {
+      tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
+      maxTextLength: settings.REST_RESPONSE_TEXT_MAX_LENGTH,
+    },
   });
   teardown.add("upstreams", () => upstreams.close());
   const parts = {

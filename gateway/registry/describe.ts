@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { QueryParameter, RestDescription, RouteDescription } from "../../contract/rest.ts";
 import { RESOURCES, type Route } from "../../contract/routes.ts";
 import { pinDecision, pinPolicy, pinRead } from "./pins.ts";
+import { importRead, openApiImport, openApiUpdate, toolCreate, toolPatch } from "./rest-schemas.ts";
 import {
   gatewayCreate,
   gatewayPatch,
@@ -19,6 +20,11 @@ import {
 } from "./schemas.ts";
 
 const schemas = {
+  ToolCreate: toolCreate,
+  ToolPatch: toolPatch,
+  OpenApiImport: openApiImport,
+  OpenApiUpdate: openApiUpdate,
+  OpenApiImported: importRead,
   Gateway: gatewayRead,
   GatewayCreate: gatewayCreate,
   GatewayPatch: gatewayPatch,
@@ -57,6 +63,7 @@ const READS: Readonly<Record<string, SchemaName>> = {
 const BODIES: Readonly<Record<string, { readonly create: SchemaName; readonly patch: SchemaName }>> = {
   gateways: { create: "GatewayCreate", patch: "GatewayPatch" },
   servers: { create: "ServerCreate", patch: "ServerPatch" },
+  tools: { create: "ToolCreate", patch: "ToolPatch" },
   resources: { create: "ResourceCreate", patch: "ResourcePatch" },
   prompts: { create: "PromptCreate", patch: "PromptPatch" },
 };
@@ -89,6 +96,13 @@ const DEFERRED = query("deferred", "Store it although the upstream cannot be rea
 const ACTIVATE = query("activate", "Enable (true, the default) or disable", BOOLEAN);
 const RESTORE = query("restore", "Bring deleted items back", BOOLEAN);
 
+const IMPORTS: Readonly<Record<string, RouteDescription>> = {
+  openapiPreview: { answer: "OpenApiImported", body: "OpenApiImport" },
+  openapiCreate: { answer: "OpenApiImported", body: "OpenApiImport", status: 201, query: [DEFERRED] },
+  openapiUpdatePreview: { answer: "OpenApiImported", body: "OpenApiUpdate" },
+  openapiUpdate: { answer: "OpenApiImported", body: "OpenApiUpdate" },
+};
+
 function queryOf(resource: string, action: string): readonly QueryParameter[] {
   if (action === "state" || action === "toggle") return [ACTIVATE];
   if (action === "refresh") return [RESTORE];
@@ -117,6 +131,8 @@ function routeOf(route: Route): RouteDescription | undefined {
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };
+  const imported = IMPORTS[action];
+  if (imported !== undefined) return imported;
   const isNested = resource === "servers" && RESOURCES.some((name) => name === action);
   if (isNested || action === "list" || action === "templates") {
     const isItems = resource !== "gateways" && resource !== "servers";

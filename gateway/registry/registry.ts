@@ -5,6 +5,7 @@ import { registryDescription } from "./describe.ts";
 import { gatewayHandlers } from "./gateways.ts";
 import { itemHandlers } from "./items.ts";
 import { oauthHandlers } from "./oauth.ts";
+import { openApiHandlers } from "./openapi-import/handlers.ts";
 import { pinHandlers } from "./pins.ts";
 import { serverHandlers } from "./servers.ts";
 import type { Handler, RegistryParts } from "./types.ts";
@@ -17,7 +18,7 @@ export function createRegistry(parts: RegistryParts): RestRoom {
   const add = (resource: string, actions: Readonly<Record<string, Handler>>) => {
     for (const [action, handler] of Object.entries(actions)) handlers.set(`${resource}.${action}`, handler);
   };
-  add("gateways", gatewayHandlers(parts));
+  add("gateways", { ...gatewayHandlers(parts), ...openApiHandlers(parts) });
   add("servers", serverHandlers(parts));
   add("pins", pinHandlers(parts));
   for (const resource of ["tools", "resources", "prompts"] as const) add(resource, itemHandlers(parts, resource));

@@ -15,6 +15,7 @@ import type { PoolOptions } from "./pool-options.ts";
 import { type QuotaRepository, quotaRepository } from "./quotas.ts";
 import { type RecordRepository, recordRepository } from "./records/index.ts";
 import { primaryReads, type Reads, replicaReads, type SeenVersion } from "./replica.ts";
+import { type RestToolOperations, restToolOperations } from "./rest-tools.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -41,7 +42,7 @@ import type {
 import { type UpstreamTokens, upstreamTokens } from "./upstream-tokens.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store extends AccountOperations, UpstreamTokens, QuotaRepository, PinOperations {
+export interface Store extends AccountOperations, UpstreamTokens, RestToolOperations, QuotaRepository, PinOperations {
   readonly sharedState: SharedStateRepository;
   readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
@@ -120,6 +121,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...gatewayOperations(run, gateways),
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
+    ...restToolOperations(run, gateways),
     ...serverOperations(run),
     ...pinOperations(run),
     ...accountOperations(database, storeFault),

@@ -17,7 +17,7 @@ export type GatewayRecord = {
   readonly slug: string;
   readonly name: string;
   readonly description: string;
-  readonly transport: "STREAMABLEHTTP" | "SSE" | "STDIO" | "BUILTIN";
+  readonly transport: "STREAMABLEHTTP" | "SSE" | "STDIO" | "REST" | "BUILTIN";
   readonly url: string | null;
   readonly stdio: {
     readonly command: string;
@@ -51,7 +51,7 @@ export type GatewayRecord = {
   readonly instructions: string | null;
   /** Only `api` is editable over REST; `config` is declared in mcp.json, `builtin` is what the gateway hosts itself. */
   readonly source: "api" | "config" | "builtin";
-  /** Hash of what makes up the connection. */
+  /** Hash of what makes up the connection; of a REST upstream also which version of its operations. */
   readonly revision: string;
   readonly createdAt: string;
   readonly updatedAt: string;
