@@ -6,6 +6,8 @@ import type { InspectParts } from "./inspect.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** Whether what belongs to a team may be public (ALLOW_PUBLIC_VISIBILITY); absent: it may. */
+  readonly allowsPublic?: boolean;
   /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
   readonly queryAuth?: { readonly allowed: boolean; readonly hosts: readonly string[] };
   /** Why an address may not be used, with its name resolved; undefined = it may. */
