@@ -37,12 +37,12 @@ export function tokenHandlers(parts: AccountsParts): Handlers {
   }
 
   async function create({ request, principal }: Call, teamId: string | null): Promise<RestResponse> {
+    await requireWhole(directory, principal, "make a token");
     const input = readBody(request, tokenCreate, KIND);
     const team = teamId ?? input.teamId ?? null;
     if (team !== null && !principal.teams.includes(team)) throw unknown("team", team);
     const email = emailOf(principal);
     if ((await store.getAccount(email)) === undefined) throw forbid(principal, "make a token: it is no user here");
-    await requireWhole(directory, principal, "make a token");
     const { serverId = null, permissions = [], ipRestrictions = [], timeRestrictions, usageLimits } = input.scope ?? {};
     requireScope(principal, permissions);
     if (serverId !== null) visible(principal, await store.getServer(serverId), "server", serverId);
