@@ -54,18 +54,23 @@ export function changeable<T extends Owned>(
   action: "update" | "delete" = "update",
 ): T {
   const found = visible(principal, item, kind, id);
-  if (!mayDo(principal, permissionOf(kind, action), found)) {
+  if (!isChangeable(principal, found, kind, action)) {
     throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: `${action} ${kind} ${id.slice(0, 200)}` });
   }
   return found;
 }
 
 /** Without roles, members of a team and owners change what is theirs, once the route's permission lets them. */
-function mayDo(principal: Principal, permission: Permission, item: Owned): boolean {
+export function isChangeable(
+  principal: Principal,
+  item: Owned,
+  kind: string,
+  action: "update" | "delete" = "update",
+): boolean {
   if (principal.grants === undefined) return principal.admin || isMine(principal, item);
   // What is only overseen is not his to change, whatever roles he has elsewhere.
   if (!isUsable(principal, item)) return false;
-  return holds(principal, permission, { teamId: item.teamId, mine: isOwner(principal, item) });
+  return holds(principal, permissionOf(kind, action), { teamId: item.teamId, mine: isOwner(principal, item) });
 }
 
 /** Throws RangeError for a kind that no permission is about. */

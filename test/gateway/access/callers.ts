@@ -7,9 +7,9 @@ export type Caller = { readonly role: Role; readonly scope: Scope };
 
 /** Every role with a login, and what a token is narrowed to for one who may something and for one who may everything. */
 export const CALLERS: readonly Caller[] = [
-  ...(
-    ["anonymous", "viewer", "developer", "teamAdmin", "otherAdmin", "platformViewer", "platformAdmin"] as const
-  ).map((role): Caller => ({ role, scope: "whole" })),
+  ...(["anonymous", "viewer", "developer", "teamAdmin", "otherAdmin", "platformViewer", "platformAdmin"] as const).map(
+    (role): Caller => ({ role, scope: "whole" }),
+  ),
   ...(["reading", "team", "server"] as const).flatMap((scope): Caller[] => [
     { role: "developer", scope },
     { role: "platformAdmin", scope },
@@ -54,7 +54,8 @@ export function mayAnywhere({ role, scope }: Caller, permission: Permission): bo
 }
 
 export const isMember = ({ role }: Caller) => role === "viewer" || role === "developer" || role === "teamAdmin";
-export const isAdmin = ({ role, scope }: Caller) => role === "platformAdmin" && (scope === "whole" || scope === "server");
+export const isAdmin = ({ role, scope }: Caller) =>
+  role === "platformAdmin" && (scope === "whole" || scope === "server");
 export const isWatcher = (caller: Caller) => isAdmin(caller) || caller.role === "platformViewer";
 
 /** What he may use. */

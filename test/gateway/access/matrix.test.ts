@@ -11,7 +11,9 @@ import { ENGINES, type Engine, openWorld, VISIBILITIES, type Visibility, type Wo
 const isRest = ({ area }: Route) => area !== "mcp" && area !== "service";
 const isVersioned = ({ path }: Route) => path.startsWith("/v1/");
 const keyOf = (route: Route, method: string) => (route.methods.length === 1 ? route.id : `${route.id} ${method}`);
-const questions = routes.flatMap((route) => route.methods.map((method) => ({ route, method, key: keyOf(route, method) })));
+const questions = routes.flatMap((route) =>
+  route.methods.map((method) => ({ route, method, key: keyOf(route, method) })),
+);
 
 let world: World;
 beforeAll(async () => {
@@ -20,11 +22,18 @@ beforeAll(async () => {
 afterAll(() => world?.close());
 
 /** Status, and what a 404 says is missing. */
-async function asked(engine: Engine, route: Route, method: string, caller: Caller, question: Question): Promise<string> {
+async function asked(
+  engine: Engine,
+  route: Route,
+  method: string,
+  caller: Caller,
+  question: Question,
+): Promise<string> {
   const { params = {}, query = "", body, fresh } = question;
   const path = route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? "none"));
   const { role, scope } = caller;
-  const header = fresh === true && role !== "anonymous" && scope === "whole" ? await world.login(role) : world.header(role, scope);
+  const header =
+    fresh === true && role !== "anonymous" && scope === "whole" ? await world.login(role) : world.header(role, scope);
   const ended = new AbortController();
   const response = await fetch(`${world.urls[engine]}${path}${query === "" ? "" : `?${query}`}`, {
     method,
@@ -72,23 +81,26 @@ describe("the table", () => {
 describe.each(ENGINES)("%s", (engine) => {
   const here = questions.filter(({ route }) => !isRest(route) || isVersioned(route) === (engine === "bounded"));
 
-  it.each(here.map((one) => [`${one.method} ${one.route.path}`, one] as const))("%s", async (_, { route, method, key }) => {
-    const row = ROWS[key];
-    if (row === undefined) throw new Error(`${key} has no row`);
-    const visibilities: readonly Visibility[] = row.of === undefined ? ["public"] : VISIBILITIES;
-    const cases = CALLERS.flatMap((caller) => visibilities.map((visibility) => ({ caller, visibility })));
-    const name = ({ caller, visibility }: (typeof cases)[number]) =>
-      `${caller.role} ${caller.scope}${row.of === undefined ? "" : ` ${visibility}`}`;
-    const got = await Promise.all(
-      cases.map(async (one) => {
-        const wanted = expected(route, method, row, one.caller, one.visibility);
-        // What is not going to be deleted need not be spared.
-        const question = row.ask(world, one.visibility);
-        return [name(one), await asked(engine, route, method, one.caller, question), wanted] as const;
-      }),
-    );
-    expect(Object.fromEntries(got.map(([title, status]) => [title, status]))).toEqual(
-      Object.fromEntries(got.map(([title, , wanted]) => [title, wanted])),
-    );
-  });
+  it.each(here.map((one) => [`${one.method} ${one.route.path}`, one] as const))(
+    "%s",
+    async (_, { route, method, key }) => {
+      const row = ROWS[key];
+      if (row === undefined) throw new Error(`${key} has no row`);
+      const visibilities: readonly Visibility[] = row.of === undefined ? ["public"] : VISIBILITIES;
+      const cases = CALLERS.flatMap((caller) => visibilities.map((visibility) => ({ caller, visibility })));
+      const name = ({ caller, visibility }: (typeof cases)[number]) =>
+        `${caller.role} ${caller.scope}${row.of === undefined ? "" : ` ${visibility}`}`;
+      const got = await Promise.all(
+        cases.map(async (one) => {
+          const wanted = expected(route, method, row, one.caller, one.visibility);
+          // What is not going to be deleted need not be spared.
+          const question = row.ask(world, one.visibility);
+          return [name(one), await asked(engine, route, method, one.caller, question), wanted] as const;
+        }),
+      );
+      expect(Object.fromEntries(got.map(([title, status]) => [title, status]))).toEqual(
+        Object.fromEntries(got.map(([title, , wanted]) => [title, wanted])),
+      );
+    },
+  );
 });

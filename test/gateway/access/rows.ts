@@ -28,22 +28,22 @@ const NOBODY = { params: { email: "nobody@example.com" } };
 const OWNERS = { params: { email: OWNER } };
 const BOGUS = "00000000-0000-4000-8000-000000000000";
 
-function read(of: Thing, noun: string): Row {
+function read(of: Thing, noun: string, answer = "200"): Row {
   return {
     of,
     ask: (world, visibility) => ({ params: { id: world.thing(of, visibility, "kept") } }),
-    answer: (caller, visibility) => (sees(caller, visibility) ? "200" : `404 ${noun}`),
+    answer: (caller, visibility) => (sees(caller, visibility) ? answer : `404 ${noun}`),
   };
 }
 
 /** Who may change ours is in the team, or an administrator; who is let in by another team's role sees that it is not his. */
-function change(of: Thing, noun: string, body: unknown, use: "kept" | "spare" = "kept"): Row {
+function change(of: Thing, noun: string, body: unknown, use: "kept" | "spare" = "kept", answer = "200"): Row {
   return {
     of,
     ask: (world, visibility) => ({ params: { id: world.thing(of, visibility, use) }, body }),
     answer(caller, visibility) {
       if (!sees(caller, visibility)) return `404 ${noun}`;
-      return isAdmin(caller) || isMember(caller) ? "200" : "403";
+      return isAdmin(caller) || isMember(caller) ? answer : "403";
     },
   };
 }
@@ -70,6 +70,15 @@ function things(of: Thing, noun: string, create: Row): Record<string, Row> {
   };
 }
 
+/** Of an upstream without any. */
+const pin = (row: Row): Row => ({
+  ...row,
+  ask(world, visibility) {
+    const { params, ...rest } = row.ask(world, visibility);
+    return { ...rest, params: { ...params, name: "nothing" } };
+  },
+});
+
 const registry: Readonly<Record<string, Row>> = {
   ...things(
     "gateways",
@@ -93,6 +102,23 @@ const registry: Readonly<Record<string, Row>> = {
     create(({ teams }) => ({ name: "taken", template: "t", teamId: teams.ours })),
   ),
   "gateways.refresh": change("gateways", "gateway", undefined),
+  "gateways.openapiPreview": always("422", { body: {} }),
+  "gateways.openapiCreate": always("422", { body: {} }),
+  "gateways.openapiUpdatePreview": change("gateways", "gateway", {}, "kept", "422"),
+  "gateways.openapiUpdate": change("gateways", "gateway", {}, "kept", "422"),
+  "pins.list": always("200"),
+  "pins.get": pin(read("gateways", "gateway", "404 pin")),
+  "pins.approve": pin(change("gateways", "gateway", {}, "kept", "422")),
+  "pins.reject": pin(change("gateways", "gateway", {}, "kept", "422")),
+  "pins.policy": change("gateways", "gateway", {}, "kept", "422"),
+  // It is none where users authorise the gateway.
+  "oauth.authorize": read("gateways", "gateway", "422"),
+  "oauth.status": read("gateways", "gateway", "422"),
+  "oauth.revoke": read("gateways", "gateway", "422"),
+  "oauth.fetchTools": change("gateways", "gateway", undefined, "kept", "422"),
+  "oauth.begin": always("400"),
+  "oauth.callback GET": always("400"),
+  "oauth.callback POST": always("400"),
   "servers.tools": read("servers", "server"),
   "servers.resources": read("servers", "server"),
   "servers.prompts": read("servers", "server"),
@@ -120,13 +146,14 @@ const mcp: Readonly<Record<string, Row>> = {
     Object.entries(spoken).flatMap(([method, row]): [string, Row][] => [
       [`mcp ${method}`, row],
       [`server-mcp ${method}`, on("servers", "server", row)],
-      [`gateway-mcp ${method}`, on("gateways", "upstream", row)],
+      // Nobody answers behind it.
+      [`gateway-mcp ${method}`, on("gateways", "upstream", method === "POST" ? open("502", INITIALIZE) : row)],
     ]),
   ),
   sse: open("200"),
   "server-sse": on("servers", "server", open("200")),
-  message: open("404", INITIALIZE),
-  "server-message": on("servers", "server", open("404", INITIALIZE)),
+  message: open("400", INITIALIZE),
+  "server-message": on("servers", "server", open("400", INITIALIZE)),
   ws: open("405"),
   "server-ws": on("servers", "server", open("405")),
   rpc: open("200", { jsonrpc: "2.0", id: 1, method: "ping" }),
@@ -140,6 +167,33 @@ const service: Readonly<Record<string, Row>> = {
   version: always("200"),
   metrics: always("200"),
   openapi: always("200"),
+  limits: always("200"),
+  "oauth-resource": always("404"),
+  "oauth-resource.mcp": always("404"),
+  "oauth-resource.server-mcp": always("404"),
+  "oauth-resource.sse": always("404"),
+  "oauth-resource.server-sse": always("404"),
+  "oauth-resource.ws": always("404"),
+  "oauth-resource.server-ws": always("404"),
+  "sso.providers": always("200"),
+  "sso.login": always("404"),
+  "sso.callback": always("404"),
+};
+
+const RECORDS =
+  "metrics.overview metrics.top metrics.timeseries metrics.tool metrics.resource metrics.prompt metrics.server";
+const admin: Readonly<Record<string, Row>> = {
+  ...Object.fromEntries(RECORDS.split(" ").map((id) => [id, always("200", { params: { id: BOGUS } })])),
+  "metrics.reset": always("200"),
+  "metrics.stats": always("200"),
+  "metrics.rollup": always("200"),
+  "metrics.cleanup": always("200"),
+  "audit.list": always("200"),
+  "audit.verify": always("200"),
+  "security.list": always("200"),
+  "logs.list": always("200"),
+  "logs.search": always("200", { body: {} }),
+  "logs.trace": always("200", { params: { correlationId: "c" } }),
 };
 
 /** Of our team, for who is in it or sees all; a private team is not there for others. */
@@ -261,6 +315,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   ...registry,
   ...mcp,
   ...service,
+  ...admin,
   ...users,
   ...teams,
   ...roles,

@@ -4,14 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SignJWT } from "jose";
+import { makeToken } from "../../../gateway/accounts/api-token.ts";
 import { layFoundation } from "../../../gateway/foundation.ts";
+import { openDatabase } from "../../../gateway/open-database.ts";
 import { openRooms } from "../../../gateway/rooms.ts";
 import { loadSettings } from "../../../gateway/settings/index.ts";
-import { openDatabase } from "../../../gateway/open-database.ts";
 import type { GatewayInput, Store, TokenInput } from "../../../gateway/store/index.ts";
-import { createMetrics } from "../../../gateway/telemetry/index.ts";
 import { Teardown } from "../../../gateway/teardown.ts";
-import { makeToken } from "../../../gateway/accounts/api-token.ts";
+import { createMetrics } from "../../../gateway/telemetry/index.ts";
 import { silentLog } from "../coordination/log.ts";
 
 export const ENGINES = ["fastify", "bounded"] as const;
@@ -69,7 +69,6 @@ export async function openWorld(): Promise<World> {
         HTTP_SERVER: engine,
         JWT_SECRET_KEY: SECRET,
         MCP_EXAMPLE_SERVER: "false",
-        AUTH_CACHE_TTL: "0",
       },
       directory: dataDir,
     });
@@ -162,7 +161,11 @@ async function fill(store: Store, teamId: string) {
     }
     const kinds = { tool: "tools", resource: "resources", prompt: "prompts" } as const;
     const items = Object.keys(kinds).flatMap((kind) =>
-      names.map((name) => ({ kind: kind as keyof typeof kinds, originalName: name, definition: JSON.stringify({ name }) })),
+      names.map((name) => ({
+        kind: kind as keyof typeof kinds,
+        originalName: name,
+        definition: JSON.stringify({ name }),
+      })),
     );
     const listed = { capabilities: "{}", instructions: null, items, incomplete: [], note: null };
     const slug = `items-${visibility}`;
