@@ -13,8 +13,9 @@ export type Question = {
 export type Row = {
   /** Asked once for each visibility. */
   readonly of?: Thing;
-  ask(world: World, visibility: Visibility): Question;
-  /** Status, and for 404 what is said to be missing. */
+  /** `wanted` is what will be answered: who is let do it does it to a thing that nobody else asks about. */
+  ask(world: World, visibility: Visibility, wanted: string): Question;
+  /** Status, and for 404 what is said to be missing; `upstream` where an upstream was asked and did not answer. */
   answer(caller: Caller, visibility: Visibility): string;
 };
 
@@ -40,7 +41,10 @@ function read(of: Thing, noun: string, answer = "200"): Row {
 function change(of: Thing, noun: string, body: unknown, use: "kept" | "spare" = "kept", answer = "200"): Row {
   return {
     of,
-    ask: (world, visibility) => ({ params: { id: world.thing(of, visibility, use) }, body }),
+    ask: (world, visibility, wanted) => ({
+      params: { id: world.thing(of, visibility, wanted === answer ? use : "kept") },
+      body,
+    }),
     answer(caller, visibility) {
       if (!sees(caller, visibility)) return `404 ${noun}`;
       return isAdmin(caller) || isMember(caller) ? answer : "403";
@@ -65,7 +69,6 @@ function things(of: Thing, noun: string, create: Row): Record<string, Row> {
     [`${of}.patch`]: change(of, noun, {}),
     [`${of}.state`]: change(of, noun, undefined),
     [`${of}.toggle`]: change(of, noun, undefined),
-    // Who may not delete leaves the one that stays alone.
     [`${of}.delete`]: change(of, noun, undefined, "spare"),
   };
 }
@@ -73,8 +76,8 @@ function things(of: Thing, noun: string, create: Row): Record<string, Row> {
 /** Of an upstream without any. */
 const pin = (row: Row): Row => ({
   ...row,
-  ask(world, visibility) {
-    const { params, ...rest } = row.ask(world, visibility);
+  ask(world, visibility, wanted) {
+    const { params, ...rest } = row.ask(world, visibility, wanted);
     return { ...rest, params: { ...params, name: "nothing" } };
   },
 });
@@ -83,7 +86,7 @@ const registry: Readonly<Record<string, Row>> = {
   ...things(
     "gateways",
     "gateway",
-    create(({ teams }) => ({ name: "n", slug: "items-public", url: "http://192.0.2.1/mcp", teamId: teams.ours })),
+    create(({ teams }) => ({ name: "n", slug: "items-public", url: "http://93.184.216.34/mcp", teamId: teams.ours })),
   ),
   ...things(
     "servers",
@@ -101,7 +104,8 @@ const registry: Readonly<Record<string, Row>> = {
     "prompt",
     create(({ teams }) => ({ name: "taken", template: "t", teamId: teams.ours })),
   ),
-  "gateways.refresh": change("gateways", "gateway", undefined),
+  // Nobody answers behind it.
+  "gateways.refresh": change("gateways", "gateway", undefined, "kept", "upstream"),
   "gateways.openapiPreview": always("422", { body: {} }),
   "gateways.openapiCreate": always("422", { body: {} }),
   "gateways.openapiUpdatePreview": change("gateways", "gateway", {}, "kept", "422"),
@@ -111,11 +115,11 @@ const registry: Readonly<Record<string, Row>> = {
   "pins.approve": pin(change("gateways", "gateway", {}, "kept", "422")),
   "pins.reject": pin(change("gateways", "gateway", {}, "kept", "422")),
   "pins.policy": change("gateways", "gateway", {}, "kept", "422"),
-  // It is none where users authorise the gateway.
-  "oauth.authorize": read("gateways", "gateway", "422"),
-  "oauth.status": read("gateways", "gateway", "422"),
-  "oauth.revoke": read("gateways", "gateway", "422"),
-  "oauth.fetchTools": change("gateways", "gateway", undefined, "kept", "422"),
+  // It is none where users authorise the gateway by OAuth.
+  "oauth.authorize": read("gateways", "gateway", "400"),
+  "oauth.status": read("gateways", "gateway", "400"),
+  "oauth.revoke": read("gateways", "gateway", "400"),
+  "oauth.fetchTools": change("gateways", "gateway", undefined, "kept", "400"),
   "oauth.begin": always("400"),
   "oauth.callback GET": always("400"),
   "oauth.callback POST": always("400"),
@@ -136,7 +140,10 @@ const INITIALIZE = {
 const open = (answers: string, body?: unknown): Row => ({ ask: () => ({ body }), answer: () => answers });
 const on = (of: "servers" | "gateways", noun: string, row: Row): Row => ({
   of,
-  ask: (world, visibility) => ({ ...row.ask(world, visibility), params: { id: world.thing(of, visibility, "kept") } }),
+  ask: (world, visibility, wanted) => ({
+    ...row.ask(world, visibility, wanted),
+    params: { id: world.thing(of, visibility, "kept") },
+  }),
   answer: (caller, visibility) => (uses(caller, visibility) ? row.answer(caller, visibility) : `404 ${noun}`),
 });
 
@@ -147,7 +154,7 @@ const mcp: Readonly<Record<string, Row>> = {
       [`mcp ${method}`, row],
       [`server-mcp ${method}`, on("servers", "server", row)],
       // Nobody answers behind it.
-      [`gateway-mcp ${method}`, on("gateways", "upstream", method === "POST" ? open("502", INITIALIZE) : row)],
+      [`gateway-mcp ${method}`, on("gateways", "upstream", method === "POST" ? open("upstream", INITIALIZE) : row)],
     ]),
   ),
   sse: open("200"),
@@ -175,15 +182,17 @@ const service: Readonly<Record<string, Row>> = {
   "oauth-resource.server-sse": always("404"),
   "oauth-resource.ws": always("404"),
   "oauth-resource.server-ws": always("404"),
-  "sso.providers": always("200"),
+  "sso.providers": always("404"),
   "sso.login": always("404"),
   "sso.callback": always("404"),
 };
 
-const RECORDS =
-  "metrics.overview metrics.top metrics.timeseries metrics.tool metrics.resource metrics.prompt metrics.server";
+const RECORDS = "metrics.overview metrics.top metrics.timeseries metrics.server";
 const admin: Readonly<Record<string, Row>> = {
   ...Object.fromEntries(RECORDS.split(" ").map((id) => [id, always("200", { params: { id: BOGUS } })])),
+  "metrics.tool": always("404 tool", { params: { id: BOGUS } }),
+  "metrics.resource": always("404 resource", { params: { id: BOGUS } }),
+  "metrics.prompt": always("404 prompt", { params: { id: BOGUS } }),
   "metrics.reset": always("200"),
   "metrics.stats": always("200"),
   "metrics.rollup": always("200"),
@@ -204,7 +213,10 @@ const inTeam = (question: Question, answer: (caller: Caller) => string): Row => 
 const member = (answer: string, question: Question = {}) => inTeam(question, () => answer);
 const ofPersonal = (row: Row): Row => ({
   ...row,
-  ask: (world, visibility) => ({ ...row.ask(world, visibility), params: { id: world.teams.personal } }),
+  ask: (world, visibility, wanted) => ({
+    ...row.ask(world, visibility, wanted),
+    params: { id: world.teams.personal },
+  }),
 });
 /** An API token acts for nobody's membership. */
 const personOnly = (row: Row): Row => ({
