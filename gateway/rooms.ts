@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
+import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -22,6 +23,7 @@ import { createLibrary, createRegistry, refreshGateway } from "./registry/index.
 import type { LoadedSettings } from "./settings/index.ts";
 import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
+import { keptAnswersOf, startCaches } from "./start-caches.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
@@ -71,10 +73,11 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const caches = startCaches({ settings, state, store, observe, log, teardown });
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
+  const { upstreams, federation } = await openUpstreams(input, store, state, caches, observe, guard);
   observe.circuits(() => upstreams.circuits());
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
     const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
@@ -222,6 +225,7 @@ async function openUpstreams(
   { settings, foundation, log, teardown }: RoomsInput,
   store: Store,
   state: SharedState,
+  caches: Caches,
   observe: Observe,
   guard: AddressGuard,
 ) {
@@ -253,6 +257,7 @@ async function openUpstreams(
     idSource: nextId,
     guard,
     identity: identityOptions(settings, settings.JWT_ISSUER),
+    answers: keptAnswersOf(settings, caches),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });
   teardown.add("upstreams", () => upstreams.close());
