@@ -49,7 +49,8 @@ export function mayBeKept(method: string): boolean {
 export function askedOf(target: UpstreamTarget, message: OutboundMessage): Asked | undefined {
   const { method, body, era = "modern" } = message;
   const isRead = method === "resources/read";
-  if (!mayBeKept(method) || target.transport === "builtin" || (isRead && era === "legacy")) return undefined;
+  const isHere = target.transport === "builtin" || target.transport === "rest";
+  if (!mayBeKept(method) || isHere || (isRead && era === "legacy")) return undefined;
   const { id, params, routing } = scanMessage(body);
   if (id === undefined || routing.requestState !== undefined || routing.inputResponses !== undefined) return undefined;
   const meta = metaText(body, memberAt(body, params, "_meta"));
