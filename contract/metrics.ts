@@ -152,6 +152,24 @@ export const metrics = {
     labels: ["upstream"],
     help: "Requests sent again, because a kept-alive connection closed under them or after a pause.",
   },
+  mcp_upstream_sessions_evicted_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Upstream sessions that were ended to make room for others (MCP_SESSION_POOL_MAX_TOTAL_SESSIONS, MCP_SESSION_POOL_MAX_PER_UPSTREAM).",
+  },
+  mcp_upstream_sessions_open: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Upstream sessions that workers know, of clients and pooled.",
+  },
+  mcp_upstream_pool_sessions: {
+    type: "gauge",
+    unit: "1",
+    labels: ["state"],
+    help: "Pooled upstream sessions by state (active, idle), and under `waiting` the requests that wait for one.",
+  },
   mcp_upstream_circuit_open: {
     type: "gauge",
     unit: "1",

@@ -52,7 +52,8 @@ export function targetOf(record: GatewayRecord, rules: TargetRules): UpstreamTar
   }
   if (record.transport === "BUILTIN") return { ...common, transport: "builtin" };
   const transport = record.transport === "SSE" ? "sse" : "streamable-http";
-  const overHttp = { ...common, transport, ...outboundOf(record, rules) } as const;
+  const declared = record.isolation === undefined ? {} : { isolation: record.isolation };
+  const overHttp = { ...common, ...declared, transport, ...outboundOf(record, rules) } as const;
   return record.url === null ? overHttp : { ...overHttp, url: record.url };
 }
 

@@ -25,6 +25,8 @@ export type GatewayRecord = {
     readonly cwd: string | null;
     readonly isolation: "session" | "shared";
   } | null;
+  /** Of an HTTP upstream: `shared` declares that it keeps nothing in its sessions. Absent: nobody has said so. */
+  readonly isolation?: "session" | "shared";
   readonly era: "auto" | "legacy" | "modern";
   /** Request headers that carry the stored credentials; secret. */
   readonly authHeaders: Readonly<Record<string, string>>;
@@ -114,6 +116,7 @@ export type GatewayInput = Pick<
   | "transport"
   | "url"
   | "stdio"
+  | "isolation"
   | "era"
   | "authHeaders"
   | "authType"

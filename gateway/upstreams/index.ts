@@ -1,16 +1,22 @@
 /** The door of the upstreams room: moves JSON-RPC messages to and from MCP servers and keeps what that takes. */
 import { fault } from "../../contract/errors.ts";
+import { memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
 import { withMessageHeaders } from "./address.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
 import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
+import { type CleanUpOptions, endExpired } from "./clean-up.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
-import { Lines, lineKey } from "./lines.ts";
+import { Ledger } from "./ledger.ts";
+import { type Line, lineKey } from "./line.ts";
+import { Lines } from "./lines.ts";
 import { Listening } from "./listening.ts";
+import { OpenLines } from "./open-lines.ts";
 import type { UpstreamsOptions } from "./options.ts";
 import { isPersonal, Personal } from "./personal.ts";
 import { PersonalExchange, withToken } from "./personal-exchange.ts";
+import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
@@ -21,6 +27,7 @@ import type {
   Inspection,
   OutboundMessage,
   ReplySink,
+  SessionFigures,
   UpstreamProfile,
   Upstreams,
   UpstreamTarget,
@@ -36,6 +43,12 @@ export {
   type GuardPolicy,
   type Trust,
 } from "./guard/index.ts";
+export {
+  type ClientRules,
+  type FlowState,
+  openUpstreamAuthorization,
+  type UpstreamAuthorization,
+} from "./oauth/index.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
 export {
@@ -47,6 +60,8 @@ export {
   unusedNames,
 } from "./passthrough.ts";
 export { type AccessToken, type IdentityOptions, isPersonal, type TokenSource } from "./personal.ts";
+export type { PoolFigures, PoolKeyFigures, PoolOptions } from "./pool.ts";
+export type { HealthMethod } from "./pool-health.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -67,6 +82,9 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #ledger: Ledger;
+  readonly #open: OpenLines;
+  readonly #pool: SessionPool | undefined;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
   readonly #listeners = new Map<string, Set<Listening>>();
@@ -84,6 +102,8 @@ class Room implements Upstreams {
     });
     this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
     this.#holdings = new HoldingsStore(options.state);
+    this.#ledger = new Ledger(options.state, options.clock ?? Date.now);
+    this.#open = new OpenLines(options.sessionCaps ?? { maxTotal: 20_000, maxPerUpstream: 20_000 });
     this.#circuits = new Circuits({ ...(options.circuits ?? { threshold: 0, resetMs: 0 }), now });
     const clientInfo = { name: clientName, version: clientVersion };
     this.#connections = new SseConnections({ wire: this.#wire, holdings: this.#holdings, idSource, clientInfo });
@@ -98,6 +118,8 @@ class Room implements Upstreams {
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
+      ledger: this.#ledger,
+      open: this.#open,
       circuits: this.#circuits,
       now,
       idSource,
@@ -111,12 +133,17 @@ class Room implements Upstreams {
         }
       },
     });
+    const { lines, ledger, open } = { lines: this.#lines, ledger: this.#ledger, open: this.#open };
+    const parts = { wire: this.#wire, lines, ledger, open, now, clientInfo };
+    this.#pool = options.pool === undefined ? undefined : new SessionPool(options.pool, parts);
     this.#context = {
       wire: this.#wire,
       profiles: this.#profiles,
       lines: this.#lines,
       connections: this.#connections,
       circuits: this.#circuits,
+      pool: this.#pool,
+      sharing: new Map(),
       retries: new Retries(options.retries ?? NO_RETRIES),
       now,
     };
@@ -150,7 +177,9 @@ class Room implements Upstreams {
     }
     const profile = await this.#profiles.get(target, "legacy");
     if (profile.era === "modern") return;
-    const line = profile.sessionless ? undefined : await this.#lines.find(target, holder);
+    const line = profile.sessionless
+      ? undefined
+      : (this.#sharedLine(message) ?? (await this.#lines.find(target, holder)));
     if (line === undefined && !profile.sessionless) return;
     const base = line?.post ?? [...prepared.post, "mcp-protocol-version", profile.protocolVersion];
     let lost = false;
@@ -170,6 +199,14 @@ class Room implements Upstreams {
       // With the session went what the notification was about.
       if (!lost) throw error;
     }
+  }
+
+  /** A cancellation belongs to the session that its request is in. */
+  #sharedLine({ body, method }: OutboundMessage): Line | undefined {
+    if (method !== "notifications/cancelled" || this.#context.sharing.size === 0) return undefined;
+    const envelope = scanMessage(body);
+    const id = memberAt(body, envelope.params, "requestId");
+    return id === undefined ? undefined : this.#context.sharing.get(sliceAt(body, id).toString());
   }
 
   listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
@@ -248,9 +285,15 @@ class Room implements Upstreams {
       this.#connections.release(holderKey, target.id);
       for (const listening of this.#listeners.get(lineKey(holderKey, target.id)) ?? []) listening.cancel();
       const session = sessions.get(target.id);
-      if (session?.revision === target.revision) await this.#lines.end(target, session);
+      if (session === undefined) return;
+      await this.#ledger.leave(target.id, holderKey);
+      if (session.revision === target.revision) await this.#lines.end(target, session);
     });
     await Promise.all(work);
+  }
+
+  endExpired(options: CleanUpOptions): Promise<number> {
+    return endExpired({ ledger: this.#ledger, holdings: this.#holdings, lines: this.#lines }, options);
   }
 
   inspect(target: UpstreamTarget): Promise<Inspection> {
@@ -268,6 +311,10 @@ class Room implements Upstreams {
     );
   }
 
+  sessionFigures(): SessionFigures {
+    return { open: this.#open.total, evicted: this.#lines.evicted, pool: this.#pool?.figures() };
+  }
+
   circuits(): readonly CircuitView[] {
     return this.#circuits.views();
   }
@@ -282,6 +329,7 @@ class Room implements Upstreams {
 
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#pool?.forget(targetId);
     this.#circuits.forget(targetId);
     this.#context.retries.forget(targetId);
     this.#lines.forget(targetId);
@@ -302,6 +350,7 @@ class Room implements Upstreams {
   async close(): Promise<void> {
     for (const listeners of [...this.#listeners.values()]) for (const listening of [...listeners]) listening.cancel();
     this.#connections.close();
+    await this.#pool?.close();
     await this.#wire.close();
   }
 }

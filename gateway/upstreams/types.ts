@@ -6,8 +6,10 @@ import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
 import type { IdentityPropagation, ItemKind, UpstreamOAuth } from "../store/index.ts";
 import type { CircuitListener, CircuitView } from "./circuits.ts";
+import type { CleanUpOptions } from "./clean-up.ts";
 import type { Trust } from "./guard/index.ts";
 import type { PassedNames } from "./passthrough.ts";
+import type { PoolFigures } from "./pool.ts";
 
 /** `builtin`: answered inside the gateway. */
 export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "builtin";
@@ -45,6 +47,8 @@ export type UpstreamTarget = {
     /** `session`: a child per upstream session (default). `shared`: one child for all, server→client requests are refused. */
     readonly isolation: "session" | "shared";
   };
+  /** `shared`: declared to keep nothing in its sessions, so that clients may use one after the other. Absent: not so. */
+  readonly isolation?: "session" | "shared";
   readonly era: "auto" | "legacy" | "modern";
   /** From sending a request to its final response; progress does not extend it. */
   readonly requestTimeoutMs: number;
@@ -161,6 +165,13 @@ export type Inspection = {
   readonly incomplete: readonly { readonly list: string; readonly reason: string }[];
 };
 
+export type SessionFigures = {
+  /** Of this process, pooled ones too. */
+  readonly open: number;
+  readonly evicted: number;
+  readonly pool: PoolFigures | undefined;
+};
+
 export interface Upstreams {
   /** Calls that wait for a connection at this moment, over all upstreams. */
   readonly waiting: number;
@@ -196,9 +207,14 @@ export interface Upstreams {
   /** Ends all upstream sessions of a holder (DELETE; children of stdio end). */
   release(holderKey: string, targets: readonly UpstreamTarget[]): Promise<void>;
 
+  /** Ends sessions whose holders are gone, in parallel; answers how many. Rejects with MCPS_STATE. */
+  endExpired(options: CleanUpOptions): Promise<number>;
+
   /** Lists everything with a session of its own and leaves no session behind. */
   inspect(target: UpstreamTarget): Promise<Inspection>;
 
+  /** Open sessions of this process, and what the pool has done; undefined figures while there is no pool. */
+  sessionFigures(): SessionFigures;
   /** Circuits that are not at rest; upstreams that are not named are reached. */
   circuits(): readonly CircuitView[];
   /** Tells of circuits that open and close; the answer ends it. */
