@@ -2,6 +2,8 @@
  * A database that fails while a gateway works on it, with everything recorded that can be: calls go on, what was acknowledged is there
  * afterwards, and so is the row of its change.
  */
+import { appendFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Everything, startEverything } from "../fixtures/everything/server.ts";
@@ -9,6 +11,7 @@ import {
   type Daemon,
   type Gateway,
   missing,
+  noDisks,
   openLegacySession,
   register,
   rest,
@@ -31,7 +34,7 @@ type Outcome = {
 
 const noServers = missing("postgres", "pgbouncer", "redis-server");
 describe.skipIf(noServers !== undefined)(titled("a database that fails under work", noServers), () => {
-  let postgres: Daemon;
+  let postgres: Daemon & { readonly directory?: string };
   let pooler: Daemon;
   let redis: Daemon;
   let fixture: Everything;
@@ -39,9 +42,12 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
   beforeAll(async () => {
     [postgres, redis, fixture] = await Promise.all([startPostgres(), startRedis(), startEverything()]);
     pooler = await startPgBouncer(postgres.port);
-    gateway = await startGateway({
+    gateway = await startWorking(pooler.url);
+  });
+  async function startWorking(url: string): Promise<Gateway> {
+    const started = await startGateway({
       env: {
-        DATABASE_URL: pooler.url,
+        DATABASE_URL: url,
         DATABASE_DIRECT_URL: postgres.url,
         REDIS_URL: redis.url,
         DB_POOL_TIMEOUT: "3",
@@ -51,8 +57,9 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
         METRICS_BUFFER_ENABLED: "false",
       },
     });
-    await register(gateway, { name: "up", url: fixture.url });
-  });
+    await register(started, { name: "up", url: fixture.url });
+    return started;
+  }
   afterAll(async () => {
     await gateway?.stop();
     await fixture?.close();
@@ -72,7 +79,7 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
   }
 
   /** Calls and registrations one after the other while `fail` does its work, and until some were acknowledged after it. */
-  async function workDuring(tag: string, fail: () => Promise<void>): Promise<Outcome> {
+  async function workDuring(tag: string, fail: (refusals: () => number) => Promise<void>): Promise<Outcome> {
     const session = await openLegacySession(gateway.mcpUrl, gateway.headers);
     const echo = { name: "up__echo", arguments: { text: tag } };
     expect((await session.call(0, "tools/call", echo)).status).toBe(200);
@@ -96,7 +103,7 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
     const working = Promise.all([calling(), registering()]);
     try {
       await waitFor(() => acknowledged.length >= 2, 20_000, "work before the fault");
-      await fail();
+      await fail(() => refused);
       const before = acknowledged.length;
       await waitFor(() => acknowledged.length >= before + 3, 60_000, "work after the fault");
     } finally {
@@ -155,4 +162,44 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
     });
     await expectAllThere("pooler", outcome);
   });
+
+  const noDisk = noDisks();
+  it.skipIf(noDisk !== undefined)(titled("the disk is full for a while", noDisk), { timeout: 180_000 }, async () => {
+    const others = { postgres, gateway, total };
+    const wal = { min_wal_size: "32MB", max_wal_size: "64MB" };
+    const small = await startPostgres(wal, "220m");
+    postgres = small;
+    total = 0;
+    gateway = await startWorking(small.url);
+    try {
+      const junk = join(small.directory, "junk");
+      let refusals = 0;
+      const outcome = await workDuring("full", async (refused) => {
+        fillDisk(junk);
+        // What fits into pages that are there is still written.
+        await waitFor(() => refused() > 0, 60_000, "a refusal");
+        refusals = refused();
+        rmSync(junk);
+        // A server that could not write its log has ended, or is recovering.
+        await query("select 1").catch(() => small.start().catch(() => undefined));
+        await waitFor(async () => (await query("select 1")).length === 1, 30_000, "the database");
+      });
+      expect(refusals).toBeGreaterThan(0);
+      await expectAllThere("full", outcome);
+    } finally {
+      await gateway.stop();
+      await small.stop();
+      ({ postgres, gateway, total } = others);
+    }
+  });
 });
+
+/** Until nothing fits any more, however small. */
+function fillDisk(path: string): void {
+  for (const bytes of [1_048_576, 4096])
+    try {
+      for (;;) appendFileSync(path, Buffer.alloc(bytes));
+    } catch {
+      // That much is not left.
+    }
+}
