@@ -182,6 +182,18 @@ export const metrics = {
     labels: ["upstream"],
     help: "Calls refused because their upstream had its share of the slots.",
   },
+  mcp_limit_refused_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["rule"],
+    help: "Requests and calls refused by a limit or quota, by the name of its rule (RATE_LIMITS, QUOTAS, tiers, tool-rate).",
+  },
+  mcp_tool_pins_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["kind"],
+    help: "Definitions of tools that this process saw first, changed, or restored to what was approved.",
+  },
   // stores
   mcp_db_connections: {
     type: "gauge",

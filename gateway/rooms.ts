@@ -20,12 +20,14 @@ import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
+import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
 import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { limitWatch, startLimits } from "./start-limits.ts";
 import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { GatewayRecord, Store } from "./store/index.ts";
@@ -80,6 +82,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const pins = startPins(settings, store, observe.pinned, log);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
@@ -87,7 +90,14 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
   void resealCredentials(store, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, { guard, tokens: oauth.tokens });
+  const { upstreams, federation } = await openUpstreams(
+    input,
+    store,
+    state,
+    observe,
+    { guard, tokens: oauth.tokens },
+    pins,
+  );
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -96,6 +106,16 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     observe,
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
+  });
+  const limits = startLimits({
+    settings,
+    state,
+    store,
+    observe,
+    teardown,
+    log,
+    isAlone: input.isAlone,
+    replicas: plan?.gateway.replicas.max ?? 1,
   });
   const parts = {
     settings,
@@ -107,7 +127,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches(records.watches),
+    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -116,8 +136,16 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const inspect = (record: GatewayRecord, actor?: Actor) =>
     upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
+  pins.onChanged(changed);
+  const recorded = pins.recording(store);
+  const imports = {
+    maxBytes: settings.OPENAPI_MAX_BYTES,
+    maxTools: settings.OPENAPI_MAX_TOOLS,
+    fetchDocument: (url: string) =>
+      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
+  };
   const registry = createRegistry({
-    store,
+    store: recorded,
     inspect,
     changed,
     log,
@@ -128,12 +156,13 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     },
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
+    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
-      if (!isPerCaller(record)) await refreshGateway({ store, inspect, changed, log }, record);
+      if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
     },
   });
   const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
@@ -172,6 +201,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     admission,
+    limits,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,
@@ -192,7 +222,16 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
       declaring = new Teardown(log);
       teardown.add("declarations", () => declaring?.run());
       const { environment, withExample } = input;
-      await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
+      await declare({
+        settings,
+        environment,
+        log,
+        teardown: declaring,
+        store: recorded,
+        inspect,
+        changed,
+        withExample,
+      });
     },
     undeclare: async () => declaring?.run(),
     async mint() {
@@ -244,6 +283,7 @@ async function openUpstreams(
   state: SharedState,
   observe: Observe,
   outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
+  { pinning }: Pins,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -264,12 +304,17 @@ async function openUpstreams(
     ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+    rest: {
+      tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
+      maxTextLength: settings.REST_RESPONSE_TEXT_MAX_LENGTH,
+    },
   });
   teardown.add("upstreams", () => upstreams.close());
   const parts = {
     upstreams,
     log,
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
+    pinning,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
     ...targetRules(settings),

@@ -18,6 +18,7 @@ import { isPersonal, Personal } from "./personal.ts";
 import { PersonalExchange, withToken } from "./personal-exchange.ts";
 import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
+import { RestServers } from "./rest/server.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
@@ -62,6 +63,9 @@ export {
 export { type AccessToken, type IdentityOptions, isPersonal, type TokenSource } from "./personal.ts";
 export type { PoolFigures, PoolKeyFigures, PoolOptions } from "./pool.ts";
 export type { HealthMethod } from "./pool-health.ts";
+export * from "./rest/operation.ts";
+export { REST_CAPABILITIES, type RestOptions } from "./rest/server.ts";
+export { compile as compileRestTool, type RestToolSource } from "./rest/tools.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -87,6 +91,7 @@ class Room implements Upstreams {
   readonly #pool: SessionPool | undefined;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
+  readonly #rest: RestServers;
   readonly #listeners = new Map<string, Set<Listening>>();
   readonly #personal: Personal;
 
@@ -147,6 +152,7 @@ class Room implements Upstreams {
       retries: new Retries(options.retries ?? NO_RETRIES),
       now,
     };
+    this.#rest = new RestServers(options.rest, this.#context, clientInfo);
   }
 
   get waiting(): number {
@@ -155,20 +161,25 @@ class Room implements Upstreams {
 
   async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
+    if (target.transport === "rest") return this.#rest.profile;
     return withToken(this.#personal, target, (fitted) => this.#profiles.get(fitted, prefer));
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
-    if (target.oauth === undefined && target.identity === undefined)
-      return new Dispatch(this.#context, target, holder, message, sink).start();
+    if (target.oauth === undefined && target.identity === undefined) return this.#ask(target, holder, message, sink);
     return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
-      new Dispatch(this.#context, fitted, holder, message, inner).start(),
+      this.#ask(fitted, holder, message, inner),
     ).start();
   }
 
+  #ask(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    if (target.transport === "rest") return this.#rest.request(target, message, sink);
+    return new Dispatch(this.#context, target, holder, message, sink).start();
+  }
+
   async notify(given: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
-    if (given.transport === "builtin") return;
+    if (given.transport === "builtin" || given.transport === "rest") return;
     const target = await this.#personal.fit(actedFor(given, holder));
     const prepared = this.#wire.prepared(target);
     if (target.transport === "sse") {
@@ -218,7 +229,7 @@ class Room implements Upstreams {
 
   #listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
     if (target.transport === "sse") return this.#connections.listen(target, holder, sink);
-    if (target.transport === "builtin") return silentStream(sink);
+    if (target.transport === "builtin" || target.transport === "rest") return silentStream(sink);
     const key = lineKey(holder.key, target.id);
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners);
@@ -250,7 +261,9 @@ class Room implements Upstreams {
   }
 
   async setSubscription(given: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
-    if (given.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    if (given.transport === "builtin" || given.transport === "rest") {
+      throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    }
     const target = await this.#personal.fit(actedFor(given, holder));
     const profile = target.transport === "sse" ? undefined : await this.#profiles.get(target, "legacy");
     if (profile?.era === "modern") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
@@ -299,7 +312,9 @@ class Room implements Upstreams {
   inspect(target: UpstreamTarget): Promise<Inspection> {
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
-    return withToken(this.#personal, target, (fitted) => inspectUpstream(context, fitted)).then(
+    return withToken(this.#personal, target, (fitted) =>
+      fitted.transport === "rest" ? this.#rest.inspect(fitted) : inspectUpstream(context, fitted),
+    ).then(
       (inspection) => {
         this.#circuits.settle(target);
         return inspection;
@@ -327,6 +342,10 @@ class Room implements Upstreams {
     this.#circuits.hint(target, state);
   }
 
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+    return this.#rest.fetchDocument(url, maxBytes, timeoutMs);
+  }
+
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
     this.#pool?.forget(targetId);
@@ -334,6 +353,7 @@ class Room implements Upstreams {
     this.#context.retries.forget(targetId);
     this.#lines.forget(targetId);
     this.#connections.forget(targetId);
+    this.#rest.forget(targetId);
     this.#wire.forget(targetId);
   }
 

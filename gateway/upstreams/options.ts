@@ -10,6 +10,7 @@ import type { SessionCaps } from "./open-lines.ts";
 import type { Connector } from "./origins.ts";
 import type { IdentityOptions, TokenSource } from "./personal.ts";
 import type { PoolOptions } from "./pool.ts";
+import type { RestOptions } from "./rest/server.ts";
 import type { RetryOptions } from "./retries.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
@@ -67,4 +68,6 @@ export type UpstreamsOptions = {
   readonly tokens?: TokenSource;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
+  /** Where the tools of targets with transport `rest` are kept. */
+  readonly rest?: RestOptions;
 };

@@ -276,6 +276,9 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  async fetchDocument(): Promise<never> {
+    throw new Error("not scripted");
+  }
   async endExpired(): Promise<number> {
     return 0;
   }
