@@ -15,7 +15,7 @@ import { type Grant, grantOf } from "./grant.ts";
 const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";
 const ACCESS_TYPE = "urn:ietf:params:oauth:token-type:access_token";
-const LEASE_HEARTBEAT_MS = 500;
+const LEASE_HEARTBEAT_MS = 100;
 
 /** What asserts a caller towards an authorization server. */
 export type Asserting = { readonly issuer: string; readonly secret: string | undefined };
