@@ -11,10 +11,13 @@ import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { protectionSettings } from "./protection-settings.ts";
 import { recordSettings } from "./record-settings.ts";
+import { restSettings } from "./rest-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
+import { ssoSettings } from "./sso-settings.ts";
 import { storeSettings } from "./store-settings.ts";
 import { upstreamSettings } from "./upstream-settings.ts";
 import { workerSettings } from "./worker-settings.ts";
@@ -30,8 +33,10 @@ export const settings = {
   ...accessSettings,
   ...accountSettings,
   ...identitySettings,
+  ...ssoSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...restSettings,
   ...credentialSettings,
   ...poolSettings,
   ...retrySettings,
@@ -53,6 +58,7 @@ export const settings = {
     },
   },
   ...admissionSettings,
+  ...protectionSettings,
   SHUTDOWN_GRACE: {
     type: "duration",
     default: 30,

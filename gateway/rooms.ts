@@ -13,21 +13,27 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
-import { startHealthChecks } from "./health.ts";
+import { keepRecords } from "./keep-records.ts";
 import { measures } from "./measures.ts";
 import { openAccounts, openCallers } from "./open-accounts.ts";
+import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
+import { type Pins, startPins } from "./pins.ts";
+import { sessionOptions } from "./pool-options.ts";
+import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
-import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { limitWatch, startLimits } from "./start-limits.ts";
+import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
+import { tendUpstreams } from "./tend-upstreams.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
 import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
@@ -62,16 +68,21 @@ export type Rooms = StartedEngine & {
   mint(): Promise<string>;
 };
 
-export async function openRooms(input: RoomsInput): Promise<Rooms> {
-  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+export async function openRooms(given: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, teardown, metrics, workerId, fingerprint } = given;
   const { secrets } = foundation;
   metrics.gauge("mcp_workers").set(1);
   collectBuild(metrics, VERSION, fingerprint);
   teardown.add("event loop metrics", collectLoopMetrics(metrics));
-  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const store = await openDatabase(foundation.database, settings, secrets, given.log, teardown);
+  const { encryptionSecret } = secrets;
+  const records = openRecords({ settings, store, encryptionSecret, workerId, log: given.log, metrics, teardown });
+  const { log } = records;
+  const input = { ...given, log };
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const pins = startPins(settings, store, observe.pinned, log);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
@@ -79,12 +90,14 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
   void resealCredentials(store, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, { guard, tokens: oauth.tokens });
-  observe.circuits(() => upstreams.circuits());
-  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
-    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
-    teardown.add("shared circuits", () => share.close());
-  }
+  const { upstreams, federation } = await openUpstreams(
+    input,
+    store,
+    state,
+    observe,
+    { guard, tokens: oauth.tokens },
+    pins,
+  );
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -93,6 +106,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     observe,
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
+  });
+  const limits = startLimits({
+    settings,
+    state,
+    store,
+    observe,
+    teardown,
+    log,
+    isAlone: input.isAlone,
+    replicas: plan?.gateway.replicas.max ?? 1,
   });
   const parts = {
     settings,
@@ -104,7 +127,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([]),
+    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -113,8 +136,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const inspect = (record: GatewayRecord, actor?: Actor) =>
     upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
+  pins.onChanged(changed);
+  const recorded = pins.recording(store);
+  const imports = {
+    maxBytes: settings.OPENAPI_MAX_BYTES,
+    maxTools: settings.OPENAPI_MAX_TOOLS,
+    fetchDocument: (url: string) =>
+      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
+  };
   const registry = createRegistry({
-    store,
+    store: recorded,
     inspect,
     changed,
     log,
@@ -125,27 +156,27 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     },
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
+    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
   });
-  const health = startHealthChecks(
-    state,
-    federation,
-    settings.HEALTH_CHECK_INTERVAL * 1000,
-    {
-      workerId,
-      ttlMs: settings.REDIS_LEADER_TTL * 1000,
-      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-    },
+  await tendUpstreams({
+    ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
-    async (record) => {
-      if (!isPerCaller(record)) await refreshGateway({ store, inspect, changed, log }, record);
+    refresh: async (record) => {
+      if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
     },
-    log,
-  );
-  teardown.add("health checks", () => health.close());
+  });
+  const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
+  const keeping = upkeep.hold(state, {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  });
+  teardown.add("upkeep of records", () => keeping.close());
+  const admin = openAdmin(settings, store, records, upkeep);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
-  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
@@ -156,7 +187,13 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry, accounts },
+    signIn,
+    rest: {
+      registry: recordedRoom(registry, records.changes),
+      accounts: recordedRoom(accounts, records.changes),
+      admin: recordedRoom(admin, records.changes),
+    },
+    security: records.security,
     guards: callers.guards,
     store,
     state,
@@ -164,6 +201,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     admission,
+    limits,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,
@@ -184,7 +222,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       declaring = new Teardown(log);
       teardown.add("declarations", () => declaring?.run());
       const { environment, withExample } = input;
-      await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
+      await declare({
+        settings,
+        environment,
+        log,
+        teardown: declaring,
+        store: recorded,
+        inspect,
+        changed,
+        withExample,
+      });
     },
     undeclare: async () => declaring?.run(),
     async mint() {
@@ -236,6 +283,7 @@ async function openUpstreams(
   state: SharedState,
   observe: Observe,
   outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
+  { pinning }: Pins,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -248,17 +296,7 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
-    circuits: {
-      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
-      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
-    },
-    retries: {
-      attempts: settings.RETRY_MAX_ATTEMPTS,
-      baseMs: settings.RETRY_BASE_DELAY * 1000,
-      maxMs: settings.RETRY_MAX_DELAY * 1000,
-      jitter: settings.RETRY_JITTER_MAX,
-      budget: settings.RETRY_BUDGET,
-    },
+    ...sessionOptions(settings),
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
@@ -266,12 +304,17 @@ async function openUpstreams(
     ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+    rest: {
+      tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
+      maxTextLength: settings.REST_RESPONSE_TEXT_MAX_LENGTH,
+    },
   });
   teardown.add("upstreams", () => upstreams.close());
   const parts = {
     upstreams,
     log,
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
+    pinning,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
     ...targetRules(settings),

@@ -3,9 +3,9 @@ import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import type { Admission } from "./admission/index.ts";
+import type { Admission, Limits } from "./admission/index.ts";
 import { type ApplicationParts, createApplication } from "./application.ts";
-import type { Auth, Resources } from "./auth/index.ts";
+import type { Auth, Resources, SignInRoutes } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -19,8 +19,9 @@ import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
-import { type Log, METRICS_CONTENT_TYPE } from "./telemetry/index.ts";
+import { type Log, METRICS_CONTENT_TYPE, type SecurityLog } from "./telemetry/index.ts";
 import {
+  createCompressor,
   createEdge,
   createHttpSse,
   createKeepalive,
@@ -36,6 +37,7 @@ type EngineInput = {
   readonly teardown: Teardown;
   readonly auth: Auth;
   readonly resources: Resources;
+  readonly signIn: SignInRoutes;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
   /** What narrows the use of API tokens. */
   readonly guards: ApplicationParts["guards"];
@@ -44,7 +46,9 @@ type EngineInput = {
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
+  readonly security: SecurityLog | undefined;
   readonly admission: Admission;
+  readonly limits: Limits;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
@@ -88,17 +92,19 @@ export function startEngine(input: EngineInput): StartedEngine {
     },
     log,
     now: Date.now,
-    ...placesOf(admission),
+    ...placesOf(admission, input.limits),
     countStream: observe.stream,
   };
   const httpSse = createHttpSse(transports, input.state);
   const webSockets = createWebSockets(transports, settings.WEBSOCKET_PING_INTERVAL * 1000);
   teardown.add("websockets", () => webSockets.close());
+  const own = settings.APP_DOMAIN === undefined ? [] : [new URL(settings.APP_DOMAIN)];
   const application = createApplication({
     admission,
+    limits: input.limits,
     edge: createEdge({
-      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST],
-      allowedOrigins: settings.ALLOWED_ORIGINS,
+      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST, ...own.map(({ host }) => host)],
+      allowedOrigins: [...settings.ALLOWED_ORIGINS, ...own.map(({ origin }) => origin)],
     }),
     auth: input.auth,
     rest: input.rest,
@@ -106,6 +112,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     transports,
     httpSse,
     webSockets,
+    compressor: settings.COMPRESSION_ENABLED ? compressorOf(settings) : undefined,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     pathPrefix: settings.URL_PATH_PREFIX,
     log,
@@ -113,6 +120,8 @@ export function startEngine(input: EngineInput): StartedEngine {
     own: ownRoutes(input),
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
+    security: input.security,
+    withAdmitted: input.security !== undefined && settings.SECURITY_LOGGING_LEVEL === "all",
   });
   const engine = engines[settings.HTTP_SERVER](
     engineOptions(settings, input.reusePort, (event, fields) => log.warn(event, fields)),
@@ -139,19 +148,29 @@ export function startEngine(input: EngineInput): StartedEngine {
   };
 }
 
+function compressorOf(settings: Settings) {
+  return createCompressor({
+    minimumBytes: settings.COMPRESSION_MINIMUM_SIZE,
+    gzipLevel: settings.COMPRESSION_GZIP_LEVEL,
+    brotliQuality: settings.COMPRESSION_BROTLI_QUALITY,
+    zstdLevel: settings.COMPRESSION_ZSTD_LEVEL,
+  });
+}
+
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ settings, store, state, resources }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state, resources, signIn }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
     ...resourceRoutes(resources),
+    ...signIn,
   };
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest }: EngineInput) {
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest, limits }: EngineInput) {
   const descriptions: Descriptions = Object.fromEntries(
     Object.entries(rest).map(([area, room]) => [area, room.description]),
   );
@@ -175,6 +194,7 @@ function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, r
       headers: { "content-type": METRICS_CONTENT_TYPE },
       body: await metricsText(),
     }),
+    limits: () => ({ status: 200, body: { worker: workerId, limits: limits.figures() } }),
     openapi: () => ({ status: 200, body: openApi }),
   };
 }
