@@ -1,4 +1,5 @@
 /** Access tokens for upstreams, from a real authorization server: fetched, kept per caller, refreshed once for all, given by users. */
+import { decodeJwt, jwtVerify } from "jose";
 import { afterEach, describe, expect, it } from "vitest";
 import { memoryState } from "../../../gateway/coordination/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
@@ -11,7 +12,7 @@ import {
   type UpstreamTarget,
 } from "../../../gateway/upstreams/index.ts";
 import { Browser, CLIENT, startAuthorizationServer } from "../../fixtures/authorization-server.ts";
-import { holder, message, quietLog, resultOf, room, send, target } from "./harness.ts";
+import { holder, json, legacyLife, message, quietLog, resultOf, room, rpc, send, serve, target } from "./harness.ts";
 
 const RULES: ClientRules = {
   timeoutMs: 5000,
@@ -151,9 +152,12 @@ describe("client credentials", () => {
     await call(to);
     shared.aheadMs = 80_000;
     expect(textOf(await call(to))).toBe(CLIENT.clientId);
-    await expect.poll(() => server.asked).toEqual(["client_credentials", "client_credentials"]);
-    expect(textOf(await call(to))).toBe(CLIENT.clientId);
-    await expect.poll(() => new Set(server.tokens).size).toBe(2);
+    const used = async () => {
+      await call(to);
+      return new Set(server.tokens).size;
+    };
+    await expect.poll(used, { timeout: 10_000 }).toBe(2);
+    expect(server.asked).toEqual(["client_credentials", "client_credentials"]);
   });
 
   it("that are wrong are named, without the secret", async () => {
@@ -294,5 +298,73 @@ describe("a user", () => {
     server.isAway = false;
     shared.aheadMs += 3000;
     expect(textOf(await made.call({ ...ann }))).toBe("ann");
+  });
+});
+
+describe("token exchange", () => {
+  it("sends the gateway's word on who calls, for one resource", async () => {
+    const secret = "a key that upstreams know, and no other one";
+    const forms: Record<string, string>[] = [];
+    const server = await serve((seen, response) => {
+      if (seen.path !== "/token") {
+        if (!legacyLife(seen, response)) rpc(response, seen, { who: seen.headers.authorization });
+        return;
+      }
+      forms.push(Object.fromEntries(new URLSearchParams(seen.body)));
+      const { subject_token: subject = "" } = forms.at(-1) ?? {};
+      const { sub } = decodeJwt(subject);
+      const answer = { access_token: `for-${sub?.split("@")[0]}`, token_type: "Bearer", expires_in: 60 };
+      json(response, 200, { ...answer, issued_token_type: "urn:ietf:params:oauth:token-type:access_token" });
+    });
+    closers.push(server.close);
+    const tokenUrl = `${new URL(server.url).origin}/token`;
+    const shared = deployment();
+    const authorization = await openUpstreamAuthorization({
+      ...shared,
+      rules: RULES,
+      asserting: { issuer: "the-gateway", secret },
+      guard: undefined,
+      publicUrl: () => "http://127.0.0.1:1",
+      workerId: "w1",
+      log: quietLog,
+      now: () => performance.now(),
+      wallClock: Date.now,
+    });
+    const upstreams = room({ tokens: authorization.tokens, now: () => performance.now() });
+    closers.push(async () => {
+      await upstreams.close();
+      await authorization.close();
+    });
+    const oauth = {
+      grantType: "token_exchange",
+      scopes: ["a"],
+      tokenUrl,
+      issuer: "http://127.0.0.1:2",
+      ...CLIENT,
+    } as const;
+    const call = (actor: Actor) => {
+      const to = target(server.url, { era: "legacy", actor, oauth: { ...oauth, scopes: ["a"] } });
+      return send(upstreams, to, holder(`s:${actor.id}`), {
+        ...message(1, "tools/call", { name: "x" }),
+        era: "legacy",
+      });
+    };
+    expect(resultOf(await call(ANN))).toEqual({ who: "Bearer for-ann" });
+    expect(resultOf(await call(BOB))).toEqual({ who: "Bearer for-bob" });
+    expect(resultOf(await call({ ...ANN }))).toEqual({ who: "Bearer for-ann" });
+    expect(forms).toHaveLength(2);
+    const { subject_token: subject = "", ...form } = forms[0] ?? {};
+    expect(form).toEqual({
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      resource: server.url,
+      scope: "a",
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      requested_token_type: "urn:ietf:params:oauth:token-type:access_token",
+    });
+    const { payload } = await jwtVerify(subject, Buffer.from(secret), {
+      audience: oauth.issuer,
+      issuer: "the-gateway",
+    });
+    expect(payload.sub).toBe(ANN.id);
   });
 });
