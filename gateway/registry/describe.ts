@@ -17,10 +17,14 @@ import {
   serverPatch,
   serverRead,
 } from "./schemas.ts";
+import { importedRead, importRequest, registryExport } from "./transfer/document.ts";
 
 const schemas = {
   ToolCreate: toolCreate,
   ToolPatch: toolPatch,
+  RegistryExport: registryExport,
+  RegistryImport: importRequest,
+  RegistryImported: importedRead,
   OpenApiImport: openApiImport,
   OpenApiUpdate: openApiUpdate,
   OpenApiImported: importRead,
@@ -80,6 +84,19 @@ const IMPORTS: Readonly<Record<string, RouteDescription>> = {
   openapiUpdate: { answer: "OpenApiImported", body: "OpenApiUpdate" },
 };
 
+const TRANSFER: Readonly<Record<string, RouteDescription>> = {
+  export: {
+    answer: "RegistryExport",
+    query: [
+      query("types", "Only these, separated by commas: gateways, resources, prompts, servers", TEXT),
+      query("exclude_types", "All but these", TEXT),
+      query("tags", "Only what has any of these, separated by commas", TEXT),
+      query("include_inactive", "Disabled ones too; true when absent", BOOLEAN),
+    ],
+  },
+  import: { answer: "RegistryImported", body: "RegistryImport" },
+};
+
 function queryOf(resource: string, action: string): readonly QueryParameter[] {
   if (action === "state" || action === "toggle") return [ACTIVATE];
   if (action === "refresh") return [RESTORE];
@@ -88,6 +105,7 @@ function queryOf(resource: string, action: string): readonly QueryParameter[] {
 
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
+  if (resource === "registry") return TRANSFER[action];
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };
