@@ -11,6 +11,7 @@ import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { protectionSettings } from "./protection-settings.ts";
 import { recordSettings } from "./record-settings.ts";
 import { restSettings } from "./rest-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
@@ -57,6 +58,7 @@ export const settings = {
     },
   },
   ...admissionSettings,
+  ...protectionSettings,
   SHUTDOWN_GRACE: {
     type: "duration",
     default: 30,

@@ -143,6 +143,8 @@ export function measures(metrics: Metrics) {
       });
       metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
     },
+    pinned: (kind: string): void => metrics.counter("mcp_tool_pins_total", kind).inc(),
+    limitRefused: (rule: string): void => metrics.counter("mcp_limit_refused_total", rule).inc(),
     upstreamSessions(room: Pick<Upstreams, "circuits" | "sessionFigures">): void {
       metrics.collect("mcp_upstream_circuit_open", (set) => {
         for (const { slug, state } of room.circuits()) set(state === "closed" ? 0 : 1, slug);
@@ -164,6 +166,10 @@ export function measures(metrics: Metrics) {
         set(idle, "idle");
         set(waiting, "waiting");
       });
+      metrics.collect("mcp_db_statements_total", (set) => {
+        for (const [purpose, count] of Object.entries(store.figures().statements)) set(count, purpose);
+      });
+      metrics.collect("mcp_db_repeats_total", (set) => set(store.figures().repeated));
     },
   };
 }

@@ -13,22 +13,29 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
+import { keepRecords } from "./keep-records.ts";
 import { measures } from "./measures.ts";
 import { openAccounts, openCallers } from "./open-accounts.ts";
+import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
+import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
-import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
+import { recordedRoom } from "./record-changes.ts";
+import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { limitWatch, startLimits } from "./start-limits.ts";
+import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
-import type { Store } from "./store/index.ts";
+import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { tendUpstreams } from "./tend-upstreams.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
-import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
+import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -61,20 +68,36 @@ export type Rooms = StartedEngine & {
   mint(): Promise<string>;
 };
 
-export async function openRooms(input: RoomsInput): Promise<Rooms> {
-  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+export async function openRooms(given: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, teardown, metrics, workerId, fingerprint } = given;
   const { secrets } = foundation;
   metrics.gauge("mcp_workers").set(1);
   collectBuild(metrics, VERSION, fingerprint);
   teardown.add("event loop metrics", collectLoopMetrics(metrics));
-  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const store = await openDatabase(foundation.database, settings, secrets, given.log, teardown);
+  const { encryptionSecret } = secrets;
+  const records = openRecords({ settings, store, encryptionSecret, workerId, log: given.log, metrics, teardown });
+  const { log } = records;
+  const input = { ...given, log };
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const pins = startPins(settings, store, observe.pinned, log);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
+  let listeningAt: number | undefined;
+  const port = () => listeningAt;
+  const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
+  void resealCredentials(store, log);
+  const { upstreams, federation } = await openUpstreams(
+    input,
+    store,
+    state,
+    observe,
+    { guard, tokens: oauth.tokens },
+    pins,
+  );
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -83,6 +106,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     observe,
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
+  });
+  const limits = startLimits({
+    settings,
+    state,
+    store,
+    observe,
+    teardown,
+    log,
+    isAlone: input.isAlone,
+    replicas: plan?.gateway.replicas.max ?? 1,
   });
   const parts = {
     settings,
@@ -94,13 +127,17 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([]),
+    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
+  const targetFor = (record: GatewayRecord, actor: Actor) => ({ ...targetOf(record, rules), actor });
+  const inspect = (record: GatewayRecord, actor?: Actor) =>
+    upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
+  pins.onChanged(changed);
+  const recorded = pins.recording(store);
   const imports = {
     maxBytes: settings.OPENAPI_MAX_BYTES,
     maxTools: settings.OPENAPI_MAX_TOOLS,
@@ -108,7 +145,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
   };
   const registry = createRegistry({
-    store,
+    store: recorded,
     inspect,
     changed,
     log,
@@ -117,13 +154,25 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
+    authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
-    refresh: (record) => refreshGateway({ store, inspect, changed, log }, record),
+    // Nobody's token is the gateway's to look around with.
+    refresh: async (record) => {
+      if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
+    },
   });
+  const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
+  const keeping = upkeep.hold(state, {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  });
+  teardown.add("upkeep of records", () => keeping.close());
+  const admin = openAdmin(settings, store, records, upkeep);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
@@ -139,7 +188,12 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     auth,
     resources,
     signIn,
-    rest: { registry, accounts },
+    rest: {
+      registry: recordedRoom(registry, records.changes),
+      accounts: recordedRoom(accounts, records.changes),
+      admin: recordedRoom(admin, records.changes),
+    },
+    security: records.security,
     guards: callers.guards,
     store,
     state,
@@ -147,6 +201,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     admission,
+    limits,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,
@@ -156,6 +211,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   });
   teardown.add("engine", () => started.engine.close());
   const [address] = await started.engine.listen();
+  listeningAt = address?.port;
   log.info("listening", { host: settings.HOST, port: address?.port, state: state.kind });
   let declaring: Teardown | undefined;
   return {
@@ -166,7 +222,16 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       declaring = new Teardown(log);
       teardown.add("declarations", () => declaring?.run());
       const { environment, withExample } = input;
-      await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
+      await declare({
+        settings,
+        environment,
+        log,
+        teardown: declaring,
+        store: recorded,
+        inspect,
+        changed,
+        withExample,
+      });
     },
     undeclare: async () => declaring?.run(),
     async mint() {
@@ -217,7 +282,8 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
-  guard: AddressGuard,
+  outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
+  { pinning }: Pins,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -235,7 +301,7 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
-    guard,
+    ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
     rest: {
@@ -248,6 +314,7 @@ async function openUpstreams(
     upstreams,
     log,
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
+    pinning,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
     ...targetRules(settings),

@@ -28,6 +28,22 @@ function rest(
   };
 }
 
+/** Pinned definitions of tools belong to their upstream. */
+function pin(id: string, method: string, path: string, summary: string): Route {
+  return {
+    id: `pins.${id}`,
+    methods: [method],
+    path,
+    class: id === "list" ? "list" : "control",
+    auth: "principal",
+    permission: method === "GET" ? "gateways.read" : "gateways.update",
+    cache: "none",
+    body: method === "GET" ? "none" : "json",
+    summary,
+    area: "registry",
+  };
+}
+
 function resourceRoutes(resource: ResourceName): Route[] {
   const one = resource.slice(0, -1);
   return [
@@ -98,6 +114,16 @@ export const registryRoutes: readonly Route[] = [
   ...transfer,
   rest("gateways", "update", "refresh", "POST", "/{id}/refresh", "Ask the upstream again what it lists"),
   rest("gateways", "update", "refresh", "POST", "/{id}/tools/refresh", "Older name of refresh"),
+  pin("list", "GET", "/pins", "Pinned tools: what was approved, and what has come in its place"),
+  pin("get", "GET", "/gateways/{id}/pins/{name}", "One tool's pin, with what changed"),
+  pin("approve", "POST", "/gateways/{id}/pins/{name}/approve", "Approve the definition that is pending"),
+  pin("reject", "POST", "/gateways/{id}/pins/{name}/reject", "Refuse the definition that is pending"),
+  pin(
+    "policy",
+    "PUT",
+    "/gateways/{id}/pin-policy",
+    "What happens to changed tools of this upstream; null: as everywhere",
+  ),
   rest("servers", "read", "tools", "GET", "/{id}/tools", "Tools of a virtual server"),
   rest("servers", "read", "resources", "GET", "/{id}/resources", "Resources of a virtual server"),
   rest("servers", "read", "prompts", "GET", "/{id}/prompts", "Prompts of a virtual server"),

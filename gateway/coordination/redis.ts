@@ -8,6 +8,7 @@ import type { Cluster, Redis } from "ioredis";
 import { fault } from "../../contract/errors.ts";
 import { parseRedisUrl } from "../../contract/redis-url.ts";
 import type { Log } from "../telemetry/index.ts";
+import { type Bucket, parseTaken, type Taken } from "./buckets.ts";
 import { Listeners } from "./listeners.ts";
 import { type CircuitOptions, RedisCircuit } from "./redis-circuit.ts";
 import { redisConnections } from "./redis-connections.ts";
@@ -169,6 +170,10 @@ class RedisState implements SharedState {
       // A message that still comes finds no listener; a lost UNSUBSCRIBE ends with the connection.
       await this.#subscriber.unsubscribe(name).catch(() => undefined);
     };
+  }
+
+  async take(key: string, want: number, { capacity, perMs }: Bucket): Promise<Taken> {
+    return parseTaken(await this.#script("mcpsTake", `bucket:${key}`, [want, capacity, perMs]));
   }
 
   async ping(): Promise<void> {

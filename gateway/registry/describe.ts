@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { QueryParameter, RestDescription, RouteDescription } from "../../contract/rest.ts";
 import { RESOURCES, type Route } from "../../contract/routes.ts";
+import { pinDecision, pinPolicy, pinRead } from "./pins.ts";
 import { importRead, openApiImport, openApiUpdate, toolCreate, toolPatch } from "./rest-schemas.ts";
 import {
   gatewayCreate,
@@ -40,6 +41,18 @@ const schemas = {
   ResourcePatch: resourcePatch,
   PromptCreate: promptCreate,
   PromptPatch: promptPatch,
+  OAuthBegun: z.object({ gatewayId: z.string(), authorizationUrl: z.string() }),
+  OAuthStatus: z.object({
+    gatewayId: z.string(),
+    authorised: z.boolean(),
+    expiresAt: z.string().nullable(),
+    /** Why the token could not be renewed. */
+    failure: z.string().nullable(),
+  }),
+  OAuthTools: z.object({ gatewayId: z.string(), tools: z.array(z.string()) }),
+  Pin: pinRead,
+  PinDecision: pinDecision,
+  PinPolicy: pinPolicy,
   Deleted: z.object({ status: z.literal("success"), id: z.string() }),
 } as const;
 type SchemaName = keyof typeof schemas;
@@ -57,6 +70,16 @@ const BODIES: Readonly<Record<string, { readonly create: SchemaName; readonly pa
   tools: { create: "ToolCreate", patch: "ToolPatch" },
   resources: { create: "ResourceCreate", patch: "ResourcePatch" },
   prompts: { create: "PromptCreate", patch: "PromptPatch" },
+};
+
+/** Pages for people have no schema. */
+const OAUTH: Readonly<Record<string, RouteDescription>> = {
+  authorize: { answer: "OAuthBegun" },
+  begin: { status: 302 },
+  callback: {},
+  status: { answer: "OAuthStatus" },
+  fetchTools: { answer: "OAuthTools" },
+  revoke: { answer: "Deleted" },
 };
 
 const query = (name: string, description: string, schema: unknown): QueryParameter => ({ name, description, schema });
@@ -103,9 +126,26 @@ function queryOf(resource: string, action: string): readonly QueryParameter[] {
   return resource === "gateways" && ["create", "update", "patch"].includes(action) ? [DEFERRED] : [];
 }
 
+const PINS: Readonly<Record<string, RouteDescription>> = {
+  list: {
+    answer: "Pin",
+    list: true,
+    query: [
+      query("state", "Only what waits for a decision, or only what does not", { enum: ["pending", "approved"] }),
+      GATEWAY_ID,
+    ],
+  },
+  get: { answer: "Pin" },
+  approve: { answer: "Pin", body: "PinDecision" },
+  reject: { answer: "Pin", body: "PinDecision" },
+  policy: { answer: "PinPolicy", body: "PinPolicy" },
+};
+
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
   if (resource === "registry") return TRANSFER[action];
+  if (resource === "oauth") return OAUTH[action];
+  if (resource === "pins") return PINS[action];
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };

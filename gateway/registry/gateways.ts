@@ -9,6 +9,7 @@ import { listResponse, stateFlag } from "./answers.ts";
 import { gatewayInput } from "./gateway-input.ts";
 import { flag, readBody, readListQuery, readQuery } from "./input.ts";
 import { ask, draftRecord, refreshGateway } from "./inspect.ts";
+import { isPerCaller } from "./oauth.ts";
 import { checkOutbound } from "./outbound.ts";
 import { showGateway } from "./present.ts";
 import { invalid } from "./problems.ts";
@@ -16,6 +17,7 @@ import { gatewayCreate, gatewayPatch } from "./schemas.ts";
 import type { Call, RegistryParts } from "./types.ts";
 
 const KIND = "gateway";
+const WAITS = "its callers authorise the gateway one by one; POST /oauth/fetch-tools/{id} then lists what it has";
 
 export function gatewayHandlers(parts: RegistryParts) {
   const { store } = parts;
@@ -52,7 +54,7 @@ export function gatewayHandlers(parts: RegistryParts) {
         throw fault("MCPS_ITEM_CONFLICT", { kind: KIND, field: "slug", value: input.slug, owner: "another gateway" });
       }
       const id = randomUUID();
-      const { outcome, failure } = await ask(parts, draftRecord(input, id));
+      const { outcome, failure } = await asked(draftRecord(input, id));
       if (failure !== undefined && !deferred) throw failure;
       const created = await store.createGateway(input, outcome, id);
       await parts.changed();
@@ -68,7 +70,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const draft = draftRecord(input, former.id);
       // What stands behind the point is the version of a REST upstream's operations.
       const isOther = draft.revision !== former.revision.split(".", 1)[0];
-      const { outcome, failure } = isOther ? await ask(parts, draft) : {};
+      const { outcome, failure } = isOther ? await asked(draft) : {};
       if (failure !== undefined && !deferred) throw failure;
       await store.updateGateway(former.id, input);
       if (outcome !== undefined) await store.recordInspection(former.id, outcome);
@@ -95,6 +97,11 @@ export function gatewayHandlers(parts: RegistryParts) {
       };
     },
   };
+
+  /** Where each caller has a token of his own the gateway cannot ask for itself: somebody who has one does (POST /oauth/fetch-tools). */
+  async function asked(draft: GatewayRecord): ReturnType<typeof ask> {
+    return isPerCaller(draft) ? { outcome: { ok: false, reason: WAITS } } : ask(parts, draft);
+  }
 
   async function shown(call: Call): Promise<RestResponse> {
     await parts.changed();

@@ -2,11 +2,14 @@
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { InspectParts } from "./inspect.ts";
+import type { AuthorizationParts } from "./oauth.ts";
 
 /** What the registry's handlers share. */
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** How users authorise the gateway at upstreams; they cannot when absent. */
+  readonly authorization?: AuthorizationParts;
   /** Absent: nothing can be imported. */
   readonly imports?: ImportParts;
   /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
@@ -23,6 +26,11 @@ export type ImportParts = {
   readonly fetchDocument: (url: string) => Promise<Buffer>;
 };
 
-/** One request of a REST route; `id` is the path's, empty where it has none. */
-export type Call = { readonly id: string; readonly request: GatewayRequest; readonly principal: Principal };
+/** One request of a REST route; `id` and `name` are the path's, empty where it has none. */
+export type Call = {
+  readonly id: string;
+  readonly name: string;
+  readonly request: GatewayRequest;
+  readonly principal: Principal;
+};
 export type Handler = (call: Call) => Promise<RestResponse>;

@@ -13,6 +13,15 @@ export {
   outboundShape,
   type UpstreamOAuth,
 } from "./outbound.ts";
+export type {
+  PinChange,
+  PinDetail,
+  PinOperations,
+  PinPolicies,
+  PinPolicy,
+  Sighting,
+  ToolPin,
+} from "./pins.ts";
 export * from "./records/index.ts";
 export type * from "./rest-tools.ts";
 export * from "./shared-state.ts";

@@ -1,6 +1,7 @@
 /** The door of the store room. Only plain data crosses it: no connection, no row object, no query builder. */
 
 import type { Outbound, OutboundSecrets } from "./outbound.ts";
+import type { PinPolicies, ToolPin } from "./pins.ts";
 
 /** The narrow view of a database that repositories inside the room are written against. */
 export interface Sql {
@@ -105,6 +106,9 @@ export type CatalogueSnapshot = {
   readonly gateways: readonly GatewayRecord[];
   readonly servers: readonly ServerRecord[];
   readonly items: readonly ItemRecord[];
+  /** Approved definitions of tools, and policies of single upstreams. */
+  readonly pins?: readonly ToolPin[];
+  readonly pinPolicies?: PinPolicies;
 };
 
 /** What of an upstream is chosen by people; the rest of GatewayRecord is found out or derived. */

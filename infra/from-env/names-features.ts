@@ -65,12 +65,6 @@ export const featureFamilies = {
     instead: "the proxy in front",
     names: "APP_ROOT_PATH",
   },
-  compression: {
-    verdict: "meaningless",
-    because: "answers are compressed at one layer only, and that is nginx",
-    instead: "the rendered nginx.conf",
-    names: `COMPRESSION_ENABLED COMPRESSION_MINIMUM_SIZE COMPRESSION_GZIP_LEVEL COMPRESSION_BROTLI_QUALITY COMPRESSION_ZSTD_LEVEL`,
-  },
   pages: {
     verdict: "meaningless",
     because: "lists are paged by cursor with fixed sizes",

@@ -23,18 +23,16 @@ export const protectionFamilies = {
   },
   callerLimits: {
     verdict: "refused",
-    because: "callers are not limited one by one; only the whole of the calls in flight is",
-    instead: "limit_req of nginx and MAX_IN_FLIGHT",
+    because: "a caller who goes on against a limit is refused as before, and not locked out",
     harmless: ["false", "0"],
-    switchedBy: "RATE_LIMITING_ENABLED",
-    names: `RATE_LIMITING_ENABLED RATE_LIMIT_CRITICAL_RPM RATE_LIMIT_CRITICAL_BURST RATE_LIMIT_HIGH_RPM RATE_LIMIT_HIGH_BURST
-      RATE_LIMIT_MEDIUM_RPM RATE_LIMIT_MEDIUM_BURST RATE_LIMIT_LOW_RPM RATE_LIMIT_LOW_BURST RATE_LIMIT_LOCKOUT_ENABLED
-      RATE_LIMIT_LOCKOUT_THRESHOLD RATE_LIMIT_LOCKOUT_DURATION_MINUTES VALIDATION_MAX_REQUESTS_PER_MINUTE TOOL_RATE_LIMIT`,
+    switchedBy: "RATE_LIMIT_LOCKOUT_ENABLED",
+    names: `RATE_LIMIT_LOCKOUT_ENABLED RATE_LIMIT_LOCKOUT_THRESHOLD RATE_LIMIT_LOCKOUT_DURATION_MINUTES
+      VALIDATION_MAX_REQUESTS_PER_MINUTE`,
   },
   callerLimitStore: {
     verdict: "meaningless",
-    because: "no counts of callers are kept",
-    names: `RATE_LIMITING_REDIS_ENABLED RATELIMITER_REDIS_URL RATELIMITER_REDIS_MAX_CONNECTIONS RATELIMITER_REDIS_SOCKET_TIMEOUT
+    because: "limits are counted in the Redis of REDIS_URL, like everything else that workers share",
+    names: `RATELIMITER_REDIS_URL RATELIMITER_REDIS_MAX_CONNECTIONS RATELIMITER_REDIS_SOCKET_TIMEOUT
       RATELIMITER_REDIS_SOCKET_CONNECT_TIMEOUT RATELIMITER_REDIS_SSL RATELIMITER_REDIS_SSL_CA_CERTS
       RATELIMITER_REDIS_SSL_CERTFILE RATELIMITER_REDIS_SSL_KEYFILE RATELIMITER_REDIS_SSL_CHECK_HOSTNAME`,
   },

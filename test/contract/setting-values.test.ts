@@ -7,6 +7,17 @@ import { loadSettings } from "../../gateway/settings/index.ts";
 const PATTERNED: Readonly<Record<string, readonly string[]>> = {
   GATEWAY_TOOL_NAME_SEPARATOR: ["__", "-", "."],
   URL_PATH_PREFIX: ["/gateway", "/a/b.c~d"],
+  SSO_GENERIC_PROVIDER_ID: ["keycloak", "a-1"],
+  IDENTITY_PROPAGATION_HEADERS_PREFIX: ["X-User", "Caller"],
+};
+
+/** Lists whose entries have a form of their own. */
+const LISTED: Readonly<Record<string, readonly string[]>> = {
+  FAIR_SHARE_WEIGHTS: ["ann@a.example=2", "b=1", "c=1000"],
+  RATE_LIMITS: ["principal=600/min", "address=20/s+100", "tool:github/create_*=10/h+1"],
+  QUOTAS: ["team=1000/month", "principal&upstream=5/day"],
+  TRUSTED_PROXIES: ["10.0.0.0/8", "::1", "unix"],
+  TOOL_PIN_FLAGS: ["bidi", "tags", "instructions"],
 };
 
 /** Any value that the setting may have. */
@@ -29,7 +40,7 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
     case "enum":
       return fc.constantFrom(...declaration.allowed);
     case "list":
-      if (name === "FAIR_SHARE_WEIGHTS") return fc.subarray(["ann@a.example=2", "b=1", "c=1000"]);
+      if (LISTED[name] !== undefined) return fc.subarray([...LISTED[name]]);
       return fc.array(
         fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0")),
         { maxLength: 4 },

@@ -46,7 +46,16 @@ export async function applyStep(context: Context, step: Step): Promise<void> {
 type GatewayStep = Extract<Step, { type: "gateways" }>;
 
 function inputOf(entry: GatewayEntry, slug: string, secrets: GatewaySecrets, lacks: boolean): GatewayInput {
-  const { id: _, items: __, import: ___, capabilities: ____, instructions: _____, isolation, outbound, ...plain } = entry;
+  const {
+    id: _,
+    items: __,
+    import: ___,
+    capabilities: ____,
+    instructions: _____,
+    isolation,
+    outbound,
+    ...plain
+  } = entry;
   const { headers = {}, env = {}, more, query = "" } = secrets;
   return {
     ...plain,

@@ -13,7 +13,8 @@ describe("a room's description", () => {
       const found = registryDescription.routeOf(route);
       const names = [found?.answer, found?.body].filter((name) => name !== undefined);
       expect(names.filter((name) => !(name in registryDescription.schemas))).toEqual([]);
-      expect(found).toMatchObject({ answer: expect.any(String) });
+      // A redirection has nothing to describe.
+      if (found?.status !== 302) expect(found).toMatchObject({ answer: expect.any(String) });
       expect([route.path, found?.body !== undefined]).toEqual([route.path, route.body === "json"]);
     }
   });
