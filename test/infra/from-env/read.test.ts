@@ -74,8 +74,8 @@ describe("an environment file", () => {
       ["CLIENT_IDLE_TIMEOUT", "sized", "given.pgbouncer.clientIdleTimeoutS", 120],
       ["QUERY_WAIT_TIMEOUT", "meaningless", undefined, undefined],
       ["SSRF_PROTECTION_ENABLED", "refused", "a NetworkPolicy for egress", undefined],
-      ["RATE_LIMITING_ENABLED", "meaningless", undefined, undefined],
-      ["RATE_LIMIT_MEDIUM_RPM", "meaningless", undefined, undefined],
+      ["RATE_LIMITING_ENABLED", "honoured", "RATE_LIMITING_ENABLED", undefined],
+      ["RATE_LIMIT_MEDIUM_RPM", "honoured", "RATE_LIMIT_MEDIUM_RPM", undefined],
       [
         "REQUIRE_JTI",
         "refused",
@@ -238,10 +238,11 @@ describe("protections", () => {
     env(text).report.entries.find((entry) => entry.name === name)?.verdict;
 
   it.each([
-    ["RATE_LIMITING_ENABLED=true", "refused"],
-    ["RATE_LIMITING_ENABLED=FALSE", "meaningless"],
-    ["RATE_LIMIT_HIGH_RPM=30", "refused"],
-    ["RATE_LIMIT_HIGH_RPM=30\nRATE_LIMITING_ENABLED=off", "meaningless"],
+    ["RATE_LIMITING_ENABLED=true", "honoured"],
+    ["RATE_LIMIT_LOCKOUT_ENABLED=true", "refused"],
+    ["RATE_LIMIT_LOCKOUT_ENABLED=FALSE", "meaningless"],
+    ["RATE_LIMIT_LOCKOUT_THRESHOLD=30", "refused"],
+    ["RATE_LIMIT_LOCKOUT_THRESHOLD=30\nRATE_LIMIT_LOCKOUT_ENABLED=off", "meaningless"],
     ["SSRF_PROTECTION_ENABLED=true", "refused"],
     ['SSRF_BLOCKED_NETWORKS=["10.0.0.0/8"]', "refused"],
     ["SSRF_ALLOW_PRIVATE_NETWORKS=true", "meaningless"],
