@@ -141,6 +141,12 @@ export const errors = {
     rpc: -32603,
     message: "Who is asking cannot be found out now: {reason} (AUTH_REVOCATION_FAIL)",
   },
+  MCPS_SIGN_IN: { status: 403, rpc: -32600, message: "Signing in failed: {reason}" },
+  MCPS_SIGN_IN_PROVIDER: {
+    status: 502,
+    rpc: -32603,
+    message: "The sign-in provider {provider} does not answer as it should",
+  },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
   MCPS_TOOL_QUARANTINED: {
     status: 200,

@@ -152,6 +152,24 @@ export const metrics = {
     labels: ["upstream"],
     help: "Requests sent again, because a kept-alive connection closed under them or after a pause.",
   },
+  mcp_upstream_sessions_evicted_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["upstream"],
+    help: "Upstream sessions that were ended to make room for others (MCP_SESSION_POOL_MAX_TOTAL_SESSIONS, MCP_SESSION_POOL_MAX_PER_UPSTREAM).",
+  },
+  mcp_upstream_sessions_open: {
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Upstream sessions that workers know, of clients and pooled.",
+  },
+  mcp_upstream_pool_sessions: {
+    type: "gauge",
+    unit: "1",
+    labels: ["state"],
+    help: "Pooled upstream sessions by state (active, idle), and under `waiting` the requests that wait for one.",
+  },
   mcp_upstream_circuit_open: {
     type: "gauge",
     unit: "1",
@@ -182,6 +200,36 @@ export const metrics = {
     unit: "1",
     labels: ["state"],
     help: "Database connections by state (active, idle), and under `waiting` the queries that wait for one.",
+  },
+  mcp_db_statements_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["purpose"],
+    help: "Statements sent to the database by purpose (registry, catalogue, state, records, ping).",
+  },
+  mcp_db_repeats_total: {
+    type: "counter",
+    unit: "1",
+    labels: [],
+    help: "Work on the database that was done again because it had not taken it or had rolled it back.",
+  },
+  mcp_records_waiting: {
+    type: "gauge",
+    unit: "1",
+    labels: ["records"],
+    help: "Rows in memory that wait to be written, by what they are (calls, audit, security, log).",
+  },
+  mcp_records_written_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["records"],
+    help: "Rows that were written.",
+  },
+  mcp_records_dropped_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["records"],
+    help: "Rows that found no room in memory or that the database refused.",
   },
   mcp_state_failures_total: {
     type: "counter",

@@ -13,9 +13,11 @@ import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
 import { protectionSettings } from "./protection-settings.ts";
 import { recordSettings } from "./record-settings.ts";
+import { restSettings } from "./rest-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
+import { ssoSettings } from "./sso-settings.ts";
 import { storeSettings } from "./store-settings.ts";
 import { upstreamSettings } from "./upstream-settings.ts";
 import { workerSettings } from "./worker-settings.ts";
@@ -31,8 +33,10 @@ export const settings = {
   ...accessSettings,
   ...accountSettings,
   ...identitySettings,
+  ...ssoSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...restSettings,
   ...credentialSettings,
   ...poolSettings,
   ...retrySettings,

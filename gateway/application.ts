@@ -32,7 +32,8 @@ import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
-import type { Log } from "./telemetry/index.ts";
+import { correlationOf } from "./record-changes.ts";
+import type { Log, SecurityLog } from "./telemetry/index.ts";
 import { requireServerScope } from "./token-scope.ts";
 import {
   CompressedSink,
@@ -86,6 +87,9 @@ export type ApplicationParts = {
     error(code: string): void;
   };
   readonly accessLog: boolean;
+  /** Told who was refused, and `withAdmitted` who was let in. */
+  readonly security?: SecurityLog | undefined;
+  readonly withAdmitted?: boolean;
 };
 
 /**
@@ -175,11 +179,35 @@ export function createApplication(parts: ApplicationParts): Application {
       const principal = authenticate(matched, head);
       if (!(principal instanceof Promise)) return principal;
       return principal.catch((error: unknown) => {
-        throw denied(error, head, admitted);
+        throw tell(denied(error, head, admitted), matched, head);
       });
     } catch (error) {
-      throw denied(error, head, admitted);
+      throw tell(denied(error, head, admitted), matched, head);
     }
+  }
+
+  /** Hands back the error; who was refused stands in the security log. */
+  function tell(error: unknown, { route }: Matched, head: RequestHead): unknown {
+    if (parts.security === undefined || !(error instanceof Fault) || (error.status !== 401 && error.status !== 403))
+      return error;
+    const proof = head.headers.authorization === undefined && head.client === undefined ? "no proof" : "proof refused";
+    parts.security.record({
+      kind: error.status === 401 ? "auth.refused" : "auth.forbidden",
+      remote: head.remoteAddress,
+      detail: error.status === 401 ? `${route.id}: ${proof}` : `${route.id}: ${route.permission ?? ""}`,
+      correlationId: correlationOf(head),
+    });
+    return error;
+  }
+
+  function admittedAs(principal: Principal, head: RequestHead): void {
+    parts.security?.record({
+      kind: "auth.ok",
+      remote: head.remoteAddress,
+      principal: principal.id,
+      detail: principal.kind,
+      correlationId: "",
+    });
   }
 
   /** The room that answers, once the caller is known and may ask. */
@@ -347,6 +375,7 @@ export function createApplication(parts: ApplicationParts): Application {
     admitted: Admitted | undefined,
   ): void {
     identify(admitted, request, principal);
+    if (parts.withAdmitted === true) admittedAs(principal, request);
     const limited = parts.limits?.request(matched.route, request, principal);
     if (limited === undefined) dispatch(matched, request, principal, sink);
     else
@@ -401,7 +430,7 @@ export function createApplication(parts: ApplicationParts): Application {
       const { route } = matched;
       const arrived = await parts.limits?.arrive(route, head);
       if (arrived !== undefined) throw arrived;
-      const principal = await authenticate(matched, head);
+      const principal = await known(matched, head, undefined);
       const limited = await parts.limits?.request(route, head, principal);
       if (limited !== undefined) throw limited;
       if (matched.route.area !== "mcp" || transportOf(matched.route) !== "ws")

@@ -4,7 +4,7 @@ import type { AuthOutcome } from "./auth/index.ts";
 import type { ConversationCounters } from "./sessions/index.ts";
 import type { Store } from "./store/index.ts";
 import type { Counter, Histogram, Metrics } from "./telemetry/index.ts";
-import type { CircuitView, UpstreamMetrics } from "./upstreams/index.ts";
+import type { PoolKeyFigures, UpstreamMetrics, Upstreams } from "./upstreams/index.ts";
 
 /** Methods that keep their own series; whatever else a caller sends is counted as `other`, so that nobody can make series. */
 const METHODS: ReadonlySet<string> = new Set([
@@ -81,6 +81,7 @@ export function measures(metrics: Metrics) {
     },
     sessionOpened: (upstream) => metrics.counter("mcp_upstream_sessions_opened_total", upstream).inc(),
     sessionLost: (upstream) => metrics.counter("mcp_upstream_sessions_lost_total", upstream).inc(),
+    sessionEvicted: (upstream) => metrics.counter("mcp_upstream_sessions_evicted_total", upstream).inc(),
     retried: (upstream) => metrics.counter("mcp_upstream_retries_total", upstream).inc(),
   };
 
@@ -144,9 +145,17 @@ export function measures(metrics: Metrics) {
     },
     pinned: (kind: string): void => metrics.counter("mcp_tool_pins_total", kind).inc(),
     limitRefused: (rule: string): void => metrics.counter("mcp_limit_refused_total", rule).inc(),
-    circuits(read: () => readonly CircuitView[]): void {
+    upstreamSessions(room: Pick<Upstreams, "circuits" | "sessionFigures">): void {
       metrics.collect("mcp_upstream_circuit_open", (set) => {
-        for (const { slug, state } of read()) set(state === "closed" ? 0 : 1, slug);
+        for (const { slug, state } of room.circuits()) set(state === "closed" ? 0 : 1, slug);
+      });
+      metrics.collect("mcp_upstream_sessions_open", (set) => set(room.sessionFigures().open));
+      metrics.collect("mcp_upstream_pool_sessions", (set) => {
+        const { pool } = room.sessionFigures();
+        if (pool === undefined) return;
+        set(sum(pool.keys, "active"), "active");
+        set(sum(pool.keys, "idle"), "idle");
+        set(sum(pool.keys, "waiting"), "waiting");
       });
     },
     upstreamRefused: (upstream: string): void => metrics.counter("mcp_upstream_refused_total", upstream).inc(),
@@ -157,6 +166,14 @@ export function measures(metrics: Metrics) {
         set(idle, "idle");
         set(waiting, "waiting");
       });
+      metrics.collect("mcp_db_statements_total", (set) => {
+        for (const [purpose, count] of Object.entries(store.figures().statements)) set(count, purpose);
+      });
+      metrics.collect("mcp_db_repeats_total", (set) => set(store.figures().repeated));
     },
   };
+}
+
+function sum(keys: readonly PoolKeyFigures[], field: "active" | "idle" | "waiting"): number {
+  return keys.reduce((total, key) => total + key[field], 0);
 }

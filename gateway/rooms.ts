@@ -13,24 +13,29 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
-import { startHealthChecks } from "./health.ts";
+import { keepRecords } from "./keep-records.ts";
 import { measures } from "./measures.ts";
 import { openAccounts, openCallers } from "./open-accounts.ts";
+import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
-import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
+import { sessionOptions } from "./pool-options.ts";
+import { recordedRoom } from "./record-changes.ts";
+import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
-import { shareCircuits } from "./share-circuits.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { limitWatch, startLimits } from "./start-limits.ts";
+import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
-import type { Store } from "./store/index.ts";
+import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
+import { tendUpstreams } from "./tend-upstreams.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
-import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
+import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -63,13 +68,17 @@ export type Rooms = StartedEngine & {
   mint(): Promise<string>;
 };
 
-export async function openRooms(input: RoomsInput): Promise<Rooms> {
-  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+export async function openRooms(given: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, teardown, metrics, workerId, fingerprint } = given;
   const { secrets } = foundation;
   metrics.gauge("mcp_workers").set(1);
   collectBuild(metrics, VERSION, fingerprint);
   teardown.add("event loop metrics", collectLoopMetrics(metrics));
-  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const store = await openDatabase(foundation.database, settings, secrets, given.log, teardown);
+  const { encryptionSecret } = secrets;
+  const records = openRecords({ settings, store, encryptionSecret, workerId, log: given.log, metrics, teardown });
+  const { log } = records;
+  const input = { ...given, log };
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
@@ -77,12 +86,18 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard, pins);
-  observe.circuits(() => upstreams.circuits());
-  if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {
-    const share = await shareCircuits(state, upstreams, (id) => federation.target(id), log);
-    teardown.add("shared circuits", () => share.close());
-  }
+  let listeningAt: number | undefined;
+  const port = () => listeningAt;
+  const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
+  void resealCredentials(store, log);
+  const { upstreams, federation } = await openUpstreams(
+    input,
+    store,
+    state,
+    observe,
+    { guard, tokens: oauth.tokens },
+    pins,
+  );
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -112,15 +127,23 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([pins.watch, limitWatch(limits)]),
+    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
+  const targetFor = (record: GatewayRecord, actor: Actor) => ({ ...targetOf(record, rules), actor });
+  const inspect = (record: GatewayRecord, actor?: Actor) =>
+    upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
   pins.onChanged(changed);
   const recorded = pins.recording(store);
+  const imports = {
+    maxBytes: settings.OPENAPI_MAX_BYTES,
+    maxTools: settings.OPENAPI_MAX_TOOLS,
+    fetchDocument: (url: string) =>
+      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
+  };
   const registry = createRegistry({
     store: recorded,
     inspect,
@@ -131,25 +154,29 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
+    authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
+    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
   });
-  const health = startHealthChecks(
-    state,
-    federation,
-    settings.HEALTH_CHECK_INTERVAL * 1000,
-    {
-      workerId,
-      ttlMs: settings.REDIS_LEADER_TTL * 1000,
-      heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  await tendUpstreams({
+    ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
+    // Nobody's token is the gateway's to look around with.
+    refresh: async (record) => {
+      if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
     },
-    (record) => refreshGateway({ store: recorded, inspect, changed, log }, record),
-    log,
-  );
-  teardown.add("health checks", () => health.close());
+  });
+  const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
+  const keeping = upkeep.hold(state, {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  });
+  teardown.add("upkeep of records", () => keeping.close());
+  const admin = openAdmin(settings, store, records, upkeep);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
-  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
@@ -160,7 +187,13 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry, accounts },
+    signIn,
+    rest: {
+      registry: recordedRoom(registry, records.changes),
+      accounts: recordedRoom(accounts, records.changes),
+      admin: recordedRoom(admin, records.changes),
+    },
+    security: records.security,
     guards: callers.guards,
     store,
     state,
@@ -178,6 +211,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   });
   teardown.add("engine", () => started.engine.close());
   const [address] = await started.engine.listen();
+  listeningAt = address?.port;
   log.info("listening", { host: settings.HOST, port: address?.port, state: state.kind });
   let declaring: Teardown | undefined;
   return {
@@ -248,7 +282,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
-  guard: AddressGuard,
+  outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
   { pinning }: Pins,
 ) {
   const nextId = idSource();
@@ -262,24 +296,18 @@ async function openUpstreams(
     connectionsPerOrigin: settings.UPSTREAM_CONNECTIONS,
     connectionWaitMs: settings.UPSTREAM_POOL_TIMEOUT * 1000,
     keepAliveMs: settings.UPSTREAM_KEEP_ALIVE_TIMEOUT * 1000,
-    circuits: {
-      threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
-      resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
-    },
-    retries: {
-      attempts: settings.RETRY_MAX_ATTEMPTS,
-      baseMs: settings.RETRY_BASE_DELAY * 1000,
-      maxMs: settings.RETRY_MAX_DELAY * 1000,
-      jitter: settings.RETRY_JITTER_MAX,
-      budget: settings.RETRY_BUDGET,
-    },
+    ...sessionOptions(settings),
     stdioSocket: () => foundation.stdioSocket,
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
-    guard,
+    ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+    rest: {
+      tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
+      maxTextLength: settings.REST_RESPONSE_TEXT_MAX_LENGTH,
+    },
   });
   teardown.add("upstreams", () => upstreams.close());
   const parts = {

@@ -58,8 +58,45 @@ function resourceRoutes(resource: ResourceName): Route[] {
   ];
 }
 
+/** OpenAPI documents as upstreams of REST tools. */
+const imports: readonly Route[] = [
+  rest(
+    "gateways",
+    "create",
+    "openapiPreview",
+    "POST",
+    "/openapi/preview",
+    "What importing an OpenAPI document would make",
+  ),
+  rest(
+    "gateways",
+    "create",
+    "openapiCreate",
+    "POST",
+    "/openapi",
+    "Make an upstream with the operations of an OpenAPI document as tools",
+  ),
+  rest(
+    "gateways",
+    "update",
+    "openapiUpdatePreview",
+    "POST",
+    "/{id}/openapi/preview",
+    "What importing the document again would change",
+  ),
+  rest(
+    "gateways",
+    "update",
+    "openapiUpdate",
+    "POST",
+    "/{id}/openapi",
+    "Import the document again: tools follow it, their ids stay",
+  ),
+].map((route) => ({ ...route, body: "json" as const }));
+
 export const registryRoutes: readonly Route[] = [
   ...RESOURCES.flatMap(resourceRoutes),
+  ...imports,
   rest("gateways", "update", "refresh", "POST", "/{id}/refresh", "Ask the upstream again what it lists"),
   rest("gateways", "update", "refresh", "POST", "/{id}/tools/refresh", "Older name of refresh"),
   pin("list", "GET", "/pins", "Pinned tools: what was approved, and what has come in its place"),

@@ -25,6 +25,8 @@ export function maySee(principal: Principal, item: Owned): boolean {
   return item.visibility === "team" && item.teamId !== null && principal.teams.includes(item.teamId);
 }
 
+const TRANSPORTS: Readonly<Record<string, UpstreamTarget["transport"]>> = { SSE: "sse", REST: "rest" };
+
 /** What of an upstream's target is set for all of them. */
 export type TargetRules = {
   /** For those that name no time limit, ms. */
@@ -51,8 +53,9 @@ export function targetOf(record: GatewayRecord, rules: TargetRules): UpstreamTar
     return { ...common, transport: "stdio", stdio: cwd === null ? stdio : { ...stdio, cwd } };
   }
   if (record.transport === "BUILTIN") return { ...common, transport: "builtin" };
-  const transport = record.transport === "SSE" ? "sse" : "streamable-http";
-  const overHttp = { ...common, transport, ...outboundOf(record, rules) } as const;
+  const transport = TRANSPORTS[record.transport] ?? "streamable-http";
+  const declared = record.isolation === undefined ? {} : { isolation: record.isolation };
+  const overHttp = { ...common, ...declared, transport, ...outboundOf(record, rules) } as const;
   return record.url === null ? overHttp : { ...overHttp, url: record.url };
 }
 
@@ -223,9 +226,10 @@ function viewUpstream(
   only: Set<string> | undefined,
 ): ViewUpstream {
   const items = index.itemsByGateway.get(record.id) ?? [];
-  // Of an upstream, what the registry has not seen yet is shown. The gateway's own items are listed live from the store, where
-  // one may be private that this snapshot does not know.
-  const chosen = only ?? (record.transport === "BUILTIN" ? new Set(items.map((item) => item.id)) : undefined);
+  // Of an upstream, what the registry has not seen yet is shown. What the registry itself keeps is listed live from the store,
+  // where one may be private that this snapshot does not know.
+  const isKept = record.transport === "BUILTIN" || record.transport === "REST";
+  const chosen = only ?? (isKept ? new Set(items.map((item) => item.id)) : undefined);
   const allowed = perKind((kind): Set<string> | undefined =>
     chosen === undefined
       ? undefined

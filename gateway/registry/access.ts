@@ -30,10 +30,14 @@ export function visible<T extends Owned>(principal: Principal, item: T | undefin
 /** Seen is not owned: MCPS_FORBIDDEN for what is somebody else's. */
 export function changeable<T extends Owned>(principal: Principal, item: T | undefined, kind: string, id: string): T {
   const found = visible(principal, item, kind, id);
-  if (!principal.admin && !isMine(principal, found)) {
+  if (!isChangeable(principal, found)) {
     throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: `change ${kind} ${id.slice(0, 200)}` });
   }
   return found;
+}
+
+export function isChangeable(principal: Principal, item: Owned): boolean {
+  return principal.admin || isMine(principal, item);
 }
 
 /** Nobody but an administrator gives things away or into teams of others; what a change leaves as it was is no gift. */

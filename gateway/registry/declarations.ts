@@ -128,6 +128,7 @@ function inputOf(name: string, slug: string, entry: DeclaredEntry): GatewayInput
     transport: command !== undefined ? "STDIO" : type === "sse" ? "SSE" : "STREAMABLEHTTP",
     url: command === undefined ? url : null,
     stdio: command === undefined ? null : { command, args, env, cwd, isolation: entry.isolation ?? "session" },
+    ...(command === undefined && entry.isolation === "shared" ? { isolation: entry.isolation } : {}),
     era: entry.era ?? "auto",
     authHeaders,
     authType: Object.keys(authHeaders).length === 0 ? "none" : "authheaders",

@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { QueryParameter, RestDescription, RouteDescription } from "../../contract/rest.ts";
 import { RESOURCES, type Route } from "../../contract/routes.ts";
 import { pinDecision, pinPolicy, pinRead } from "./pins.ts";
+import { importRead, openApiImport, openApiUpdate, toolCreate, toolPatch } from "./rest-schemas.ts";
 import {
   gatewayCreate,
   gatewayPatch,
@@ -19,6 +20,11 @@ import {
 } from "./schemas.ts";
 
 const schemas = {
+  ToolCreate: toolCreate,
+  ToolPatch: toolPatch,
+  OpenApiImport: openApiImport,
+  OpenApiUpdate: openApiUpdate,
+  OpenApiImported: importRead,
   Gateway: gatewayRead,
   GatewayCreate: gatewayCreate,
   GatewayPatch: gatewayPatch,
@@ -31,6 +37,15 @@ const schemas = {
   ResourcePatch: resourcePatch,
   PromptCreate: promptCreate,
   PromptPatch: promptPatch,
+  OAuthBegun: z.object({ gatewayId: z.string(), authorizationUrl: z.string() }),
+  OAuthStatus: z.object({
+    gatewayId: z.string(),
+    authorised: z.boolean(),
+    expiresAt: z.string().nullable(),
+    /** Why the token could not be renewed. */
+    failure: z.string().nullable(),
+  }),
+  OAuthTools: z.object({ gatewayId: z.string(), tools: z.array(z.string()) }),
   Pin: pinRead,
   PinDecision: pinDecision,
   PinPolicy: pinPolicy,
@@ -48,8 +63,19 @@ const READS: Readonly<Record<string, SchemaName>> = {
 const BODIES: Readonly<Record<string, { readonly create: SchemaName; readonly patch: SchemaName }>> = {
   gateways: { create: "GatewayCreate", patch: "GatewayPatch" },
   servers: { create: "ServerCreate", patch: "ServerPatch" },
+  tools: { create: "ToolCreate", patch: "ToolPatch" },
   resources: { create: "ResourceCreate", patch: "ResourcePatch" },
   prompts: { create: "PromptCreate", patch: "PromptPatch" },
+};
+
+/** Pages for people have no schema. */
+const OAUTH: Readonly<Record<string, RouteDescription>> = {
+  authorize: { answer: "OAuthBegun" },
+  begin: { status: 302 },
+  callback: {},
+  status: { answer: "OAuthStatus" },
+  fetchTools: { answer: "OAuthTools" },
+  revoke: { answer: "Deleted" },
 };
 
 const query = (name: string, description: string, schema: unknown): QueryParameter => ({ name, description, schema });
@@ -69,6 +95,13 @@ const GATEWAY_ID = query("gateway_id", "Only those of this upstream", TEXT);
 const DEFERRED = query("deferred", "Store it although the upstream cannot be reached now", BOOLEAN);
 const ACTIVATE = query("activate", "Enable (true, the default) or disable", BOOLEAN);
 const RESTORE = query("restore", "Bring deleted items back", BOOLEAN);
+
+const IMPORTS: Readonly<Record<string, RouteDescription>> = {
+  openapiPreview: { answer: "OpenApiImported", body: "OpenApiImport" },
+  openapiCreate: { answer: "OpenApiImported", body: "OpenApiImport", status: 201, query: [DEFERRED] },
+  openapiUpdatePreview: { answer: "OpenApiImported", body: "OpenApiUpdate" },
+  openapiUpdate: { answer: "OpenApiImported", body: "OpenApiUpdate" },
+};
 
 function queryOf(resource: string, action: string): readonly QueryParameter[] {
   if (action === "state" || action === "toggle") return [ACTIVATE];
@@ -93,10 +126,13 @@ const PINS: Readonly<Record<string, RouteDescription>> = {
 
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
+  if (resource === "oauth") return OAUTH[action];
   if (resource === "pins") return PINS[action];
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };
+  const imported = IMPORTS[action];
+  if (imported !== undefined) return imported;
   const isNested = resource === "servers" && RESOURCES.some((name) => name === action);
   if (isNested || action === "list" || action === "templates") {
     const isItems = resource !== "gateways" && resource !== "servers";

@@ -18,6 +18,11 @@ function stdioOf(patch: GatewayPatch, former: GatewayInput["stdio"]): GatewayInp
   };
 }
 
+/** What nobody has declared is not stored. */
+function isolationOf(declared: GatewayInput["isolation"]): Pick<GatewayInput, "isolation"> {
+  return declared === "shared" ? { isolation: declared } : {};
+}
+
 /** Throws MCPS_ITEM_INVALID with every problem across fields. */
 export function gatewayInput(
   patch: GatewayPatch,
@@ -52,6 +57,7 @@ export function gatewayInput(
     transport,
     url,
     stdio,
+    ...(isStdio ? {} : isolationOf(patch.isolation ?? former?.isolation)),
     era: patch.era ?? former?.era ?? "auto",
     passthroughHeaders: (patch.passthroughHeaders ?? former?.passthroughHeaders ?? []).map((one) => one.toLowerCase()),
     requestTimeoutMs:

@@ -9,12 +9,15 @@ import { listResponse, stateFlag } from "./answers.ts";
 import { gatewayInput } from "./gateway-input.ts";
 import { flag, readBody, readListQuery, readQuery } from "./input.ts";
 import { ask, draftRecord, refreshGateway } from "./inspect.ts";
+import { isPerCaller } from "./oauth.ts";
+import { checkOutbound } from "./outbound.ts";
 import { showGateway } from "./present.ts";
-import { invalid, type Problem } from "./problems.ts";
+import { invalid } from "./problems.ts";
 import { gatewayCreate, gatewayPatch } from "./schemas.ts";
 import type { Call, RegistryParts } from "./types.ts";
 
 const KIND = "gateway";
+const WAITS = "its callers authorise the gateway one by one; POST /oauth/fetch-tools/{id} then lists what it has";
 
 export function gatewayHandlers(parts: RegistryParts) {
   const { store } = parts;
@@ -45,13 +48,13 @@ export function gatewayHandlers(parts: RegistryParts) {
       const others = await store.allGateways();
       const input = gatewayInput(patch, undefined, principal, others, parts.separator);
       checkAllowed(principal, input);
-      await checkOutbound(input);
+      await checkOutbound(parts, input);
       const taken = others.find((other) => other.slug === input.slug);
       if (taken !== undefined) {
         throw fault("MCPS_ITEM_CONFLICT", { kind: KIND, field: "slug", value: input.slug, owner: "another gateway" });
       }
       const id = randomUUID();
-      const { outcome, failure } = await ask(parts, draftRecord(input, id));
+      const { outcome, failure } = await asked(draftRecord(input, id));
       if (failure !== undefined && !deferred) throw failure;
       const created = await store.createGateway(input, outcome, id);
       await parts.changed();
@@ -63,10 +66,11 @@ export function gatewayHandlers(parts: RegistryParts) {
       const patch = readBody(call.request, gatewayPatch, KIND);
       const input = gatewayInput(patch, former, call.principal, await store.allGateways(), parts.separator);
       checkAllowed(call.principal, input, former);
-      await checkOutbound(input, former);
+      await checkOutbound(parts, input, former);
       const draft = draftRecord(input, former.id);
-      const isOther = draft.revision !== former.revision;
-      const { outcome, failure } = isOther ? await ask(parts, draft) : {};
+      // What stands behind the point is the version of a REST upstream's operations.
+      const isOther = draft.revision !== former.revision.split(".", 1)[0];
+      const { outcome, failure } = isOther ? await asked(draft) : {};
       if (failure !== undefined && !deferred) throw failure;
       await store.updateGateway(former.id, input);
       if (outcome !== undefined) await store.recordInspection(former.id, outcome);
@@ -94,39 +98,15 @@ export function gatewayHandlers(parts: RegistryParts) {
     },
   };
 
-  /** Addresses that were good when they were stored are not asked about again: a name server that is away shall stop no other change. */
-  async function checkOutbound(input: GatewayInput, former?: GatewayRecord): Promise<void> {
-    const { issuer, authorizationUrl, tokenUrl } = input.outbound?.oauth ?? {};
-    const before = former?.outbound?.oauth;
-    const addresses = [
-      { path: "url", url: input.url, known: former?.url },
-      { path: "oauthConfig.issuer", url: issuer, known: before?.issuer },
-      { path: "oauthConfig.authorizationUrl", url: authorizationUrl, known: before?.authorizationUrl },
-      { path: "oauthConfig.tokenUrl", url: tokenUrl, known: before?.tokenUrl },
-    ];
-    const problems = queryProblems(input, parts.queryAuth);
-    for (const { path, url, known } of addresses) {
-      if (url === null || url === undefined || url === known) continue;
-      const reason = await parts.checkAddress?.(new URL(url));
-      if (reason !== undefined) problems.push({ path, allowed: `may not be used: ${reason}` });
-    }
-    if (problems.length > 0) throw invalid(KIND, problems);
+  /** Where each caller has a token of his own the gateway cannot ask for itself: somebody who has one does (POST /oauth/fetch-tools). */
+  async function asked(draft: GatewayRecord): ReturnType<typeof ask> {
+    return isPerCaller(draft) ? { outcome: { ok: false, reason: WAITS } } : ask(parts, draft);
   }
 
   async function shown(call: Call): Promise<RestResponse> {
     await parts.changed();
     return { status: 200, body: showGateway(visible(call.principal, await store.getGateway(call.id), KIND, call.id)) };
   }
-}
-
-/** A query stands in logs and histories: only where whoever runs the gateway allows it. */
-function queryProblems({ authType, url }: GatewayInput, rules: RegistryParts["queryAuth"]): Problem[] {
-  if (authType !== "query_param") return [];
-  if (rules?.allowed !== true)
-    return [{ path: "authType", value: authType, allowed: "query_param needs INSECURE_ALLOW_QUERYPARAM_AUTH" }];
-  const host = url === null ? "" : new URL(url).hostname;
-  if (rules.hosts.length === 0 || rules.hosts.some((one) => one.toLowerCase() === host)) return [];
-  return [{ path: "url", allowed: "its host is not among INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS" }];
 }
 
 function refuseBuiltin({ source }: GatewayRecord): void {

@@ -11,12 +11,12 @@ import {
   type Store,
 } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import type { InspectedItem, Inspection } from "../upstreams/index.ts";
+import type { Actor, InspectedItem, Inspection } from "../upstreams/index.ts";
 
 export type InspectParts = {
   readonly store: Store;
-  /** Lists everything of an upstream; rejects with the Fault that says why it cannot. */
-  readonly inspect: (record: GatewayRecord) => Promise<Inspection>;
+  /** Lists everything of an upstream, as this caller sees it where that makes a difference; rejects with the Fault that says why it cannot. */
+  readonly inspect: (record: GatewayRecord, actor?: Actor) => Promise<Inspection>;
   /** The catalogue has a new version; resolves when this process shows it. */
   readonly changed: (version?: number) => Promise<void>;
   readonly log: Log;
@@ -33,7 +33,7 @@ const listed = (kind: ItemKind, items: readonly InspectedItem[]): ListedItem[] =
   items.map(({ name, raw }) => ({ kind, originalName: name, definition: raw.toString("utf8") }));
 
 export function outcomeOf(inspection: Inspection): InspectionOutcome {
-  const { profile, incomplete } = inspection;
+  const { profile, incomplete, kept = [] } = inspection;
   return {
     ok: true,
     capabilities: profile.capabilities.toString("utf8"),
@@ -44,7 +44,7 @@ export function outcomeOf(inspection: Inspection): InspectionOutcome {
       ...listed("resource", inspection.resources),
       ...listed("resourceTemplate", inspection.resourceTemplates),
     ],
-    incomplete: incomplete.flatMap(({ list }) =>
+    incomplete: [...incomplete.map(({ list }) => list), ...kept].flatMap((list) =>
       LISTS.filter(({ names }) => names.includes(list)).map(({ kind }) => kind),
     ),
     note:

@@ -9,7 +9,7 @@ import { listResponse, stateFlag } from "./answers.ts";
 import { type Hosted, type HostedSettings, hostedPrompt, hostedResource, hostedSettings, isHosted } from "./hosted.ts";
 import { readBody, readListQuery } from "./input.ts";
 import { showItem } from "./present.ts";
-import { invalid } from "./problems.ts";
+import { createRestTool, updateRestTool } from "./rest-tools.ts";
 import { itemPatch, promptCreate, promptPatch, resourceCreate, resourcePatch } from "./schemas.ts";
 import type { Call, RegistryParts } from "./types.ts";
 
@@ -68,10 +68,7 @@ export function itemHandlers(parts: RegistryParts, resource: ItemResource) {
     get,
     info: get,
     async create(call: Call): Promise<RestResponse> {
-      if (resource === "tools") {
-        const allowed = `${resource} come from upstreams: register one with POST /v1/gateways (transport STREAMABLEHTTP, SSE or STDIO)`;
-        throw invalid(kind, [{ path: "", allowed }]);
-      }
+      if (resource === "tools") return createRestTool(parts, call);
       const { input, settings } = hostedInput(call);
       checkOwnership(call.principal, settings, kind);
       const created = await store.createHosted(input, settings);
@@ -81,6 +78,8 @@ export function itemHandlers(parts: RegistryParts, resource: ItemResource) {
     async update(call: Call): Promise<RestResponse> {
       const former = await owned(call);
       if (isHosted(former)) return updateHosted(call, former);
+      const updated = resource === "tools" ? await updateRestTool(parts, call, former) : undefined;
+      if (updated !== undefined) return updated;
       const patch = readBody(call.request, itemPatch, kind);
       const given = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
       checkOwnership(call.principal, { ...former, ...given }, kind, former);

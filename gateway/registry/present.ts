@@ -21,7 +21,7 @@ export function showGateway(record: GatewayRecord): z.infer<typeof gatewayRead> 
     args: [...(stdio?.args ?? [])],
     envNames: Object.keys(stdio?.env ?? {}),
     cwd: stdio?.cwd ?? null,
-    isolation: stdio?.isolation ?? null,
+    isolation: stdio?.isolation ?? record.isolation ?? null,
   };
 }
 

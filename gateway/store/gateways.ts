@@ -37,6 +37,7 @@ type Row = {
   instructions: string | null;
   source: GatewayRecord["source"];
   revision: string;
+  operations_version: string;
   created_at: Date;
   updated_at: Date;
 };
@@ -95,7 +96,7 @@ function columnValues(sealing: Sealing, id: string, input: GatewayInput): unknow
     stdio?.command ?? null,
     stdio?.args ?? [],
     stdio?.cwd ?? null,
-    stdio?.isolation ?? "session",
+    stdio?.isolation ?? input.isolation ?? "session",
     input.era,
     input.authType,
     sealed,
@@ -133,6 +134,7 @@ function recordOf(row: Row, sealing: Sealing, log: Log): GatewayRecord {
     transport: row.transport,
     url: row.url,
     stdio,
+    ...(stdio === null && row.isolation === "shared" ? { isolation: row.isolation } : {}),
     era: row.era,
     authHeaders: credentials?.headers ?? {},
     authType: row.auth_type,
@@ -153,7 +155,7 @@ function recordOf(row: Row, sealing: Sealing, log: Log): GatewayRecord {
     capabilities: row.capabilities === null ? null : JSON.parse(row.capabilities),
     instructions: row.instructions,
     source: row.source,
-    revision: row.revision,
+    revision: Number(row.operations_version) === 0 ? row.revision : `${row.revision}.${row.operations_version}`,
     createdAt: isoTime(row.created_at),
     updatedAt: isoTime(row.updated_at),
   };

@@ -16,6 +16,7 @@ export type {
   ToolPin,
 } from "./pins.ts";
 export * from "./records/index.ts";
+export type * from "./rest-tools.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";

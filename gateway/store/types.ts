@@ -17,7 +17,7 @@ export type GatewayRecord = {
   readonly slug: string;
   readonly name: string;
   readonly description: string;
-  readonly transport: "STREAMABLEHTTP" | "SSE" | "STDIO" | "BUILTIN";
+  readonly transport: "STREAMABLEHTTP" | "SSE" | "STDIO" | "REST" | "BUILTIN";
   readonly url: string | null;
   readonly stdio: {
     readonly command: string;
@@ -26,6 +26,8 @@ export type GatewayRecord = {
     readonly cwd: string | null;
     readonly isolation: "session" | "shared";
   } | null;
+  /** Of an HTTP upstream: `shared` declares that it keeps nothing in its sessions. Absent: nobody has said so. */
+  readonly isolation?: "session" | "shared";
   readonly era: "auto" | "legacy" | "modern";
   /** Request headers that carry the stored credentials; secret. */
   readonly authHeaders: Readonly<Record<string, string>>;
@@ -49,7 +51,7 @@ export type GatewayRecord = {
   readonly instructions: string | null;
   /** Only `api` is editable over REST; `config` is declared in mcp.json, `builtin` is what the gateway hosts itself. */
   readonly source: "api" | "config" | "builtin";
-  /** Hash of what makes up the connection. */
+  /** Hash of what makes up the connection; of a REST upstream also which version of its operations. */
   readonly revision: string;
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -118,6 +120,7 @@ export type GatewayInput = Pick<
   | "transport"
   | "url"
   | "stdio"
+  | "isolation"
   | "era"
   | "authHeaders"
   | "authType"

@@ -8,8 +8,10 @@ import { type Prepared, withMessageHeaders } from "./address.ts";
 import type { Refusal } from "./call.ts";
 import type { Circuits } from "./circuits.ts";
 import { isUnsent, protocolFault, timeoutFault } from "./failures.ts";
-import { isSessionLost, type Line, type Lines, sessionlessHeaders } from "./lines.ts";
+import { isSessionLost, type Line, sessionlessHeaders } from "./line.ts";
+import type { Lines } from "./lines.ts";
 import { modernHeaders } from "./modern.ts";
+import type { SessionPool } from "./pool.ts";
 import type { Profiles } from "./profiles.ts";
 import { isRepeatable } from "./repeatable.ts";
 import type { Retries } from "./retries.ts";
@@ -24,8 +26,27 @@ export type DispatchContext = {
   readonly connections: SseConnections;
   readonly circuits: Circuits;
   readonly retries: Retries;
+  /** Absent: none is shared. */
+  readonly pool: SessionPool | undefined;
+  /** Requests under way in shared sessions, by their raw ids: what cancels one has to go the same way. */
+  readonly sharing: Map<string, Line>;
   readonly now: () => number;
 };
+
+/** Requests that stand for themselves. */
+const SHAREABLE: ReadonlySet<string> = new Set([
+  "tools/call",
+  "tools/list",
+  "prompts/list",
+  "prompts/get",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "completion/complete",
+]);
+
+/** Sessions that one request may find lost. */
+const MAX_LOSSES = 3;
 
 export class Dispatch implements Exchange, ReplySink {
   readonly #context: DispatchContext;
@@ -37,7 +58,9 @@ export class Dispatch implements Exchange, ReplySink {
   readonly #timeoutMs: number;
   #id: string | undefined;
   #call: Exchange | undefined;
-  #reopened = false;
+  /** In which it is under way. */
+  #line: Line | undefined;
+  #losses = 0;
   #over = false;
   /** The message may have left the gateway; part of an answer has reached the sink. */
   #sent = false;
@@ -96,6 +119,7 @@ export class Dispatch implements Exchange, ReplySink {
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#leave();
     clearTimeout(this.#retryTimer);
     this.#call?.cancel();
     this.#count("cancelled");
@@ -126,6 +150,7 @@ export class Dispatch implements Exchange, ReplySink {
   end(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#leave();
     this.#count("ok");
     this.#context.circuits.settle(this.#target);
     this.#sink.end();
@@ -133,6 +158,7 @@ export class Dispatch implements Exchange, ReplySink {
 
   fail(fault: Fault): void {
     if (this.#over) return;
+    this.#leave();
     if (isUnsent(fault) && this.#sent) this.#context.circuits.settle(this.#target, fault);
     if (this.#triesAgain(fault)) return;
     this.#over = true;
@@ -195,6 +221,10 @@ export class Dispatch implements Exchange, ReplySink {
       this.#sessionless(prepared, profile);
       return;
     }
+    if (this.#mayShare()) {
+      this.#shared(prepared, profile);
+      return;
+    }
     const line = lines.cached(this.#target, this.#holder);
     if (line !== undefined) {
       this.#within(prepared, line);
@@ -204,6 +234,37 @@ export class Dispatch implements Exchange, ReplySink {
       if (opened === undefined) this.#sessionless(prepared, profile);
       else this.#within(prepared, opened);
     });
+  }
+
+  /** What a session has to remember (levels, subscriptions) is none of the pool's. */
+  #mayShare(): boolean {
+    const { isolation, transport, identity, oauth } = this.#target;
+    return (
+      this.#context.pool !== undefined &&
+      isolation === "shared" &&
+      // What is sent there tells who asks, or with whose token: nobody else goes with that.
+      identity === undefined &&
+      oauth === undefined &&
+      transport === "streamable-http" &&
+      SHAREABLE.has(this.#message.method)
+    );
+  }
+
+  #shared(prepared: Prepared, profile: UpstreamProfile): void {
+    const { pool } = this.#context;
+    const taken = pool?.take(this.#target, this.#message.passed);
+    if (!(taken instanceof Promise)) {
+      if (taken !== undefined) this.#within(prepared, taken);
+      return;
+    }
+    taken
+      .then((line) => {
+        if (this.#over) {
+          if (line !== undefined) pool?.give(line);
+        } else if (line === undefined) this.#sessionless(prepared, profile);
+        else this.#within(prepared, line);
+      })
+      .catch((error: unknown) => this.#failWith(error));
   }
 
   #overSse(): void {
@@ -224,18 +285,38 @@ export class Dispatch implements Exchange, ReplySink {
   }
 
   #within(prepared: Prepared, line: Line): void {
+    this.#leave();
+    this.#line = line;
+    line.busy++;
+    if (this.#context.pool?.owns(line) === true) this.#context.sharing.set(this.#id ?? "", line);
     this.#send(prepared, withMessageHeaders(line.post, prepared, this.#message), line.stream, (refusal) =>
       this.#refused(prepared, line, refusal),
     );
   }
 
+  #leave(lost = false): void {
+    const line = this.#line;
+    if (line === undefined) return;
+    line.busy--;
+    this.#line = undefined;
+    if (this.#context.pool?.owns(line) !== true) return;
+    this.#context.sharing.delete(this.#id ?? "");
+    this.#context.pool.give(line, lost);
+  }
+
   #refused(prepared: Prepared, line: Line, refusal: Refusal): boolean {
     if (!isSessionLost(refusal)) return false;
-    if (this.#reopened) {
+    // One that another worker had put in its place may be lost as well; one that was opened for this request should not be.
+    if (this.#losses > 0 && (this.#context.lines.isFresh(line) || this.#losses >= MAX_LOSSES)) {
       this.fail(protocolFault(this.#target, "it lost the session again right after it was opened anew"));
       return true;
     }
-    this.#reopened = true;
+    this.#losses++;
+    if (this.#context.pool?.owns(line) === true) {
+      this.#leave(true);
+      this.#later(this.#context.profiles.get(this.#target, this.#message.era), (profile) => this.#route(profile));
+      return true;
+    }
     this.#later(this.#context.lines.reopen(this.#target, this.#holder, line), (opened) => {
       if (opened !== undefined) return this.#within(prepared, opened);
       this.#later(this.#context.profiles.get(this.#target, this.#message.era), (profile) =>

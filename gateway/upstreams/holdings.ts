@@ -11,6 +11,8 @@ export type StoredSession = {
   readonly version: string;
   /** Of the target; a session of another revision is not used any more. */
   readonly revision: string;
+  /** When a process last said that it uses it, milliseconds since 1970. */
+  readonly usedAt?: number;
 };
 
 export type Holdings = {
@@ -58,7 +60,8 @@ export class HoldingsStore {
     options?: { ifAbsent: boolean },
   ): Promise<StoredSession> {
     const key = holdingsKey(holder.key);
-    const value = await this.#state.mapSet(key, SESSION + upstreamId, JSON.stringify(session), holder.ttlMs, options);
+    const text = JSON.stringify({ ...session, usedAt: Date.now() });
+    const value = await this.#state.mapSet(key, SESSION + upstreamId, text, holder.ttlMs, options);
     return parseSession(value) ?? session;
   }
 
@@ -100,13 +103,13 @@ function parseSubscription(field: string): { upstreamId: string; uri: string } |
   return { upstreamId: decodeURIComponent(field.slice(SUBSCRIPTION.length, colon)), uri: field.slice(colon + 1) };
 }
 
-function parseSession(text: string): StoredSession | undefined {
+export function parseSession(text: string): StoredSession | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null) return undefined;
-    const { sessionId, version, revision } = value as Partial<Record<keyof StoredSession, unknown>>;
+    const { sessionId, version, revision, usedAt } = value as Partial<Record<keyof StoredSession, unknown>>;
     if (typeof sessionId !== "string" || typeof version !== "string" || typeof revision !== "string") return undefined;
-    return { sessionId, version, revision };
+    return { sessionId, version, revision, ...(typeof usedAt === "number" ? { usedAt } : {}) };
   } catch {
     return undefined;
   }

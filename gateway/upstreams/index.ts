@@ -1,17 +1,24 @@
 /** The door of the upstreams room: moves JSON-RPC messages to and from MCP servers and keeps what that takes. */
 import { fault } from "../../contract/errors.ts";
+import { memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
 import { withMessageHeaders } from "./address.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
 import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
+import { type CleanUpOptions, endExpired } from "./clean-up.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
-import { Lines, lineKey } from "./lines.ts";
+import { Ledger } from "./ledger.ts";
+import { type Line, lineKey } from "./line.ts";
+import { Lines } from "./lines.ts";
 import { Listening } from "./listening.ts";
+import { OpenLines } from "./open-lines.ts";
 import type { UpstreamsOptions } from "./options.ts";
 import { isPersonal, Personal } from "./personal.ts";
 import { PersonalExchange, withToken } from "./personal-exchange.ts";
+import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
+import { RestServers } from "./rest/server.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
@@ -21,6 +28,7 @@ import type {
   Inspection,
   OutboundMessage,
   ReplySink,
+  SessionFigures,
   UpstreamProfile,
   Upstreams,
   UpstreamTarget,
@@ -36,6 +44,12 @@ export {
   type GuardPolicy,
   type Trust,
 } from "./guard/index.ts";
+export {
+  type ClientRules,
+  type FlowState,
+  openUpstreamAuthorization,
+  type UpstreamAuthorization,
+} from "./oauth/index.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
 export {
@@ -47,6 +61,11 @@ export {
   unusedNames,
 } from "./passthrough.ts";
 export { type AccessToken, type IdentityOptions, isPersonal, type TokenSource } from "./personal.ts";
+export type { PoolFigures, PoolKeyFigures, PoolOptions } from "./pool.ts";
+export type { HealthMethod } from "./pool-health.ts";
+export * from "./rest/operation.ts";
+export { REST_CAPABILITIES, type RestOptions } from "./rest/server.ts";
+export { compile as compileRestTool, type RestToolSource } from "./rest/tools.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -67,8 +86,12 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #ledger: Ledger;
+  readonly #open: OpenLines;
+  readonly #pool: SessionPool | undefined;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
+  readonly #rest: RestServers;
   readonly #listeners = new Map<string, Set<Listening>>();
   readonly #personal: Personal;
 
@@ -84,6 +107,8 @@ class Room implements Upstreams {
     });
     this.#wire = new Wire({ ...options, log, metrics, stdioSocket });
     this.#holdings = new HoldingsStore(options.state);
+    this.#ledger = new Ledger(options.state, options.clock ?? Date.now);
+    this.#open = new OpenLines(options.sessionCaps ?? { maxTotal: 20_000, maxPerUpstream: 20_000 });
     this.#circuits = new Circuits({ ...(options.circuits ?? { threshold: 0, resetMs: 0 }), now });
     const clientInfo = { name: clientName, version: clientVersion };
     this.#connections = new SseConnections({ wire: this.#wire, holdings: this.#holdings, idSource, clientInfo });
@@ -98,6 +123,8 @@ class Room implements Upstreams {
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
+      ledger: this.#ledger,
+      open: this.#open,
       circuits: this.#circuits,
       now,
       idSource,
@@ -111,15 +138,21 @@ class Room implements Upstreams {
         }
       },
     });
+    const { lines, ledger, open } = { lines: this.#lines, ledger: this.#ledger, open: this.#open };
+    const parts = { wire: this.#wire, lines, ledger, open, now, clientInfo };
+    this.#pool = options.pool === undefined ? undefined : new SessionPool(options.pool, parts);
     this.#context = {
       wire: this.#wire,
       profiles: this.#profiles,
       lines: this.#lines,
       connections: this.#connections,
       circuits: this.#circuits,
+      pool: this.#pool,
+      sharing: new Map(),
       retries: new Retries(options.retries ?? NO_RETRIES),
       now,
     };
+    this.#rest = new RestServers(options.rest, this.#context, clientInfo);
   }
 
   get waiting(): number {
@@ -128,20 +161,25 @@ class Room implements Upstreams {
 
   async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
+    if (target.transport === "rest") return this.#rest.profile;
     return withToken(this.#personal, target, (fitted) => this.#profiles.get(fitted, prefer));
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
-    if (target.oauth === undefined && target.identity === undefined)
-      return new Dispatch(this.#context, target, holder, message, sink).start();
+    if (target.oauth === undefined && target.identity === undefined) return this.#ask(target, holder, message, sink);
     return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
-      new Dispatch(this.#context, fitted, holder, message, inner).start(),
+      this.#ask(fitted, holder, message, inner),
     ).start();
   }
 
+  #ask(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    if (target.transport === "rest") return this.#rest.request(target, message, sink);
+    return new Dispatch(this.#context, target, holder, message, sink).start();
+  }
+
   async notify(given: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
-    if (given.transport === "builtin") return;
+    if (given.transport === "builtin" || given.transport === "rest") return;
     const target = await this.#personal.fit(actedFor(given, holder));
     const prepared = this.#wire.prepared(target);
     if (target.transport === "sse") {
@@ -150,7 +188,9 @@ class Room implements Upstreams {
     }
     const profile = await this.#profiles.get(target, "legacy");
     if (profile.era === "modern") return;
-    const line = profile.sessionless ? undefined : await this.#lines.find(target, holder);
+    const line = profile.sessionless
+      ? undefined
+      : (this.#sharedLine(message) ?? (await this.#lines.find(target, holder)));
     if (line === undefined && !profile.sessionless) return;
     const base = line?.post ?? [...prepared.post, "mcp-protocol-version", profile.protocolVersion];
     let lost = false;
@@ -172,6 +212,14 @@ class Room implements Upstreams {
     }
   }
 
+  /** A cancellation belongs to the session that its request is in. */
+  #sharedLine({ body, method }: OutboundMessage): Line | undefined {
+    if (method !== "notifications/cancelled" || this.#context.sharing.size === 0) return undefined;
+    const envelope = scanMessage(body);
+    const id = memberAt(body, envelope.params, "requestId");
+    return id === undefined ? undefined : this.#context.sharing.get(sliceAt(body, id).toString());
+  }
+
   listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
     if (target.oauth === undefined && target.identity === undefined) return this.#listen(target, holder, sink);
     return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
@@ -181,7 +229,7 @@ class Room implements Upstreams {
 
   #listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
     if (target.transport === "sse") return this.#connections.listen(target, holder, sink);
-    if (target.transport === "builtin") return silentStream(sink);
+    if (target.transport === "builtin" || target.transport === "rest") return silentStream(sink);
     const key = lineKey(holder.key, target.id);
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners);
@@ -213,7 +261,9 @@ class Room implements Upstreams {
   }
 
   async setSubscription(given: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
-    if (given.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    if (given.transport === "builtin" || given.transport === "rest") {
+      throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    }
     const target = await this.#personal.fit(actedFor(given, holder));
     const profile = target.transport === "sse" ? undefined : await this.#profiles.get(target, "legacy");
     if (profile?.era === "modern") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
@@ -248,15 +298,23 @@ class Room implements Upstreams {
       this.#connections.release(holderKey, target.id);
       for (const listening of this.#listeners.get(lineKey(holderKey, target.id)) ?? []) listening.cancel();
       const session = sessions.get(target.id);
-      if (session?.revision === target.revision) await this.#lines.end(target, session);
+      if (session === undefined) return;
+      await this.#ledger.leave(target.id, holderKey);
+      if (session.revision === target.revision) await this.#lines.end(target, session);
     });
     await Promise.all(work);
+  }
+
+  endExpired(options: CleanUpOptions): Promise<number> {
+    return endExpired({ ledger: this.#ledger, holdings: this.#holdings, lines: this.#lines }, options);
   }
 
   inspect(target: UpstreamTarget): Promise<Inspection> {
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
-    return withToken(this.#personal, target, (fitted) => inspectUpstream(context, fitted)).then(
+    return withToken(this.#personal, target, (fitted) =>
+      fitted.transport === "rest" ? this.#rest.inspect(fitted) : inspectUpstream(context, fitted),
+    ).then(
       (inspection) => {
         this.#circuits.settle(target);
         return inspection;
@@ -266,6 +324,10 @@ class Room implements Upstreams {
         throw error;
       },
     );
+  }
+
+  sessionFigures(): SessionFigures {
+    return { open: this.#open.total, evicted: this.#lines.evicted, pool: this.#pool?.figures() };
   }
 
   circuits(): readonly CircuitView[] {
@@ -280,12 +342,18 @@ class Room implements Upstreams {
     this.#circuits.hint(target, state);
   }
 
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+    return this.#rest.fetchDocument(url, maxBytes, timeoutMs);
+  }
+
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#pool?.forget(targetId);
     this.#circuits.forget(targetId);
     this.#context.retries.forget(targetId);
     this.#lines.forget(targetId);
     this.#connections.forget(targetId);
+    this.#rest.forget(targetId);
     this.#wire.forget(targetId);
   }
 
@@ -302,6 +370,7 @@ class Room implements Upstreams {
   async close(): Promise<void> {
     for (const listeners of [...this.#listeners.values()]) for (const listening of [...listeners]) listening.cancel();
     this.#connections.close();
+    await this.#pool?.close();
     await this.#wire.close();
   }
 }

@@ -6,7 +6,7 @@ import { elements, isObject, memberAt, sliceAt, stringAt, valueAt } from "../mcp
 import type { DispatchContext } from "./dispatch.ts";
 import { protocolFault } from "./failures.ts";
 import { LATEST_LEGACY, refusedFault, requestBody } from "./handshake.ts";
-import { sessionHeaders } from "./lines.ts";
+import { sessionHeaders } from "./line.ts";
 import { modernHeaders, modernParams } from "./modern.ts";
 import type { InspectedItem, Inspection, UpstreamProfile, UpstreamTarget } from "./types.ts";
 import { type Answer, faultOf } from "./wire.ts";

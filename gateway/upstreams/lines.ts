@@ -3,10 +3,7 @@
  * holdings, re-opened when the upstream has forgotten them. Never shared between holders.
  */
 
-import { valueAt } from "../mcp/index.ts";
-import { type Prepared, withMessageHeaders } from "./address.ts";
-import { BoundedMap } from "./bounded.ts";
-import type { Refusal } from "./call.ts";
+import { withMessageHeaders } from "./address.ts";
 import type { Circuits } from "./circuits.ts";
 import { protocolFault } from "./failures.ts";
 import {
@@ -19,27 +16,18 @@ import {
   requestBody,
 } from "./handshake.ts";
 import type { Holdings, HoldingsStore, StoredSession } from "./holdings.ts";
-import { repeated } from "./lean/request-head.ts";
+import type { Ledger } from "./ledger.ts";
+import { type Line, lineKey, lineOf, sessionHeaders } from "./line.ts";
+import type { OpenLines } from "./open-lines.ts";
 import { isPersonal } from "./personal.ts";
 import type { Holder, UpstreamTarget } from "./types.ts";
 import { faultOf, type Wire } from "./wire.ts";
 
-/** An open upstream session, ready to be sent with. */
-export type Line = {
-  readonly prepared: Prepared;
-  readonly session: StoredSession;
-  /** Headers of POST and of GET or DELETE, names and values in turn. */
-  readonly post: readonly string[];
-  readonly plain: readonly string[];
-  /** Headers of GET for an event stream. */
-  readonly stream: readonly string[];
-  /** When the time to live was last renewed. */
-  renewedAt: number;
-};
-
 export type LinesOptions = {
   readonly wire: Wire;
   readonly holdings: HoldingsStore;
+  readonly ledger: Ledger;
+  readonly open: OpenLines;
   readonly circuits: Circuits;
   readonly now: () => number;
   readonly idSource: () => string;
@@ -49,22 +37,23 @@ export type LinesOptions = {
   readonly onSessionless: (target: UpstreamTarget) => void;
 };
 
-const MAX_LINES = 20_000;
+/** Other workers have to see that a session is in use. */
+const MAX_RENEWAL_MS = 300_000;
 const CLEANUP_MS = 5000;
 /** Concurrent requests when a session is set up again. */
 const REAPPLY_AT_ONCE = 8;
 
-export function lineKey(holderKey: string, targetId: string): string {
-  return `${holderKey}\n${targetId}`;
-}
-
 export class Lines {
   readonly #options: LinesOptions;
-  readonly #open = new BoundedMap<Line>(MAX_LINES);
+  readonly #open: OpenLines;
+  /** Sessions that made room for others. */
+  evicted = 0;
+  readonly #fresh = new WeakSet<Line>();
   readonly #opening = new Map<string, Promise<Line | undefined>>();
 
   constructor(options: LinesOptions) {
     this.#options = options;
+    this.#open = options.open;
   }
 
   /** The line as this process knows it. Renews its time to live from time to time. */
@@ -75,7 +64,8 @@ export class Lines {
     const age = now - line.renewedAt;
     // It may have run out in the shared state; then what stands there decides.
     if (age >= holder.ttlMs) return undefined;
-    if (age > holder.ttlMs / 4) {
+    line.usedAt = now;
+    if (age > Math.min(holder.ttlMs / 4, MAX_RENEWAL_MS)) {
       line.renewedAt = now;
       this.#renew(target, holder, line).catch((error: unknown) => {
         this.#debug("upstream.session_not_renewed", target, error);
@@ -88,18 +78,25 @@ export class Lines {
   #refitted(target: UpstreamTarget, holder: Holder, line: Line): Line {
     const prepared = this.#options.wire.prepared(target);
     if (line.prepared === prepared) return line;
-    const fresh = lineOf(prepared, line.session, line.renewedAt);
-    this.#open.set(lineKey(holder.key, target.id), fresh);
+    const fresh = {
+      ...lineOf(prepared, line.session, lineKey(holder.key, target.id), line.usedAt),
+      renewedAt: line.renewedAt,
+    };
+    this.#open.set(fresh);
     return fresh;
   }
 
   /** Another process may have replaced the session meanwhile: its session counts, ours must not be written over it. */
   async #renew(target: UpstreamTarget, holder: Holder, line: Line): Promise<void> {
-    const { holdings } = this.#options;
+    const { holdings, ledger } = this.#options;
     const stored = (await holdings.read(holder.key)).sessions.get(target.id);
     const replaced = stored?.revision === target.revision && stored.sessionId !== line.session.sessionId;
-    if (replaced) this.#adopt(target, holder, stored);
-    else await holdings.putSession(holder, target.id, line.session, { ifAbsent: stored === undefined });
+    if (replaced) {
+      this.#adopt(target, holder, stored);
+      return;
+    }
+    await holdings.putSession(holder, target.id, line.session, { ifAbsent: stored === undefined });
+    await ledger.enter(target.id, holder, line.session);
   }
 
   /** The holder's line, if it has one anywhere. */
@@ -113,8 +110,8 @@ export class Lines {
   #adopt(target: UpstreamTarget, holder: Holder, session: StoredSession | undefined): Line | undefined {
     if (session === undefined || session.revision !== target.revision) return undefined;
     const prepared = this.#options.wire.prepared(target);
-    const line = lineOf(prepared, session, this.#options.now());
-    this.#open.set(lineKey(holder.key, target.id), line);
+    const line = lineOf(prepared, session, lineKey(holder.key, target.id), this.#options.now());
+    this.#open.set(line);
     return line;
   }
 
@@ -124,14 +121,21 @@ export class Lines {
       const holdings = await this.#options.holdings.read(holder.key);
       const known = this.#adopt(target, holder, holdings.sessions.get(target.id));
       if (known !== undefined) return known;
-      const fresh = await this.#greet(target, holder, holdings);
-      if (fresh === undefined) return undefined;
-      // A session of an older revision is no session of this target: it must not win.
-      const stale = holdings.sessions.has(target.id);
-      const winner = await this.#options.holdings.putSession(holder, target.id, fresh, { ifAbsent: !stale });
-      if (winner.sessionId !== fresh.sessionId) await this.end(target, fresh);
-      return this.#adopt(target, holder, winner);
+      return this.#placed(target, () => this.#openNew(target, holder, holdings));
     });
+  }
+
+  async #openNew(target: UpstreamTarget, holder: Holder, holdings: Holdings): Promise<Line | undefined> {
+    const fresh = await this.#greet(target, holder, holdings);
+    if (fresh === undefined) return undefined;
+    // A session of an older revision is no session of this target: it must not win.
+    const stale = holdings.sessions.has(target.id);
+    const winner = await this.#options.holdings.putSession(holder, target.id, fresh, { ifAbsent: !stale });
+    if (winner.sessionId !== fresh.sessionId) {
+      await this.end(target, fresh);
+      await this.#options.ledger.enter(target.id, holder, winner);
+    }
+    return this.#adopt(target, holder, winner);
   }
 
   /** The upstream does not know the session of `lost` any more: the line that replaces it. */
@@ -147,20 +151,38 @@ export class Lines {
       const replaced = before.sessions.get(target.id);
       if (!isLost(replaced)) return this.#adopt(target, holder, replaced);
       wire.options.metrics?.sessionLost(target.slug);
-      const fresh = await this.#greet(target, holder, before);
-      if (fresh === undefined) {
-        await holdings.dropSession(holder.key, target.id);
-        return undefined;
-      }
-      const after = (await holdings.read(holder.key)).sessions.get(target.id);
-      if (!isLost(after)) {
-        await this.end(target, fresh);
-        return this.#adopt(target, holder, after);
-      }
-      const line = this.#adopt(target, holder, await holdings.putSession(holder, target.id, fresh));
-      this.#options.onReopened(lineKey(holder.key, target.id));
-      return line;
+      return this.#placed(target, () => this.#openAgain(target, holder, before, isLost));
     });
+  }
+
+  async #openAgain(
+    target: UpstreamTarget,
+    holder: Holder,
+    before: Holdings,
+    isLost: (session: StoredSession | undefined) => boolean,
+  ): Promise<Line | undefined> {
+    const { holdings } = this.#options;
+    const fresh = await this.#greet(target, holder, before);
+    if (fresh === undefined) {
+      await holdings.dropSession(holder.key, target.id);
+      await this.#options.ledger.leave(target.id, holder.key);
+      return undefined;
+    }
+    const after = (await holdings.read(holder.key)).sessions.get(target.id);
+    if (after !== undefined && !isLost(after)) {
+      await this.end(target, fresh);
+      await this.#options.ledger.enter(target.id, holder, after);
+      return this.#adopt(target, holder, after);
+    }
+    const line = this.#adopt(target, holder, await holdings.putSession(holder, target.id, fresh));
+    if (line !== undefined) this.#fresh.add(line);
+    this.#options.onReopened(lineKey(holder.key, target.id));
+    return line;
+  }
+
+  /** Opened by this process in place of one that was lost, and not taken over from another. */
+  isFresh(line: Line): boolean {
+    return this.#fresh.has(line);
   }
 
   /** Drops what this process remembers; the next use asks the shared state. */
@@ -170,7 +192,7 @@ export class Lines {
 
   /** Drops all lines of an upstream. */
   forget(targetId: string): void {
-    for (const [key] of this.#open.entries()) if (key.endsWith(`\n${targetId}`)) this.#open.delete(key);
+    this.#open.forget(targetId);
   }
 
   #once(target: UpstreamTarget, holder: Holder, work: () => Promise<Line | undefined>): Promise<Line | undefined> {
@@ -186,8 +208,38 @@ export class Lines {
   /** A new session with the holder's log level and subscriptions applied. */
   async #greet(target: UpstreamTarget, holder: Holder, holdings: Holdings): Promise<StoredSession | undefined> {
     const session = await this.greet(target, holder);
-    if (session !== undefined) await this.#reapply(target, session, holdings);
+    if (session === undefined) return undefined;
+    await this.#reapply(target, session, holdings);
+    // Before anything else knows it: a session that nobody finds any more can still be ended.
+    await this.#options.ledger.enter(target.id, holder, session);
     return session;
+  }
+
+  /**
+   * Opens with a place for one more session; where there is none, the one that was not used for longest is ended first. Rejects with
+   * MCPS_UPSTREAM_BUSY.
+   */
+  async #placed(target: UpstreamTarget, work: () => Promise<Line | undefined>): Promise<Line | undefined> {
+    const { place, victim } = this.#open.reserve(target);
+    try {
+      if (victim !== undefined) await this.retire(victim);
+      return await work();
+    } finally {
+      place();
+    }
+  }
+
+  /** Ends a session that this process no longer knows, unless another one has used it since. */
+  async retire({ key, target, session, usedAt }: Line): Promise<void> {
+    const { holdings, ledger, wire, now } = this.#options;
+    const holderKey = key.slice(0, -target.id.length - 1);
+    const stored = (await holdings.read(holderKey)).sessions.get(target.id);
+    if (stored?.sessionId !== session.sessionId || isUsedElsewhere(session, stored, now() - usedAt)) return;
+    await holdings.dropSession(holderKey, target.id);
+    await ledger.leave(target.id, holderKey);
+    this.evicted++;
+    wire.options.metrics?.sessionEvicted?.(target.slug);
+    await this.end(target, session);
   }
 
   /** The handshake alone; the session belongs to nobody yet. Undefined: the upstream gave no session id. */
@@ -231,7 +283,7 @@ export class Lines {
     const session = { sessionId, version: greeting.protocolVersion, revision: target.revision };
     wire.options.metrics?.sessionOpened(target.slug);
     try {
-      await this.#send(target, session, "notifications/initialized", undefined, INITIALIZED, introduction);
+      await this.#send(target, session, "notifications/initialized", undefined, INITIALIZED, timeoutMs, introduction);
     } catch (error) {
       await this.end(target, session);
       throw error;
@@ -261,9 +313,11 @@ export class Lines {
     session: StoredSession | undefined,
     method: string,
     params: unknown,
+    timeoutMs = target.requestTimeoutMs,
+    from: Pick<Holder, "passed"> = {},
   ): Promise<void> {
     const id = this.#options.idSource();
-    const answer = await this.#send(target, session, method, id, requestBody(id, method, params));
+    const answer = await this.#send(target, session, method, id, requestBody(id, method, params), timeoutMs, from);
     if (answer?.envelope.error === undefined) return;
     throw refusedFault(target, method, answer.raw, answer.envelope);
   }
@@ -274,6 +328,7 @@ export class Lines {
     method: string,
     id: string | undefined,
     body: Buffer,
+    timeoutMs = target.requestTimeoutMs,
     from: Pick<Holder, "passed"> = {},
   ) {
     const prepared = this.#options.wire.prepared(target);
@@ -283,7 +338,7 @@ export class Lines {
       body,
       method,
       id: id === undefined ? undefined : JSON.stringify(id),
-      timeoutMs: target.requestTimeoutMs,
+      timeoutMs,
     });
   }
 
@@ -305,50 +360,10 @@ export class Lines {
   }
 }
 
-export const ACCEPT_STREAM: readonly string[] = ["accept", "text/event-stream"];
+/** What we write ourselves stands there a little after we used it. */
+const WRITTEN_LATER_MS = 2000;
 
-export function sessionHeaders(session: StoredSession): string[] {
-  return ["mcp-protocol-version", session.version, "mcp-session-id", session.sessionId];
-}
-
-type SessionlessHeaders = { readonly post: readonly string[]; readonly stream: readonly string[] };
-const sessionless = new WeakMap<Prepared, Map<string, SessionlessHeaders>>();
-
-/** Headers towards an upstream without sessions: of POST, and of GET for an event stream. */
-export function sessionlessHeaders(prepared: Prepared, version: string): SessionlessHeaders {
-  const byVersion = sessionless.get(prepared) ?? new Map<string, SessionlessHeaders>();
-  const known = byVersion.get(version);
-  if (known !== undefined) return known;
-  const headers = ["mcp-protocol-version", version];
-  const made = {
-    post: repeated([...prepared.post, ...headers]),
-    stream: [...prepared.plain, ...headers, ...ACCEPT_STREAM],
-  };
-  sessionless.set(prepared, byVersion.set(version, made));
-  return made;
-}
-
-function lineOf(prepared: Prepared, session: StoredSession, now: number): Line {
-  const headers = sessionHeaders(session);
-  const plain = [...prepared.plain, ...headers];
-  const post = repeated([...prepared.post, ...headers]);
-  return { prepared, session, post, plain, stream: [...plain, ...ACCEPT_STREAM], renewedAt: now };
-}
-
-/**
- * True when an error status says that the session is gone. 404 by MCP 2025-03-26 transports, session management; servers made
- * after the older SDK examples say 400 with an error that names the session and has no id.
- */
-export function isSessionLost({ status, body, envelope }: Refusal): boolean {
-  if (status === 404) {
-    if (envelope?.error === undefined || envelope.id === undefined) return true;
-    return errorCode(valueAt(body, envelope.error)) !== -32601;
-  }
-  if (status !== 400 || envelope?.error === undefined || envelope.id !== undefined) return false;
-  const error: unknown = valueAt(body, envelope.error);
-  return typeof error === "object" && error !== null && "message" in error && /session/i.test(String(error.message));
-}
-
-function errorCode(error: unknown): unknown {
-  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+/** Somebody has written that it is in use, later than we used it. */
+function isUsedElsewhere(ours: StoredSession, stored: StoredSession, unusedMs: number): boolean {
+  return (stored.usedAt ?? 0) > Math.max(ours.usedAt ?? 0, Date.now() - unusedMs) + WRITTEN_LATER_MS;
 }

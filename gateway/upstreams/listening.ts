@@ -10,7 +10,7 @@ import type { DispatchContext } from "./dispatch.ts";
 import { protocolFault, redirectFault, statusFault, tooLargeFault } from "./failures.ts";
 import { Flight, type HttpReceiver } from "./flight.ts";
 import type { AnswerHeaders } from "./lean/response-head.ts";
-import { ACCEPT_STREAM, type Line } from "./lines.ts";
+import { ACCEPT_STREAM, type Line } from "./line.ts";
 import { first, mediaType } from "./messages.ts";
 import { SseParser } from "./sse-parser.ts";
 import type { Exchange, Holder, ReplySink, UpstreamProfile, UpstreamTarget } from "./types.ts";
@@ -30,6 +30,8 @@ export class Listening implements Exchange {
   readonly #sink: ReplySink;
   readonly #onOver: () => void;
   #flight: Flight | undefined;
+  /** A session that is listened to makes room for no other. */
+  #line: Line | undefined;
   #paused = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
@@ -79,6 +81,7 @@ export class Listening implements Exchange {
 
   #settle(): void {
     this.#over = true;
+    this.#hold(undefined);
     clearTimeout(this.#retryTimer);
     clearInterval(this.#renewal);
     this.#parser?.stop();
@@ -124,6 +127,7 @@ export class Listening implements Exchange {
   }
 
   #connect(prepared: Prepared, line: Line | undefined, base: readonly string[]): void {
+    this.#hold(line);
     const pair = this.#context.wire.pair(prepared);
     const resumed = this.#lastEventId === "" ? base : [...base, "last-event-id", this.#lastEventId];
     const headers = withMessageHeaders(resumed, prepared, this.#holder);
@@ -144,6 +148,12 @@ export class Listening implements Exchange {
     } catch (error) {
       this.#fail(faultOf(this.#target, error));
     }
+  }
+
+  #hold(line: Line | undefined): void {
+    if (this.#line !== undefined) this.#line.busy--;
+    this.#line = line;
+    if (line !== undefined) line.busy++;
   }
 
   #head(prepared: Prepared, line: Line | undefined, status: number, headers: AnswerHeaders): void {

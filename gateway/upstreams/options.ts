@@ -6,8 +6,11 @@ import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { CircuitOptions } from "./circuits.ts";
 import type { AddressGuard } from "./guard/index.ts";
+import type { SessionCaps } from "./open-lines.ts";
 import type { Connector } from "./origins.ts";
 import type { IdentityOptions, TokenSource } from "./personal.ts";
+import type { PoolOptions } from "./pool.ts";
+import type { RestOptions } from "./rest/server.ts";
 import type { RetryOptions } from "./retries.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
@@ -17,6 +20,8 @@ export type UpstreamMetrics = {
   sessionOpened(upstream: string): void;
   /** An upstream had forgotten a session that was still wanted. */
   sessionLost(upstream: string): void;
+  /** A session was ended to make room for another. */
+  sessionEvicted?(upstream: string): void;
   /** A request was sent again. */
   retried(upstream: string): void;
 };
@@ -36,6 +41,12 @@ export type UpstreamsOptions = {
   readonly connectionWaitMs?: number;
   /** How long an idle connection is kept, ms; default 4000. */
   readonly keepAliveMs?: number;
+  /** How many upstream sessions this process may have open. */
+  readonly sessionCaps?: SessionCaps;
+  /** Sessions shared by clients where upstreams allow it; none when absent. */
+  readonly pool?: PoolOptions;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
   /** When an upstream is left alone; never when absent. */
   readonly circuits?: Omit<CircuitOptions, "now">;
   /** When a client's request is sent again after a failure; never when absent. */
@@ -57,4 +68,6 @@ export type UpstreamsOptions = {
   readonly tokens?: TokenSource;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
+  /** Where the tools of targets with transport `rest` are kept. */
+  readonly rest?: RestOptions;
 };

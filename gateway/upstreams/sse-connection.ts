@@ -18,7 +18,7 @@ import {
   requestBody,
 } from "./handshake.ts";
 import type { AnswerHeaders } from "./lean/response-head.ts";
-import { ACCEPT_STREAM } from "./lines.ts";
+import { ACCEPT_STREAM } from "./line.ts";
 import { first, isMalformedNotification, mediaType } from "./messages.ts";
 import { isRepeatable } from "./repeatable.ts";
 import { SseParser } from "./sse-parser.ts";

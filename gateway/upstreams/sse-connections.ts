@@ -5,7 +5,7 @@
 import { fault } from "../../contract/errors.ts";
 import { LATEST_LEGACY } from "./handshake.ts";
 import type { HoldingsStore } from "./holdings.ts";
-import { lineKey } from "./lines.ts";
+import { lineKey } from "./line.ts";
 import { instructionsOf } from "./modern.ts";
 import { SseConnection } from "./sse-connection.ts";
 import type { Exchange, Holder, ReplySink, UpstreamProfile, UpstreamTarget } from "./types.ts";

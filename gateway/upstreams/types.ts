@@ -6,11 +6,13 @@ import type { Fault } from "../../contract/errors.ts";
 import type { Envelope } from "../mcp/index.ts";
 import type { IdentityPropagation, ItemKind, UpstreamOAuth } from "../store/index.ts";
 import type { CircuitListener, CircuitView } from "./circuits.ts";
+import type { CleanUpOptions } from "./clean-up.ts";
 import type { Trust } from "./guard/index.ts";
 import type { PassedNames } from "./passthrough.ts";
+import type { PoolFigures } from "./pool.ts";
 
-/** `builtin`: answered inside the gateway. */
-export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "builtin";
+/** `builtin`: answered inside the gateway. `rest`: its tools are HTTP operations that the registry keeps. */
+export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "rest" | "builtin";
 
 export type UpstreamTarget = {
   readonly id: string;
@@ -45,6 +47,8 @@ export type UpstreamTarget = {
     /** `session`: a child per upstream session (default). `shared`: one child for all, server→client requests are refused. */
     readonly isolation: "session" | "shared";
   };
+  /** `shared`: declared to keep nothing in its sessions, so that clients may use one after the other. Absent: not so. */
+  readonly isolation?: "session" | "shared";
   readonly era: "auto" | "legacy" | "modern";
   /** From sending a request to its final response; progress does not extend it. */
   readonly requestTimeoutMs: number;
@@ -159,6 +163,15 @@ export type Inspection = {
   readonly resourceTemplates: readonly InspectedItem[];
   /** Lists that could not be read to their end, with the reason (1000 pages, 100 000 items, an error). */
   readonly incomplete: readonly { readonly list: string; readonly reason: string }[];
+  /** Lists that nobody was asked for, because the registry itself keeps them. */
+  readonly kept?: readonly string[];
+};
+
+export type SessionFigures = {
+  /** Of this process, pooled ones too. */
+  readonly open: number;
+  readonly evicted: number;
+  readonly pool: PoolFigures | undefined;
 };
 
 export interface Upstreams {
@@ -196,15 +209,26 @@ export interface Upstreams {
   /** Ends all upstream sessions of a holder (DELETE; children of stdio end). */
   release(holderKey: string, targets: readonly UpstreamTarget[]): Promise<void>;
 
+  /** Ends sessions whose holders are gone, in parallel; answers how many. Rejects with MCPS_STATE. */
+  endExpired(options: CleanUpOptions): Promise<number>;
+
   /** Lists everything with a session of its own and leaves no session behind. */
   inspect(target: UpstreamTarget): Promise<Inspection>;
 
+  /** Open sessions of this process, and what the pool has done; undefined figures while there is no pool. */
+  sessionFigures(): SessionFigures;
   /** Circuits that are not at rest; upstreams that are not named are reached. */
   circuits(): readonly CircuitView[];
   /** Tells of circuits that open and close; the answer ends it. */
   onCircuit(listener: CircuitListener): () => void;
   /** What another worker saw of a circuit; a hint, which the upstream's next answer corrects. */
   hintCircuit(target: UpstreamTarget, state: "closed" | "open"): void;
+
+  /**
+   * A document of the web, at most `maxBytes` long, with the guards of every upstream. Rejects with a Fault for anything but a 2xx
+   * within `timeoutMs`; redirects are not followed.
+   */
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer>;
 
   /** Forgets what is remembered of an upstream (after an update or a removal) and closes its idle sockets. */
   forget(targetId: string): void;

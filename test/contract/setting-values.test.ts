@@ -7,6 +7,8 @@ import { loadSettings } from "../../gateway/settings/index.ts";
 const PATTERNED: Readonly<Record<string, readonly string[]>> = {
   GATEWAY_TOOL_NAME_SEPARATOR: ["__", "-", "."],
   URL_PATH_PREFIX: ["/gateway", "/a/b.c~d"],
+  SSO_GENERIC_PROVIDER_ID: ["keycloak", "a-1"],
+  IDENTITY_PROPAGATION_HEADERS_PREFIX: ["X-User", "Caller"],
 };
 
 /** Lists whose entries have a form of their own. */

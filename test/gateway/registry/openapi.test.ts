@@ -4,6 +4,7 @@ import * as z from "zod";
 import { type Route, routes } from "../../../contract/routes.ts";
 import { openApiDocument, registryDescription } from "../../../gateway/registry/index.ts";
 
+const silent = { schemas: {}, routeOf: () => ({}) };
 const isRegistry = ({ area }: Route) => area === "registry";
 
 describe("a room's description", () => {
@@ -12,7 +13,8 @@ describe("a room's description", () => {
       const found = registryDescription.routeOf(route);
       const names = [found?.answer, found?.body].filter((name) => name !== undefined);
       expect(names.filter((name) => !(name in registryDescription.schemas))).toEqual([]);
-      expect(found).toMatchObject({ answer: expect.any(String) });
+      // A redirection has nothing to describe.
+      if (found?.status !== 302) expect(found).toMatchObject({ answer: expect.any(String) });
       expect([route.path, found?.body !== undefined]).toEqual([route.path, route.body === "json"]);
     }
   });
@@ -38,7 +40,7 @@ describe("a room's description", () => {
         ? { ...registryDescription.routeOf(route), body: "Sent" }
         : registryDescription.routeOf(route);
     const schemas = { ...registryDescription.schemas, Sent: schema, Read: schema };
-    const { components } = openApiDocument("1", { registry: { schemas, routeOf } });
+    const { components } = openApiDocument("1", { registry: { schemas, routeOf }, accounts: silent, admin: silent });
     expect(components.schemas.Sent).not.toHaveProperty("required");
     expect(components.schemas.Read).toHaveProperty("required", ["count"]);
   });

@@ -276,6 +276,15 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  async fetchDocument(): Promise<never> {
+    throw new Error("not scripted");
+  }
+  async endExpired(): Promise<number> {
+    return 0;
+  }
+  sessionFigures() {
+    return { open: 0, evicted: 0, pool: undefined };
+  }
   circuits() {
     return [];
   }
