@@ -98,6 +98,11 @@ export const errors = {
     rpc: -32018,
     message: "{method} needs every upstream of {scope}, these failed: {failed}",
   },
+  MCPS_TOOL_BUSY: {
+    status: 503,
+    rpc: -32006,
+    message: "Tool {tool} of upstream {upstream} has {limit} calls running, the most that it may have (TOOL_CONCURRENT_LIMIT)",
+  },
   MCPS_UPSTREAM_CIRCUIT: {
     status: 503,
     rpc: -32007,

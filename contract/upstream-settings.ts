@@ -21,6 +21,16 @@ export const upstreamSettings = {
     room: "federation",
     description: "Longest time from sending a call to its result; it stands still while the client is asked something.",
   },
+  TOOL_CONCURRENT_LIMIT: {
+    type: "integer",
+    default: 0,
+    unit: "calls",
+    min: 0,
+    max: 1000000,
+    room: "main",
+    description:
+      "Calls of one tool that one worker runs at a time; one more is refused with 503. 0 = only its upstream's share of the calls limits them (MAX_UPSTREAM_SHARE).",
+  },
   LIST_TIMEOUT: {
     type: "duration",
     default: 10,
@@ -79,15 +89,6 @@ export const upstreamSettings = {
     room: "upstreams",
     description:
       "How long a call may wait for one of UPSTREAM_CONNECTIONS; what finds none is refused, not sent late. 0 = as long as TOOL_TIMEOUT.",
-  },
-  HEALTH_CHECK_INTERVAL: {
-    type: "duration",
-    default: 60,
-    unit: "s",
-    min: 0,
-    max: 86400,
-    room: "main",
-    description: "How often every upstream is asked whether it lives; 0 asks never.",
   },
   STDIO_MAX_CHILDREN: {
     type: "integer",

@@ -116,6 +116,10 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     refresh: (record) => refreshGateway({ store, inspect, changed, log }, record),
+    async away({ id }, reason) {
+      await store.recordInspection(id, { ok: false, reason });
+      await changed();
+    },
   });
 
   const callersInput = { settings, store, state, log, teardown };

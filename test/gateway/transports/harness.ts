@@ -276,6 +276,7 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  async probe(): Promise<void> {}
   async endExpired(): Promise<number> {
     return 0;
   }
