@@ -34,7 +34,9 @@ function measure(heads: readonly Buffer[], memo: boolean): number {
 }
 
 const repeated = [120, 121, 99].map((length) => call("a", length));
-const changing = ["a", "b", "c"].map((token) => call(token, 120));
+const many = [..."abcdefghijklmnop"].map((token) => call(token, 120));
+const changing = Array.from({ length: 1000 }, (_, index) => call(`${index}-`, 120));
 process.stdout.write(`head of ${repeated[0]?.length} bytes, ns: `);
 process.stdout.write(`repeated ${measure(repeated, true)}, `);
+process.stdout.write(`of 16 in turn ${measure(many, true)}, `);
 process.stdout.write(`changing ${measure(changing, true)}, without memo ${measure(changing, false)}\n`);

@@ -65,6 +65,65 @@ export const credentialSettings = {
     description:
       "Key of signatures and assertions towards upstreams, at least 32 bytes. Upstreams know it: never the key of tokens for this gateway.",
   },
+  OAUTH_REQUEST_TIMEOUT: {
+    type: "duration",
+    default: 30,
+    unit: "s",
+    min: 0.5,
+    max: 600,
+    room: "upstreams",
+    description: "Longest exchange with an authorization server of an upstream.",
+  },
+  OAUTH_DISCOVERY_ENABLED: {
+    type: "boolean",
+    default: true,
+    room: "upstreams",
+    description:
+      "Ask upstreams which authorization server they believe (RFC 9728), and that for its endpoints (RFC 8414).",
+  },
+  DCR_ENABLED: {
+    type: "boolean",
+    default: true,
+    room: "upstreams",
+    description: "Register the gateway as a client (RFC 7591) where an upstream has no clientId.",
+  },
+  DCR_ALLOWED_ISSUERS: {
+    type: "list",
+    default: [],
+    room: "upstreams",
+    description: "Issuers at which the gateway registers itself; any when empty.",
+  },
+  DCR_CLIENT_NAME_TEMPLATE: {
+    type: "string",
+    default: "mcp-stack ({gateway_name})",
+    min: 1,
+    max: 200,
+    room: "upstreams",
+    description: "What users of the authorization server see of the gateway; `{gateway_name}` is the upstream.",
+  },
+  DCR_DEFAULT_SCOPES: {
+    type: "list",
+    default: ["mcp:read"],
+    room: "upstreams",
+    description:
+      "Scopes to ask for where neither the upstream nor its configuration names any and its server knows them.",
+  },
+  DCR_TOKEN_ENDPOINT_AUTH_METHOD: {
+    type: "enum",
+    default: "client_secret_basic",
+    allowed: ["client_secret_basic", "client_secret_post", "none"],
+    room: "upstreams",
+    description: "How the gateway shows who it is to authorization servers, unless an upstream says otherwise.",
+  },
+  DCR_METADATA_CACHE_TTL: {
+    type: "duration",
+    default: 3600,
+    unit: "s",
+    min: 1,
+    max: 86400,
+    room: "upstreams",
+    description: "How long what an authorization server says of itself is believed.",
+  },
   INSECURE_ALLOW_QUERYPARAM_AUTH: {
     type: "boolean",
     default: false,

@@ -101,7 +101,8 @@ export const errors = {
   MCPS_TOOL_BUSY: {
     status: 503,
     rpc: -32006,
-    message: "Tool {tool} of upstream {upstream} has {limit} calls running, the most that it may have (TOOL_CONCURRENT_LIMIT)",
+    message:
+      "Tool {tool} of upstream {upstream} has {limit} calls running, the most that it may have (TOOL_CONCURRENT_LIMIT)",
   },
   MCPS_UPSTREAM_CIRCUIT: {
     status: 503,
@@ -128,6 +129,12 @@ export const errors = {
     status: 503,
     rpc: -32603,
     message: "Who is asking cannot be found out now: {reason} (AUTH_REVOCATION_FAIL)",
+  },
+  MCPS_SIGN_IN: { status: 403, rpc: -32600, message: "Signing in failed: {reason}" },
+  MCPS_SIGN_IN_PROVIDER: {
+    status: 502,
+    rpc: -32603,
+    message: "The sign-in provider {provider} does not answer as it should",
   },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
   MCPS_TOKEN_LIMIT: { status: 429, rpc: -32600, message: "This token was used as often as it may be: {limit}" },

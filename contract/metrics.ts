@@ -189,6 +189,36 @@ export const metrics = {
     labels: ["state"],
     help: "Database connections by state (active, idle), and under `waiting` the queries that wait for one.",
   },
+  mcp_db_statements_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["purpose"],
+    help: "Statements sent to the database by purpose (registry, catalogue, state, records, ping).",
+  },
+  mcp_db_repeats_total: {
+    type: "counter",
+    unit: "1",
+    labels: [],
+    help: "Work on the database that was done again because it had not taken it or had rolled it back.",
+  },
+  mcp_records_waiting: {
+    type: "gauge",
+    unit: "1",
+    labels: ["records"],
+    help: "Rows in memory that wait to be written, by what they are (calls, audit, security, log).",
+  },
+  mcp_records_written_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["records"],
+    help: "Rows that were written.",
+  },
+  mcp_records_dropped_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["records"],
+    help: "Rows that found no room in memory or that the database refused.",
+  },
   mcp_state_failures_total: {
     type: "counter",
     unit: "1",

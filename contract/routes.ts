@@ -9,6 +9,8 @@ import { mcpRoutes } from "./routes/mcp.ts";
 import { registryRoutes } from "./routes/registry.ts";
 import type { Route } from "./routes/route.ts";
 import { serviceRoutes } from "./routes/service.ts";
+import { ssoRoutes } from "./routes/sso.ts";
+import { upstreamOAuthRoutes } from "./routes/upstream-oauth.ts";
 
 export type { Permission } from "./permissions.ts";
 export { RESOURCES, type ResourceName } from "./routes/registry.ts";
@@ -22,7 +24,13 @@ export type RouteMatch =
   | { readonly kind: "none" };
 
 /** REST routes are there twice: under /v1 and without. */
-const restRoutes: readonly Route[] = [...registryRoutes, ...accountRoutes, ...adminRoutes];
+const restRoutes: readonly Route[] = [
+  ...registryRoutes,
+  ...upstreamOAuthRoutes,
+  ...accountRoutes,
+  ...adminRoutes,
+  ...ssoRoutes,
+];
 
 /** Every route. */
 export const routes: readonly Route[] = [

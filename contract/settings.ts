@@ -16,6 +16,7 @@ import { recordSettings } from "./record-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
+import { ssoSettings } from "./sso-settings.ts";
 import { storeSettings } from "./store-settings.ts";
 import { upstreamSettings } from "./upstream-settings.ts";
 import { workerSettings } from "./worker-settings.ts";
@@ -31,6 +32,7 @@ export const settings = {
   ...accessSettings,
   ...accountSettings,
   ...identitySettings,
+  ...ssoSettings,
   ...sessionSettings,
   ...upstreamSettings,
   ...credentialSettings,

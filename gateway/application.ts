@@ -25,7 +25,8 @@ import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
-import type { Log } from "./telemetry/index.ts";
+import { correlationOf } from "./record-changes.ts";
+import type { Log, SecurityLog } from "./telemetry/index.ts";
 import { requireServerScope } from "./token-scope.ts";
 import {
   corsHeaders,
@@ -71,6 +72,9 @@ export type ApplicationParts = {
     error(code: string): void;
   };
   readonly accessLog: boolean;
+  /** Told who was refused, and `withAdmitted` who was let in. */
+  readonly security?: SecurityLog | undefined;
+  readonly withAdmitted?: boolean;
 };
 
 /**
@@ -149,11 +153,35 @@ export function createApplication(parts: ApplicationParts): Application {
       const principal = authenticate(matched, head);
       if (!(principal instanceof Promise)) return principal;
       return principal.catch((error: unknown) => {
-        throw denied(error, head, admitted);
+        throw tell(denied(error, head, admitted), matched, head);
       });
     } catch (error) {
-      throw denied(error, head, admitted);
+      throw tell(denied(error, head, admitted), matched, head);
     }
+  }
+
+  /** Hands back the error; who was refused stands in the security log. */
+  function tell(error: unknown, { route }: Matched, head: RequestHead): unknown {
+    if (parts.security === undefined || !(error instanceof Fault) || (error.status !== 401 && error.status !== 403))
+      return error;
+    const proof = head.headers.authorization === undefined && head.client === undefined ? "no proof" : "proof refused";
+    parts.security.record({
+      kind: error.status === 401 ? "auth.refused" : "auth.forbidden",
+      remote: head.remoteAddress,
+      detail: error.status === 401 ? `${route.id}: ${proof}` : `${route.id}: ${route.permission ?? ""}`,
+      correlationId: correlationOf(head),
+    });
+    return error;
+  }
+
+  function admittedAs(principal: Principal, head: RequestHead): void {
+    parts.security?.record({
+      kind: "auth.ok",
+      remote: head.remoteAddress,
+      principal: principal.id,
+      detail: principal.kind,
+      correlationId: "",
+    });
   }
 
   /** The room that answers, once the caller is known and may ask. */
@@ -279,11 +307,13 @@ export function createApplication(parts: ApplicationParts): Application {
           sink,
           principal.then((found) => {
             identify(admitted, request, found);
+            if (parts.withAdmitted === true) admittedAs(found, request);
             dispatch(matched, request, found, sink);
           }),
         );
       else {
         identify(admitted, request, principal);
+        if (parts.withAdmitted === true) admittedAs(principal, request);
         dispatch(matched, request, principal, sink);
       }
     } catch (error) {
@@ -324,7 +354,7 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const foreign = parts.edge(head);
       if (foreign !== undefined) throw foreign;
-      const principal = await authenticate(matched, head);
+      const principal = await known(matched, head, undefined);
       if (matched.route.area !== "mcp" || transportOf(matched.route) !== "ws")
         throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
       const accepted = parts.webSockets.accept(endpoints.of(matched, principal), head);

@@ -164,6 +164,10 @@ export function measures(metrics: Metrics) {
         set(idle, "idle");
         set(waiting, "waiting");
       });
+      metrics.collect("mcp_db_statements_total", (set) => {
+        for (const [purpose, count] of Object.entries(store.figures().statements)) set(count, purpose);
+      });
+      metrics.collect("mcp_db_repeats_total", (set) => set(store.figures().repeated));
     },
   };
 }

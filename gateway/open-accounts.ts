@@ -5,6 +5,7 @@ import {
   type AccountDirectory,
   bootstrapAdmin,
   createAccounts,
+  createArrivals,
   createLogins,
   createPasswords,
   createTokenGuards,
@@ -12,7 +13,7 @@ import {
   openDirectory,
   type TokenGuards,
 } from "./accounts/index.ts";
-import type { Auth, Verifier } from "./auth/index.ts";
+import type { Auth, Person, Verifier } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
@@ -30,6 +31,8 @@ export type Callers = {
   readonly directory: AccountDirectory;
   readonly verifiers: readonly Verifier[];
   readonly guards: TokenGuards;
+  /** Of people who signed in at the provider. */
+  readonly admit: (person: Person) => Promise<boolean>;
 };
 
 /** What the auth room is made with. */
@@ -53,7 +56,15 @@ export async function openCallers({ settings, store, state, log, teardown }: Inp
   const guards = createTokenGuards({ store, log, dropped, now: Date.now });
   teardown.add("use of API tokens", () => guards.close());
   const found = (record: Parameters<TokenGuards["watch"]>[0]) => guards.watch(record);
-  return { directory, guards, verifiers: [createTokenVerifier({ store, now: Date.now, found })] };
+  const admit = createArrivals({
+    store,
+    directory,
+    createUsers: settings.SSO_AUTO_CREATE_USERS,
+    followGroups: settings.SSO_GENERIC_SYNC_ROLES_ON_LOGIN && settings.SSO_GENERIC_ADMIN_GROUPS.length > 0,
+    personalTeams: settings.AUTO_CREATE_PERSONAL_TEAMS,
+    personalTeamPrefix: settings.PERSONAL_TEAM_PREFIX,
+  });
+  return { directory, guards, admit, verifiers: [createTokenVerifier({ store, now: Date.now, found })] };
 }
 
 /** Their REST, with the first administrator there. */

@@ -2,12 +2,17 @@
 import type { Settings } from "../contract/settings.ts";
 import {
   type Auth,
+  type AuthOptions,
   type AuthOutcome,
   createAuth,
   createResources,
+  createSignIn,
   type Directory,
   type Resources,
   readIssuers,
+  type SignInOptions,
+  type SignInRoutes,
+  type TrustedIssuer,
   type Verifier,
 } from "./auth/index.ts";
 import type { Secrets } from "./settings/index.ts";
@@ -21,21 +26,15 @@ type Input = {
   readonly verifiers: readonly Verifier[];
   readonly log: Log;
   readonly count: (outcome: AuthOutcome) => void;
+  /** Whether somebody who signed in is let in; everybody whom the provider lets in where it is absent. */
+  readonly admit?: SignInOptions["admit"];
 };
+export type OpenedAuth = { readonly auth: Auth; readonly resources: Resources; readonly signIn: SignInRoutes };
 
 /** Throws RangeError and MCPS_IDENTITY for keys and issuers that cannot be used. */
-export function openAuth({ settings, secrets, directory, verifiers, log, count }: Input): {
-  auth: Auth;
-  resources: Resources;
-} {
-  const issuers = readIssuers({
-    issuers: settings.SSO_ISSUERS,
-    path: settings.TOKEN_ISSUERS_FILE,
-    audiences: settings.TOKEN_AUDIENCES,
-    scopes: settings.TOKEN_SCOPES,
-    emailDomains: settings.SSO_TRUSTED_DOMAINS,
-    ownIssuer: settings.JWT_ISSUER,
-  });
+export function openAuth(input: Input): OpenedAuth {
+  const { settings, log } = input;
+  const issuers = issuersOf(settings);
   const base = settings.APP_DOMAIN?.replace(/\/+$/, "");
   const resources = createResources({
     base,
@@ -48,7 +47,35 @@ export function openAuth({ settings, secrets, directory, verifiers, log, count }
   for (const { issuer, audiences } of issuers)
     if (base === undefined && audiences.length === 0)
       log.warn("no token of this issuer can be for this gateway: set APP_DOMAIN or TOKEN_AUDIENCES", { issuer });
-  const auth = createAuth({
+  const auth = createAuth(authOptions(input, issuers, resources));
+  return { auth, resources, signIn: signInOf(input, auth, base) };
+}
+
+function issuersOf(settings: Settings): readonly TrustedIssuer[] {
+  const { SSO_GENERIC_ISSUER: issuer, SSO_GENERIC_JWKS_URI: jwksUri } = settings;
+  const takesProvider = settings.SSO_ENABLED && settings.SSO_API_TOKEN_AUTH_ENABLED && issuer !== undefined;
+  const provider = {
+    groups_claim: settings.SSO_GENERIC_GROUPS_CLAIM,
+    admin_groups: [...settings.SSO_GENERIC_ADMIN_GROUPS],
+    ...(jwksUri === undefined ? {} : { jwks_uri: jwksUri }),
+  };
+  return readIssuers({
+    issuers: settings.SSO_ISSUERS,
+    declared: takesProvider ? [{ issuer, ...provider }] : [],
+    path: settings.TOKEN_ISSUERS_FILE,
+    audiences: settings.TOKEN_AUDIENCES,
+    scopes: settings.TOKEN_SCOPES,
+    emailDomains: settings.SSO_TRUSTED_DOMAINS,
+    ownIssuer: settings.JWT_ISSUER,
+  });
+}
+
+function authOptions(
+  { settings, secrets, directory, verifiers, log, count }: Input,
+  issuers: readonly TrustedIssuer[],
+  resources: Resources,
+): AuthOptions {
+  return {
     algorithm: settings.JWT_ALGORITHM,
     secret: secrets.jwtSecret,
     privateKeyPath: settings.JWT_PRIVATE_KEY_PATH,
@@ -80,8 +107,42 @@ export function openAuth({ settings, secrets, directory, verifiers, log, count }
     },
     now: Date.now,
     count,
+  };
+}
+
+/** No routes where nobody signs in: then they are answered 404. */
+function signInOf({ settings, secrets, log, admit }: Input, auth: Auth, base: string | undefined): SignInRoutes {
+  const { SSO_GENERIC_ISSUER: issuer, SSO_GENERIC_CLIENT_ID: clientId } = settings;
+  if (!settings.SSO_ENABLED || issuer === undefined || clientId === undefined || base === undefined) return {};
+  return createSignIn({
+    issuer,
+    clientId,
+    clientSecret: settings.SSO_GENERIC_CLIENT_SECRET,
+    endpoints: endpointsOf(settings),
+    scope: settings.SSO_GENERIC_SCOPE,
+    displayName: settings.SSO_GENERIC_DISPLAY_NAME,
+    rules: {
+      provider: settings.SSO_GENERIC_PROVIDER_ID,
+      groupsClaim: settings.SSO_GENERIC_GROUPS_CLAIM,
+      adminGroups: settings.SSO_GENERIC_ADMIN_GROUPS,
+      trustedDomains: settings.SSO_TRUSTED_DOMAINS.map((domain) => domain.toLowerCase()),
+      adminEmail: settings.PLATFORM_ADMIN_EMAIL,
+    },
+    base,
+    secret: secrets.jwtSecret,
+    sessionMinutes: settings.TOKEN_EXPIRY,
+    mint: (request) => auth.mint(request),
+    ...(admit === undefined ? {} : { admit }),
+    warn: (reason) => log.warn("signing in failed", { provider: settings.SSO_GENERIC_PROVIDER_ID, reason }),
+    now: Date.now,
   });
-  return { auth, resources };
+}
+
+function endpointsOf(settings: Settings): SignInOptions["endpoints"] {
+  const { SSO_GENERIC_AUTHORIZATION_URL: authorization, SSO_GENERIC_TOKEN_URL: token } = settings;
+  const { SSO_GENERIC_JWKS_URI: jwks, SSO_GENERIC_USERINFO_URL: userinfo } = settings;
+  if (authorization === undefined || token === undefined || jwks === undefined) return undefined;
+  return { authorization, token, jwks, userinfo };
 }
 
 function isLoopback(host: string): boolean {

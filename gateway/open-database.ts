@@ -43,6 +43,7 @@ export async function openDatabase(
   const { url } = await migrated(database, settings, log);
   const store = await openStore({
     url,
+    readUrl: database.isEmbedded ? undefined : settings.DATABASE_READ_URL,
     poolSize: settings.DB_POOL_SIZE,
     poolTimeoutMs: settings.DB_POOL_TIMEOUT * 1000,
     ...poolKnobs(settings, database),

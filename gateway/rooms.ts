@@ -13,22 +13,28 @@ import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
 import { createFederation, type Federation, targetOf } from "./federation/index.ts";
 import type { Foundation } from "./foundation.ts";
+import { keepRecords } from "./keep-records.ts";
 import { measures } from "./measures.ts";
 import { openAccounts, openCallers } from "./open-accounts.ts";
+import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { sessionOptions } from "./pool-options.ts";
-import { createLibrary, createRegistry, refreshGateway } from "./registry/index.ts";
+import { recordedRoom } from "./record-changes.ts";
+import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
-import type { Store } from "./store/index.ts";
+import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { tendUpstreams } from "./tend-upstreams.ts";
+import { toolLimits } from "./tool-limit.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
-import { type AddressGuard, createUpstreams } from "./upstreams/index.ts";
+import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
 
 export type RoomsInput = {
@@ -61,20 +67,28 @@ export type Rooms = StartedEngine & {
   mint(): Promise<string>;
 };
 
-export async function openRooms(input: RoomsInput): Promise<Rooms> {
-  const { settings, foundation, log, teardown, metrics, workerId, fingerprint } = input;
+export async function openRooms(given: RoomsInput): Promise<Rooms> {
+  const { settings, foundation, teardown, metrics, workerId, fingerprint } = given;
   const { secrets } = foundation;
   metrics.gauge("mcp_workers").set(1);
   collectBuild(metrics, VERSION, fingerprint);
   teardown.add("event loop metrics", collectLoopMetrics(metrics));
-  const store = await openDatabase(foundation.database, settings, secrets, log, teardown);
+  const store = await openDatabase(foundation.database, settings, secrets, given.log, teardown);
+  const { encryptionSecret } = secrets;
+  const records = openRecords({ settings, store, encryptionSecret, workerId, log: given.log, metrics, teardown });
+  const { log } = records;
+  const input = { ...given, log };
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, guard);
+  let listeningAt: number | undefined;
+  const port = () => listeningAt;
+  const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
+  void resealCredentials(store, log);
+  const { upstreams, federation } = await openUpstreams(input, store, state, observe, { guard, tokens: oauth.tokens });
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -94,12 +108,14 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([]),
+    watch: joinWatches([...toolLimits(settings.TOOL_CONCURRENT_LIMIT), ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
   teardown.add("catalogue", () => catalogue.close());
-  const inspect = (record: Parameters<typeof targetOf>[0]) => upstreams.inspect(targetOf(record, rules));
+  const targetFor = (record: GatewayRecord, actor: Actor) => ({ ...targetOf(record, rules), actor });
+  const inspect = (record: GatewayRecord, actor?: Actor) =>
+    upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
   const registry = createRegistry({
     store,
@@ -111,20 +127,32 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
+    authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
-    refresh: (record) => refreshGateway({ store, inspect, changed, log }, record),
+    // Nobody's token is the gateway's to look around with.
+    refresh: async (record) => {
+      if (!isPerCaller(record)) await refreshGateway({ store, inspect, changed, log }, record);
+    },
     async away({ id }, reason) {
       await store.recordInspection(id, { ok: false, reason });
       await changed();
     },
   });
+  const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
+  const keeping = upkeep.hold(state, {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  });
+  teardown.add("upkeep of records", () => keeping.close());
+  const admin = openAdmin(settings, store, records, upkeep);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
-  const { auth, resources } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
+  const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
   const started = startEngine({
     settings,
@@ -135,7 +163,13 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
     teardown,
     auth,
     resources,
-    rest: { registry, accounts },
+    signIn,
+    rest: {
+      registry: recordedRoom(registry, records.changes),
+      accounts: recordedRoom(accounts, records.changes),
+      admin: recordedRoom(admin, records.changes),
+    },
+    security: records.security,
     guards: callers.guards,
     store,
     state,
@@ -152,6 +186,7 @@ export async function openRooms(input: RoomsInput): Promise<Rooms> {
   });
   teardown.add("engine", () => started.engine.close());
   const [address] = await started.engine.listen();
+  listeningAt = address?.port;
   log.info("listening", { host: settings.HOST, port: address?.port, state: state.kind });
   let declaring: Teardown | undefined;
   return {
@@ -213,7 +248,7 @@ async function openUpstreams(
   store: Store,
   state: SharedState,
   observe: Observe,
-  guard: AddressGuard,
+  outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -231,7 +266,7 @@ async function openUpstreams(
     clientName: NAME,
     clientVersion: VERSION,
     idSource: nextId,
-    guard,
+    ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
   });

@@ -5,7 +5,7 @@ import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
 import type { Admission } from "./admission/index.ts";
 import { type ApplicationParts, createApplication } from "./application.ts";
-import type { Auth, Resources } from "./auth/index.ts";
+import type { Auth, Resources, SignInRoutes } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import { engines, type ServerEngine } from "./engine/index.ts";
 import { engineOptions } from "./engine-options.ts";
@@ -19,7 +19,7 @@ import { placesOf } from "./start-admission.ts";
 import type { startSessions } from "./start-sessions.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
-import { type Log, METRICS_CONTENT_TYPE } from "./telemetry/index.ts";
+import { type Log, METRICS_CONTENT_TYPE, type SecurityLog } from "./telemetry/index.ts";
 import {
   createEdge,
   createHttpSse,
@@ -36,6 +36,7 @@ type EngineInput = {
   readonly teardown: Teardown;
   readonly auth: Auth;
   readonly resources: Resources;
+  readonly signIn: SignInRoutes;
   readonly rest: Readonly<Partial<Record<RestArea, RestRoom>>>;
   /** What narrows the use of API tokens. */
   readonly guards: ApplicationParts["guards"];
@@ -44,6 +45,7 @@ type EngineInput = {
   readonly sessions: Awaited<ReturnType<typeof startSessions>>;
   readonly federation: Federation;
   readonly observe: ReturnType<typeof measures>;
+  readonly security: SecurityLog | undefined;
   readonly admission: Admission;
   /** Of the settings in force. */
   readonly fingerprint: string;
@@ -94,11 +96,12 @@ export function startEngine(input: EngineInput): StartedEngine {
   const httpSse = createHttpSse(transports, input.state);
   const webSockets = createWebSockets(transports, settings.WEBSOCKET_PING_INTERVAL * 1000);
   teardown.add("websockets", () => webSockets.close());
+  const own = settings.APP_DOMAIN === undefined ? [] : [new URL(settings.APP_DOMAIN)];
   const application = createApplication({
     admission,
     edge: createEdge({
-      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST],
-      allowedOrigins: settings.ALLOWED_ORIGINS,
+      allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST, ...own.map(({ host }) => host)],
+      allowedOrigins: [...settings.ALLOWED_ORIGINS, ...own.map(({ origin }) => origin)],
     }),
     auth: input.auth,
     rest: input.rest,
@@ -113,6 +116,8 @@ export function startEngine(input: EngineInput): StartedEngine {
     own: ownRoutes(input),
     counters: observe.application,
     accessLog: !settings.DISABLE_ACCESS_LOG,
+    security: input.security,
+    withAdmitted: input.security !== undefined && settings.SECURITY_LOGGING_LEVEL === "all",
   });
   const engine = engines[settings.HTTP_SERVER](
     engineOptions(settings, input.reusePort, (event, fields) => log.warn(event, fields)),
@@ -140,13 +145,14 @@ export function startEngine(input: EngineInput): StartedEngine {
 }
 
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
-function openRoutes({ settings, store, state, resources }: EngineInput, isDraining: () => boolean) {
+function openRoutes({ settings, store, state, resources, signIn }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
   const timeoutMs = settings.READY_CHECK_TIMEOUT * 1000;
   return {
     health: () => ({ status: 200, body: { status: "healthy" } }),
     ready: createReadiness({ needs, isDraining, timeoutMs, now: () => performance.now() }),
     ...resourceRoutes(resources),
+    ...signIn,
   };
 }
 

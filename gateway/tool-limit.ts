@@ -7,6 +7,11 @@ type Tool = { running: number };
 /** Told to whoever is refused: the tool decides how soon it has time, and nobody here knows. */
 const RETRY_AFTER = { "retry-after": "1" };
 
+/** None where there is no limit (0): then nothing follows the calls. */
+export function toolLimits(limit: number): CallWatch[] {
+  return limit === 0 ? [] : [limitTools(limit)];
+}
+
 /** `limit` ≥ 1: calls of one tool of one upstream, in this process. */
 export function limitTools(limit: number): CallWatch {
   const byUpstream = new Map<string, Map<string, Tool>>();

@@ -1,6 +1,7 @@
 /** The door of the accounts room: who may call, over REST; the directory that the auth room asks; API tokens. */
 export { createAccounts } from "./accounts.ts";
 export { createTokenVerifier, TOKEN_PREFIX } from "./api-token.ts";
+export { type ArrivalOptions, createArrivals } from "./arrivals.ts";
 export { type BootstrapOptions, bootstrapAdmin } from "./bootstrap.ts";
 export { accountsDescription } from "./describe.ts";
 export { type AccountDirectory, type DirectoryOptions, openDirectory } from "./directory.ts";

@@ -55,6 +55,8 @@ export type TrustedIssuer = {
 export type IssuerSource = {
   /** URLs without more said of them. */
   readonly issuers: readonly string[];
+  /** As in the file. */
+  readonly declared?: readonly z.input<typeof Declared>[];
   readonly path: string | undefined;
   /** For all of them. */
   readonly audiences: readonly string[];
@@ -67,8 +69,9 @@ export type IssuerSource = {
 /** Throws MCPS_IDENTITY for a file that cannot be read and for an issuer that stands twice. */
 export function readIssuers(source: IssuerSource): readonly TrustedIssuer[] {
   const listed = source.issuers.map((issuer) => checked("SSO_ISSUERS", Declared, { issuer }));
+  const settled = (source.declared ?? []).map((one) => checked("SSO_GENERIC_ISSUER", Declared, one));
   const declared = source.path === undefined ? [] : readFile(source.path);
-  const all = [...declared, ...listed].map((one) => completed(one, source));
+  const all = [...settled, ...declared, ...listed].map((one) => completed(one, source));
   const names = all.map(({ issuer }) => issuer);
   const twice = [source.ownIssuer, ...names].find((name, at, list) => list.indexOf(name) !== at);
   if (twice !== undefined)
@@ -76,8 +79,8 @@ export function readIssuers(source: IssuerSource): readonly TrustedIssuer[] {
   return all;
 }
 
-/** An issuer that is trusted with the defaults of `source`. */
-export function completed(one: z.infer<typeof Declared>, source: IssuerSource): TrustedIssuer {
+/** What was not said is as `source` has it for all. */
+function completed(one: z.infer<typeof Declared>, source: IssuerSource): TrustedIssuer {
   return {
     issuer: one.issuer,
     jwksUri: one.jwks_uri,

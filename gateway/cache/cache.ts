@@ -5,7 +5,7 @@
 import { Entries, type Entry } from "./entries.ts";
 import { type Invalidations, invalidationsOf } from "./invalidations.ts";
 import { SecondLevel } from "./second-level.ts";
-import type { Cache, Cached, CacheEvent, CacheFigures, CacheOptions } from "./types.ts";
+import type { Cache, Cached, CacheEvent, CacheFigures, CacheOptions, Forgotten } from "./types.ts";
 
 /** What was loaded together shall not end together: lives are shortened by up to this share, never lengthened. */
 const JITTER = 0.1;
@@ -47,9 +47,9 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
     // Memory is no second level to memory.
     const { encode, decode, second = shared.state } = shared;
     if (encode !== undefined && decode !== undefined && second.kind !== "memory")
-      this.#second = new SecondLevel(second, name, encode, decode, shared.secondTimeoutMs);
+      this.#second = new SecondLevel(second, options, encode, decode, shared.secondTimeoutMs);
     this.#invalidations = invalidationsOf(shared.state);
-    this.#invalidations.listen(name, (key) => this.#forget(key));
+    this.#invalidations.listen(name, (what) => this.#forget(what));
   }
 
   get(key: string): Value | undefined | Promise<Value | undefined> {
@@ -72,29 +72,42 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
     return this.#fly(key).promise;
   }
 
-  async invalidate(key: string): Promise<void> {
-    this.#forget(key);
-    await this.#invalidations?.tell(this.name, key, this.#second);
+  invalidate(key: string): Promise<void> {
+    return this.#forgetEverywhere({ kind: "key", key });
   }
 
-  async invalidateAll(): Promise<void> {
-    this.#forget(undefined);
-    await this.#invalidations?.tell(this.name, undefined, this.#second);
+  invalidateGroup(group: string): Promise<void> {
+    return this.#forgetEverywhere({ kind: "group", group });
+  }
+
+  invalidateAll(): Promise<void> {
+    return this.#forgetEverywhere({ kind: "all" });
   }
 
   figures(): CacheFigures {
     return { ...this.#counts, entries: this.#entries.size, weight: this.#entries.weight };
   }
 
-  #forget(key: string | undefined): void {
-    if (key === undefined) {
-      this.#entries.clear();
-      this.#second?.forgetVersion();
-      for (const flight of this.#flights.values()) flight.isWanted = false;
-      this.#flights.clear();
+  async #forgetEverywhere(what: Forgotten): Promise<void> {
+    this.#forget(what);
+    await this.#invalidations?.tell(this.name, what, this.#second);
+  }
+
+  #forget(what: Forgotten): void {
+    if (what.kind === "key") {
+      this.#entries.delete(what.key);
+      this.#abandon(what.key);
       return;
     }
-    this.#entries.delete(key);
+    const { groupOf } = this.#options;
+    const isGone = (key: string): boolean => what.kind === "all" || groupOf?.(key) === what.group;
+    this.#entries.deleteWhere(isGone);
+    this.#second?.forgetVersion(what.kind === "all" ? undefined : what.group);
+    for (const key of this.#flights.keys()) if (isGone(key)) this.#abandon(key);
+  }
+
+  /** Those who wait get what is loaded; it is not kept, and who asks from now on asks anew. */
+  #abandon(key: string): void {
     const flight = this.#flights.get(key);
     if (flight === undefined) return;
     flight.isWanted = false;

@@ -19,7 +19,7 @@ export type CachesOptions = {
 
 export type CacheRecipe<Value extends Cached> = Omit<CacheOptions<Value>, "shared" | "now"> & {
   /** With them entries wait for other processes. */
-  readonly encode?: (value: Value) => string;
+  readonly encode?: (value: Value) => string | undefined;
   readonly decode?: (text: string) => Value | undefined;
 };
 

@@ -53,6 +53,10 @@ export class Entries<Value extends Cached> {
     this.#weight -= entry.weight;
   }
 
+  deleteWhere(isGone: (key: string) => boolean): void {
+    for (const key of this.#entries.keys()) if (isGone(key)) this.delete(key);
+  }
+
   clear(): void {
     this.#entries.clear();
     this.#weight = 0;

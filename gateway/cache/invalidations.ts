@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { SharedState } from "../coordination/index.ts";
+import type { Forgotten } from "./types.ts";
 
 const CHANNEL = "cache:invalidations";
 const LOG = "cache:log";
@@ -13,11 +14,11 @@ const CHECK_MS = 5000;
 /** Keys that wait for the shared state to come back; beyond, their caches are forgotten whole. */
 const MAX_PENDING = 1000;
 
-/** A second level; both reject when it is away. */
-export type Burial = { bury(key: string): Promise<void>; buryAll(): Promise<void> };
+/** A second level; rejects when it is away. */
+export type Burial = { bury(what: Forgotten): Promise<void> };
 /** `bury` takes it from the second level, which has to be done before others are told to look there anew. */
 type Notice = { readonly entry: string; readonly bury: (() => Promise<void>) | undefined };
-export type Forget = (key: string | undefined) => void;
+export type Forget = (what: Forgotten) => void;
 
 export class Invalidations {
   readonly #state: SharedState;
@@ -50,13 +51,14 @@ export class Invalidations {
   }
 
   /** Resolves when others can know, or when it waits to be told. */
-  async tell(cache: string, key: string | undefined, second?: Burial): Promise<void> {
+  async tell(cache: string, what: Forgotten, second?: Burial): Promise<void> {
     if (this.#closed) return;
-    if (this.#state.kind === "memory") return this.#apply(cache, key);
-    const notice = { entry: this.#entryOf(cache, key), bury: buried(second, key) };
+    if (this.#state.kind === "memory") return this.#apply(cache, what);
+    const notice = this.#noticeOf(cache, what, second);
     if (await this.#send(notice)) return;
-    if (key !== undefined && this.#pending.size < MAX_PENDING) this.#pending.set(`${cache} ${key}`, notice);
-    else this.#pending.set(cache, { entry: this.#entryOf(cache, undefined), bury: buried(second, undefined) });
+    if (what.kind !== "all" && this.#pending.size < MAX_PENDING)
+      this.#pending.set(`${cache} ${what.kind} ${what.kind === "key" ? what.key : what.group}`, notice);
+    else this.#pending.set(cache, this.#noticeOf(cache, { kind: "all" }, second));
   }
 
   /** Tells what waits and reads what was missed; several at once are one. Never rejects. */
@@ -105,8 +107,11 @@ export class Invalidations {
   }
 
   /** Told apart from every other entry, so that a place in one log is never taken for a place in another. */
-  #entryOf(cache: string, key: string | undefined): string {
-    return JSON.stringify([this.#origin, ++this.#told, cache, key ?? null]);
+  #noticeOf(cache: string, what: Forgotten, second: Burial | undefined): Notice {
+    return {
+      entry: JSON.stringify([this.#origin, ++this.#told, cache, what]),
+      bury: second === undefined ? undefined : () => second.bury(what),
+    };
   }
 
   #heard(message: string): void {
@@ -135,7 +140,7 @@ export class Invalidations {
     const { entries } = await this.#state.readAfter(LOG, 0);
     const newest = entries.at(-1);
     if (newest !== undefined) this.#moveTo(newest.sequence, newest.entry);
-    for (const cache of this.#caches.keys()) this.#apply(cache, undefined);
+    for (const cache of this.#caches.keys()) this.#apply(cache, { kind: "all" });
   }
 
   #moveTo(sequence: number, entry: string): void {
@@ -144,17 +149,17 @@ export class Invalidations {
   }
 
   #read(entry: string): void {
-    const [origin, , cache, key] = parseEntry(entry);
+    const [origin, , cache, what] = parseEntry(entry);
     if (typeof cache !== "string" || origin === this.#origin) return;
-    this.#apply(cache, typeof key === "string" ? key : undefined);
+    this.#apply(cache, forgottenOf(what));
   }
 
-  #apply(cache: string, key: string | undefined): void {
-    for (const forget of this.#caches.get(cache) ?? []) forget(key);
+  #apply(cache: string, what: Forgotten): void {
+    for (const forget of this.#caches.get(cache) ?? []) forget(what);
   }
 }
 
-/** [origin, its count, cache, key or null for all keys]; empty for what is none of ours. */
+/** [origin, its count, cache, what]; empty for what is none of ours. */
 function parseEntry(text: string): readonly unknown[] {
   try {
     const value: unknown = JSON.parse(text);
@@ -164,9 +169,12 @@ function parseEntry(text: string): readonly unknown[] {
   }
 }
 
-function buried(second: Burial | undefined, key: string | undefined): Notice["bury"] {
-  if (second === undefined) return undefined;
-  return key === undefined ? () => second.buryAll() : () => second.bury(key);
+/** What a newer version of this program may say is taken for the most that it can mean. */
+function forgottenOf(value: unknown): Forgotten {
+  if (typeof value !== "object" || value === null) return { kind: "all" };
+  if ("key" in value && typeof value.key === "string") return { kind: "key", key: value.key };
+  if ("group" in value && typeof value.group === "string") return { kind: "group", group: value.group };
+  return { kind: "all" };
 }
 
 const ofStates = new WeakMap<SharedState, Invalidations>();

@@ -1,7 +1,7 @@
 /** What one process has loaded, kept in the shared state for the others. A shared state that is away is a miss and never a failure. */
 import { createHash, randomUUID } from "node:crypto";
 import type { SharedState } from "../coordination/index.ts";
-import type { Cached } from "./types.ts";
+import type { Cached, Forgotten } from "./types.ts";
 
 export type Found<Value extends Cached> = { readonly value: Value | undefined; readonly freshUntil: number };
 
@@ -10,28 +10,31 @@ const BURIED_MS = 30_000;
 /** Longer than any entry lives. */
 const VERSION_MS = 7 * 86_400_000;
 const BURIED = "x";
+const ALL = "";
 /** Keys beyond this are known by their digest. */
 const LONGEST_KEY = 200;
 
 export class SecondLevel<Value extends Cached> {
   readonly #state: SharedState;
   readonly #name: string;
-  readonly #encode: (value: Value) => string;
+  readonly #groupOf: ((key: string) => string) | undefined;
+  readonly #encode: (value: Value) => string | undefined;
   readonly #decode: (text: string) => Value | undefined;
   readonly #readTimeoutMs: number | undefined;
-  /** Part of every key, so that a new one makes all entries unknown; undefined until it is asked for. */
-  #version: Promise<string> | undefined;
+  /** By group, and of all under ""; part of every key, so that a new one makes entries unknown. Asked for when first needed. */
+  readonly #versions = new Map<string, Promise<string>>();
 
   constructor(
     state: SharedState,
-    name: string,
-    encode: (value: Value) => string,
+    { name, groupOf }: { readonly name: string; readonly groupOf?: (key: string) => string },
+    encode: (value: Value) => string | undefined,
     decode: (text: string) => Value | undefined,
     readTimeoutMs: number | undefined,
   ) {
     this.#readTimeoutMs = readTimeoutMs;
     this.#state = state;
     this.#name = name;
+    this.#groupOf = groupOf;
     this.#encode = encode;
     this.#decode = decode;
   }
@@ -54,7 +57,9 @@ export class SecondLevel<Value extends Cached> {
   async write(key: string, value: Value | undefined, freshUntil: number, now: number, beganAt: number): Promise<void> {
     const ttlMs = Math.floor(freshUntil - now);
     if (ttlMs < 1 || now - beganAt >= BURIED_MS) return;
-    const text = value === undefined ? `${freshUntil} -` : `${freshUntil} +${this.#encode(value)}`;
+    const encoded = value === undefined ? "-" : this.#encode(value);
+    if (encoded === undefined) return;
+    const text = `${freshUntil} ${value === undefined ? "" : "+"}${encoded}`;
     try {
       await this.#state.set(await this.#keyOf(key), text, ttlMs, { ifAbsent: true });
     } catch {
@@ -62,39 +67,46 @@ export class SecondLevel<Value extends Cached> {
     }
   }
 
-  /** Rejects when the shared state is away. */
-  async bury(key: string): Promise<void> {
-    await this.#state.set(await this.#keyOf(key), BURIED, BURIED_MS);
+  /** Makes sure that no process finds it here any more. Rejects when the shared state is away. */
+  async bury(what: Forgotten): Promise<void> {
+    if (what.kind === "key") {
+      await this.#state.set(await this.#keyOf(what.key), BURIED, BURIED_MS);
+      return;
+    }
+    const group = what.kind === "all" ? ALL : what.group;
+    await this.#state.set(this.#versionKey(group), randomUUID(), VERSION_MS);
+    this.forgetVersion(what.kind === "all" ? undefined : group);
   }
 
-  /** Rejects when the shared state is away. */
-  async buryAll(): Promise<void> {
-    await this.#state.set(this.#versionKey, randomUUID(), VERSION_MS);
-    this.forgetVersion();
+  /** The version is asked for again: somebody has changed it, or may have. undefined: those of all groups. */
+  forgetVersion(group: string | undefined): void {
+    if (group === undefined) this.#versions.clear();
+    else this.#versions.delete(group);
   }
 
-  /** The version is asked for again: somebody has changed it, or may have. */
-  forgetVersion(): void {
-    this.#version = undefined;
-  }
-
-  get #versionKey(): string {
-    return `cache:${this.#name}:version`;
+  #versionKey(group: string): string {
+    return `cache:${this.#name}:version:${group}`;
   }
 
   async #keyOf(key: string): Promise<string> {
-    this.#version ??= this.#askVersion();
     const short = key.length > LONGEST_KEY ? `#${createHash("sha256").update(key).digest("base64url")}` : key;
-    return `cache:${this.#name}:${await this.#version}:${short}`;
+    const all = this.#version(ALL);
+    const group = this.#groupOf?.(key);
+    const version = group === undefined ? await all : `${await all}.${await this.#version(group)}`;
+    return `cache:${this.#name}:${version}:${short}`;
   }
 
-  async #askVersion(): Promise<string> {
-    try {
-      return (await this.#state.get(this.#versionKey)) ?? "0";
-    } catch (error) {
-      this.#version = undefined;
-      throw error;
+  #version(group: string): Promise<string> {
+    let version = this.#versions.get(group);
+    if (version === undefined) {
+      version = this.#state.get(this.#versionKey(group)).then((found) => found ?? "0");
+      this.#versions.set(group, version);
+      const asked = version;
+      asked.catch(() => {
+        if (this.#versions.get(group) === asked) this.#versions.delete(group);
+      });
     }
+    return version;
   }
 
   #parse(text: string, now: number): Found<Value> | undefined {

@@ -23,6 +23,8 @@ export type CacheOptions<Value extends Cached> = {
   readonly weight?: { readonly of: (value: Value) => number; readonly max: number };
   /** A value's own time to live, which counts where it is less than ttlMs; 0 or less: it is not kept. */
   readonly lifeOf?: (value: Value) => number;
+  /** Keys that are forgotten together by invalidateGroup; few groups, each remembered. Default: all in one. */
+  readonly groupOf?: (key: string) => string;
   /** Finds the value; undefined says that there is none. What it rejects with goes to everybody who waits and is not kept. */
   readonly load: (key: string) => Promise<Value | undefined>;
   /** Where the invalidations of other processes come from and go to. */
@@ -41,11 +43,20 @@ export type SharedLevel<Value extends Cached> = {
   readonly second?: SharedState;
   /** A value of another process that has not come by then is loaded here; by default it is waited for as long as the state takes. */
   readonly secondTimeoutMs?: number;
-  /** With both of them loaded values wait for other processes in the shared state; without, only invalidations are shared. */
-  readonly encode?: (value: Value) => string;
+  /**
+   * With both of them loaded values wait for other processes in the shared state; without, only invalidations are shared. A value that
+   * becomes undefined stays here.
+   */
+  readonly encode?: (value: Value) => string | undefined;
   /** undefined for a text that is none of ours: then the value is loaded. */
   readonly decode?: (text: string) => Value | undefined;
 };
+
+/** What is forgotten: one key, a group of keys, or everything. */
+export type Forgotten =
+  | { readonly kind: "key"; readonly key: string }
+  | { readonly kind: "group"; readonly group: string }
+  | { readonly kind: "all" };
 
 export interface Cache<Value extends Cached> {
   readonly name: string;
@@ -56,6 +67,8 @@ export interface Cache<Value extends Cached> {
    * they are told when it is back. Never rejects.
    */
   invalidate(key: string): Promise<void>;
+  /** The same for all entries of a group. */
+  invalidateGroup(group: string): Promise<void>;
   invalidateAll(): Promise<void>;
   figures(): CacheFigures;
 }

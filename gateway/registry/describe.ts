@@ -30,6 +30,15 @@ const schemas = {
   ResourcePatch: resourcePatch,
   PromptCreate: promptCreate,
   PromptPatch: promptPatch,
+  OAuthBegun: z.object({ gatewayId: z.string(), authorizationUrl: z.string() }),
+  OAuthStatus: z.object({
+    gatewayId: z.string(),
+    authorised: z.boolean(),
+    expiresAt: z.string().nullable(),
+    /** Why the token could not be renewed. */
+    failure: z.string().nullable(),
+  }),
+  OAuthTools: z.object({ gatewayId: z.string(), tools: z.array(z.string()) }),
   Deleted: z.object({ status: z.literal("success"), id: z.string() }),
 } as const;
 type SchemaName = keyof typeof schemas;
@@ -46,6 +55,16 @@ const BODIES: Readonly<Record<string, { readonly create: SchemaName; readonly pa
   servers: { create: "ServerCreate", patch: "ServerPatch" },
   resources: { create: "ResourceCreate", patch: "ResourcePatch" },
   prompts: { create: "PromptCreate", patch: "PromptPatch" },
+};
+
+/** Pages for people have no schema. */
+const OAUTH: Readonly<Record<string, RouteDescription>> = {
+  authorize: { answer: "OAuthBegun" },
+  begin: { status: 302 },
+  callback: {},
+  status: { answer: "OAuthStatus" },
+  fetchTools: { answer: "OAuthTools" },
+  revoke: { answer: "Deleted" },
 };
 
 const query = (name: string, description: string, schema: unknown): QueryParameter => ({ name, description, schema });
@@ -74,6 +93,7 @@ function queryOf(resource: string, action: string): readonly QueryParameter[] {
 
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
+  if (resource === "oauth") return OAUTH[action];
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };

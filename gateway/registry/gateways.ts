@@ -9,12 +9,14 @@ import { listResponse, stateFlag } from "./answers.ts";
 import { gatewayInput } from "./gateway-input.ts";
 import { flag, readBody, readListQuery, readQuery } from "./input.ts";
 import { ask, draftRecord, refreshGateway } from "./inspect.ts";
+import { isPerCaller } from "./oauth.ts";
 import { showGateway } from "./present.ts";
 import { invalid, type Problem } from "./problems.ts";
 import { gatewayCreate, gatewayPatch } from "./schemas.ts";
 import type { Call, RegistryParts } from "./types.ts";
 
 const KIND = "gateway";
+const WAITS = "its callers authorise the gateway one by one; POST /oauth/fetch-tools/{id} then lists what it has";
 
 export function gatewayHandlers(parts: RegistryParts) {
   const { store } = parts;
@@ -51,7 +53,7 @@ export function gatewayHandlers(parts: RegistryParts) {
         throw fault("MCPS_ITEM_CONFLICT", { kind: KIND, field: "slug", value: input.slug, owner: "another gateway" });
       }
       const id = randomUUID();
-      const { outcome, failure } = await ask(parts, draftRecord(input, id));
+      const { outcome, failure } = await asked(draftRecord(input, id));
       if (failure !== undefined && !deferred) throw failure;
       const created = await store.createGateway(input, outcome, id);
       await parts.changed();
@@ -66,7 +68,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       await checkOutbound(input, former);
       const draft = draftRecord(input, former.id);
       const isOther = draft.revision !== former.revision;
-      const { outcome, failure } = isOther ? await ask(parts, draft) : {};
+      const { outcome, failure } = isOther ? await asked(draft) : {};
       if (failure !== undefined && !deferred) throw failure;
       await store.updateGateway(former.id, input);
       if (outcome !== undefined) await store.recordInspection(former.id, outcome);
@@ -93,6 +95,11 @@ export function gatewayHandlers(parts: RegistryParts) {
       };
     },
   };
+
+  /** Where each caller has a token of his own the gateway cannot ask for itself: somebody who has one does (POST /oauth/fetch-tools). */
+  async function asked(draft: GatewayRecord): ReturnType<typeof ask> {
+    return isPerCaller(draft) ? { outcome: { ok: false, reason: WAITS } } : ask(parts, draft);
+  }
 
   /** Addresses that were good when they were stored are not asked about again: a name server that is away shall stop no other change. */
   async function checkOutbound(input: GatewayInput, former?: GatewayRecord): Promise<void> {

@@ -7,6 +7,7 @@ export { registryDescription } from "./describe.ts";
 export { flag, readBody, readListQuery, readQuery } from "./input.ts";
 export { type InspectParts, refreshGateway } from "./inspect.ts";
 export { createLibrary } from "./library.ts";
+export { isPerCaller } from "./oauth.ts";
 export { type Descriptions, openApiDocument } from "./openapi.ts";
 export { invalid, type Problem } from "./problems.ts";
 export { createRegistry } from "./registry.ts";

@@ -11,12 +11,12 @@ import {
   type Store,
 } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import type { InspectedItem, Inspection } from "../upstreams/index.ts";
+import type { Actor, InspectedItem, Inspection } from "../upstreams/index.ts";
 
 export type InspectParts = {
   readonly store: Store;
-  /** Lists everything of an upstream; rejects with the Fault that says why it cannot. */
-  readonly inspect: (record: GatewayRecord) => Promise<Inspection>;
+  /** Lists everything of an upstream, as this caller sees it where that makes a difference; rejects with the Fault that says why it cannot. */
+  readonly inspect: (record: GatewayRecord, actor?: Actor) => Promise<Inspection>;
   /** The catalogue has a new version; resolves when this process shows it. */
   readonly changed: (version?: number) => Promise<void>;
   readonly log: Log;

@@ -4,6 +4,7 @@ import type { RestRoom } from "../../contract/rest.ts";
 import { registryDescription } from "./describe.ts";
 import { gatewayHandlers } from "./gateways.ts";
 import { itemHandlers } from "./items.ts";
+import { oauthHandlers } from "./oauth.ts";
 import { serverHandlers } from "./servers.ts";
 import type { Handler, RegistryParts } from "./types.ts";
 
@@ -19,6 +20,9 @@ export function createRegistry(parts: RegistryParts): RestRoom {
   add("servers", serverHandlers(parts));
   for (const resource of ["tools", "resources", "prompts"] as const) add(resource, itemHandlers(parts, resource));
 
+  const { closed, open } = oauthHandlers(parts);
+  add("oauth", closed);
+
   return {
     description: registryDescription,
     async handle(route, params, request, principal) {
@@ -26,6 +30,12 @@ export function createRegistry(parts: RegistryParts): RestRoom {
       const handler = handlers.get(`${resource}.${SAME[action] ?? action}`);
       if (handler === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
       return handler({ id: params.id ?? "", request, principal });
+    },
+    async handleOpen(route, _, request) {
+      const [, action = ""] = route.id.split(".");
+      const handler = open[action];
+      if (handler === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
+      return handler(request);
     },
   };
 }

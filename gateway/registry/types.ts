@@ -1,11 +1,14 @@
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { InspectParts } from "./inspect.ts";
+import type { AuthorizationParts } from "./oauth.ts";
 
 /** What the registry's handlers share. */
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** How users authorise the gateway at upstreams; they cannot when absent. */
+  readonly authorization?: AuthorizationParts;
   /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
   readonly queryAuth?: { readonly allowed: boolean; readonly hosts: readonly string[] };
   /** Why an address may not be used, with its name resolved; undefined = it may. */

@@ -34,6 +34,8 @@ import type { Questions } from "./questions.ts";
 import { askedCapability } from "./questions.ts";
 import type { ClientReply, ConversationParts } from "./types.ts";
 
+/** URLElicitationRequiredError (MCP 2025-11-25 elicitation); the modern era has input_required in its place. */
+const URL_REQUIRED = -32042;
 /** A modern upstream may ask this often for one call of a legacy client before the call is given up. */
 const MAX_ROUNDS = 8;
 
@@ -256,7 +258,18 @@ export class Call implements ReplySink, Ringed<Call> {
   fail(failure: Fault): void {
     if (this.done) return;
     this.exchange?.cancel();
-    this.answerError(failure);
+    if (failure.code !== "MCPS_UPSTREAM_AUTHORIZE" || !this.askedToAuthorise(failure)) this.answerError(failure);
+  }
+
+  /** A client that can open addresses is asked to, in the words of its era. */
+  private askedToAuthorise(failure: Fault): boolean {
+    const { caller, envelope } = this.spec;
+    if (!this.parts.questions.mayAsk(caller, "elicitation.url")) return false;
+    const raw = errorMessage(this.clientId, failure, URL_REQUIRED);
+    if (caller.era === "modern")
+      return INPUT_METHODS.has(envelope.method) && this.parts.questions.urlElicitations(this, raw, scanMessage(raw));
+    this.finish(raw, 200, failure.code);
+    return true;
   }
 
   private stopUpstream(reason: string | undefined): void {

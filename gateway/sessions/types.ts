@@ -1,7 +1,7 @@
 /** What conversations need from the rest of the room and from main.ts. */
 import type { Fault } from "../../contract/errors.ts";
 import type { SharedState } from "../coordination/index.ts";
-import type { Caller, Federation, Route } from "../federation/index.ts";
+import type { Caller, Federation, Route, View } from "../federation/index.ts";
 import type { Envelope } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
 
@@ -53,6 +53,8 @@ export type ConversationCounters = {
 
 /** A request that goes to an upstream; `body` and `envelope` are the caller's. */
 export type WatchedCall = {
+  /** Of the endpoint it came by. */
+  readonly view: View;
   readonly caller: Caller;
   readonly route: Route;
   readonly body: Buffer;

@@ -3,6 +3,7 @@ import { MAX_HEAD_BYTES } from "../../contract/engine-settings.ts";
 import { settingKnobs } from "../../contract/knobs.ts";
 import type { SettingName, Settings } from "../../contract/settings.ts";
 import { weightProblems, withoutLimit } from "./admission.ts";
+import { identityProblems, idleIdentity } from "./identity.ts";
 
 type Places = Readonly<Record<SettingName, string>>;
 export type Together = { readonly problems: readonly string[]; readonly warnings: readonly string[] };
@@ -13,6 +14,7 @@ export function judgeTogether(settings: Settings, places: Places): Together {
     problems: [
       ...tlsProblems(settings, places),
       ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS),
+      ...identityProblems(settings, places),
       ...leaderProblems(settings, places),
     ],
     warnings: [...otherEngine(settings, places), ...withoutEffect(settings, places)],
@@ -65,6 +67,7 @@ function withoutEffect(settings: Settings, places: Places): readonly string[] {
   if (settings.WORKER_MAX_REQUESTS === 0) idle("WORKER_MAX_REQUESTS_JITTER", "WORKER_MAX_REQUESTS is 0");
   if (settings.HTTP_SERVER === "bounded" && settings.RUNTIME_MODE === "st")
     idle("RUNTIME_THREADS", "RUNTIME_MODE is st");
+  for (const [name, because] of idleIdentity(settings)) idle(name, because);
   for (const name of withoutLimit(settings)) idle(name, "nothing limits what is served at once (MAX_IN_FLIGHT)");
   const buffer = settings.HTTP1_BUFFER_SIZE;
   if (buffer !== undefined && buffer < settings.MAX_BODY_BYTES + MAX_HEAD_BYTES)

@@ -12,6 +12,7 @@ import { deleteHosted, libraryOperations } from "./library.ts";
 import { type Database, openPool, type StoreFigures } from "./pool.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { type RecordRepository, recordRepository } from "./records/index.ts";
+import { primaryReads, type Reads, replicaReads, type SeenVersion } from "./replica.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -83,26 +84,36 @@ export interface Store extends AccountOperations, UpstreamTokens {
 
 export type StoreOptions = PoolOptions & {
   readonly sealing: Sealing;
+  /** A replica of the same database: lists and records are asked there while it keeps up. */
+  readonly readUrl?: string | undefined;
   /** How long a database that refuses connections or is starting is waited for, ms; default 0. */
   readonly startTimeoutMs?: number;
 };
+
+/** How long a replica may keep a list waiting for a connection, ms. */
+const REPLICA_TIMEOUT_MS = 2000;
 
 export type Gateways = ReturnType<typeof gatewayRows>;
 /** Runs a read or a write and makes Faults of failures. */
 export type Runner = {
   read<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   write<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** A read that a replica may answer. */
+  list<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
 };
 
 /** Opens the pool and makes sure that the database answers. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const database = openPool(options);
   const gateways = gatewayRows(options.sealing, options.log);
-  const run = runner(database);
+  const seen: SeenVersion = { version: 0 };
+  const replica = options.readUrl === undefined ? undefined : openReplica(options, options.readUrl);
+  const reads = replica === undefined ? primaryReads(database) : replicaReads(database, replica, seen, options.log);
+  const run = runner(database, reads, seen);
   const store: Store = {
     sharedState: sharedStateRepository(faultySql(database.as("state"))),
-    records: recordRepository(database.as("records"), database.as("records")),
-    ...catalogueOperations(database.as("catalogue"), gateways),
+    records: recordRepository(database.as("records"), reads.records),
+    ...catalogueOperations(database.as("catalogue"), gateways, seen),
     ...gatewayOperations(run, gateways),
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
@@ -112,13 +123,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
     figures: () => database.figures(),
-    releaseIdle: () => database.releaseIdle(),
-    close: () => database.close(),
+    releaseIdle() {
+      database.releaseIdle();
+      replica?.releaseIdle();
+    },
+    close: async () => void (await Promise.all([database.close(), replica?.close()])),
   };
   try {
     await untilAnswering(options.url, options.startTimeoutMs ?? 0, options.log, () => database.query("select 1"));
   } catch (error) {
-    await database.close();
+    await store.close();
     throw error;
   }
   return store;
@@ -136,8 +150,21 @@ function faultySql(database: Database): Sql {
   };
 }
 
-function runner(database: Database): Runner {
+/** A replica that is away is not waited for: the database itself is there. */
+function openReplica(options: StoreOptions, url: string): Database {
+  const poolTimeoutMs = Math.min(options.poolTimeoutMs, REPLICA_TIMEOUT_MS);
+  return openPool({ ...options, url, poolTimeoutMs, maxRetries: 0 });
+}
+
+function runner(database: Database, reads: Reads, seen: SeenVersion): Runner {
   return {
+    async list(work) {
+      try {
+        return await reads.registry(work);
+      } catch (error) {
+        throw storeFault(error);
+      }
+    },
     async read(work) {
       try {
         return await work(database);
@@ -147,10 +174,14 @@ function runner(database: Database): Runner {
     },
     async write(work) {
       try {
-        return await database.transaction(async (sql) => {
-          await sql.query("update catalogue set version = version + 1");
-          return await work(sql);
+        const { result, version } = await database.transaction(async (sql) => {
+          const [row] = await sql.query<{ version: string }>(
+            "update catalogue set version = version + 1 returning version",
+          );
+          return { result: await work(sql), version: Number(row?.version ?? 0) };
         });
+        seen.version = Math.max(seen.version, version);
+        return result;
       } catch (error) {
         throw storeFault(error);
       }
@@ -178,9 +209,17 @@ function storeFault(error: unknown): Fault {
   return fault("MCPS_ITEM_CONFLICT", { ...conflict, value: "(as given)", owner: `another ${conflict.kind}` });
 }
 
-function catalogueOperations(database: Database, gateways: Gateways): Pick<Store, "loadSnapshot" | "catalogueVersion"> {
-  const version = async (sql: Sql) =>
-    Number((await sql.query<{ version: string }>("select version from catalogue"))[0]?.version ?? 0);
+function catalogueOperations(
+  database: Database,
+  gateways: Gateways,
+  seen: SeenVersion,
+): Pick<Store, "loadSnapshot" | "catalogueVersion"> {
+  const version = async (sql: Sql) => {
+    const [row] = await sql.query<{ version: string }>("select version from catalogue");
+    const now = Number(row?.version ?? 0);
+    seen.version = Math.max(seen.version, now);
+    return now;
+  };
   return {
     async loadSnapshot() {
       try {
@@ -229,9 +268,9 @@ type GatewayOperations = Pick<
   | "recordInspection"
 >;
 
-function gatewayOperations({ read, write }: Runner, gateways: Gateways): GatewayOperations {
+function gatewayOperations({ read, write, list }: Runner, gateways: Gateways): GatewayOperations {
   return {
-    listGateways: (query, viewer) => read((sql) => gateways.list(sql, query, viewer)),
+    listGateways: (query, viewer) => list((sql) => gateways.list(sql, query, viewer)),
     getGateway: (id) => read((sql) => gateways.get(sql, id)),
     allGateways: () => read((sql) => gateways.all(sql)),
     createGateway: (input, outcome, id = randomUUID()) =>
@@ -264,9 +303,10 @@ function gatewayOperations({ read, write }: Runner, gateways: Gateways): Gateway
 function itemOperations({
   read,
   write,
+  list,
 }: Runner): Pick<Store, "listItems" | "getItem" | "findItems" | "updateItem" | "deleteItem"> {
   return {
-    listItems: (kinds, query, viewer) => read((sql) => items.listItems(sql, kinds, query, viewer)),
+    listItems: (kinds, query, viewer) => list((sql) => items.listItems(sql, kinds, query, viewer)),
     getItem: (kinds, id) => read((sql) => items.getItem(sql, kinds, id)),
     findItems: (kinds, names, separator) => read((sql) => items.findItems(sql, kinds, names, separator)),
     updateItem: (kinds, id, patch) =>
@@ -285,9 +325,10 @@ function itemOperations({
 function serverOperations({
   read,
   write,
+  list,
 }: Runner): Pick<Store, "listServers" | "getServer" | "createServer" | "updateServer" | "deleteServer"> {
   return {
-    listServers: (query, viewer) => read((sql) => servers.listServers(sql, query, viewer)),
+    listServers: (query, viewer) => list((sql) => servers.listServers(sql, query, viewer)),
     getServer: (id) => read((sql) => servers.getServer(sql, id)),
     createServer: (input, wanted) =>
       write(async (sql) => {

@@ -1,4 +1,5 @@
 /** The one log writer: JSON lines or text, to stderr, since stdout belongs to what a program asked for. Never a secret. */
+import { redactText, SECRET_FIELD } from "./redaction.ts";
 import type { Log, LogFields } from "./types.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -11,10 +12,7 @@ export type LogOptions = {
   readonly now?: () => number;
 };
 
-const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 10, info: 20, warn: 30, error: 40 };
-/** By the end of a field's name, so that `tokenCount` stays and `accessToken` goes. */
-const SECRET_FIELD =
-  /(?:authorization|cookie|token|password|passwd|passphrase|secret|secrets|credentials?|api[-_]?key|private[-_]?key)$/i;
+export const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 10, info: 20, warn: 30, error: 40 };
 const MAX_TEXT = 4000;
 
 export function createLog(options: LogOptions): Log {
@@ -61,11 +59,12 @@ class Writer implements Log {
   }
 }
 
-function safeFields(fields: LogFields): Record<string, string | number | boolean | null> {
+/** Without fields that are secret by their name, and without what is secret by its form. */
+export function safeFields(fields: LogFields): Record<string, string | number | boolean | null> {
   const safe: Record<string, string | number | boolean | null> = {};
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || SECRET_FIELD.test(name)) continue;
-    safe[name] = typeof value === "string" && value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value;
+    safe[name] = typeof value === "string" ? redactText(value, MAX_TEXT) : value;
   }
   return safe;
 }

@@ -9,3 +9,30 @@ export interface Log {
   /** A log whose lines all carry these fields. */
   child(fields: LogFields): Log;
 }
+
+/** What the security log knows of. */
+export type SecurityKind =
+  | "auth.ok"
+  | "auth.refused"
+  | "auth.forbidden"
+  | "auth.lockout"
+  | "auth.revoked"
+  | "limit.refused"
+  | "address.blocked"
+  | "tool.quarantined";
+
+export type SecurityEvent = {
+  readonly kind: SecurityKind;
+  /** Of the client; empty where it is nobody's request. */
+  readonly remote: string;
+  /** A principal's id; never a token. */
+  readonly principal?: string | undefined;
+  /** A word or two, the same for equal events. */
+  readonly detail: string;
+  readonly correlationId: string;
+};
+
+/** Where rooms say what concerns security. Synchronous; costs nothing where the log is off. */
+export interface SecurityLog {
+  record(event: SecurityEvent): void;
+}

@@ -45,6 +45,12 @@ export {
   type GuardPolicy,
   type Trust,
 } from "./guard/index.ts";
+export {
+  type ClientRules,
+  type FlowState,
+  openUpstreamAuthorization,
+  type UpstreamAuthorization,
+} from "./oauth/index.ts";
 export type { UpstreamMetrics, UpstreamsOptions } from "./options.ts";
 export type { Connector } from "./origins.ts";
 export {

@@ -18,7 +18,6 @@ const NEARLY: Readonly<Record<string, Renaming>> = {
     lostBeside: { value: "true", setting: "false", because: "AUTH_REQUIRED is off here, and it is the only switch" },
   },
   MCPGATEWAY_SKIP_MIGRATIONS: { setting: "MIGRATE_ON_START", how: "the opposite value" },
-  APP_DOMAIN: { setting: "ALLOWED_HOSTS", how: "the host name only, without scheme and port" },
   FEDERATION_TIMEOUT: { setting: "LIST_TIMEOUT", how: "seconds a merged list waits for one upstream" },
   TOOL_CONCURRENT_LIMIT: { setting: "MAX_IN_FLIGHT", how: "calls and lists of one process; the plan derives it" },
   HTTPX_MAX_CONNECTIONS: { setting: "UPSTREAM_CONNECTIONS", how: "per upstream instead of in all" },

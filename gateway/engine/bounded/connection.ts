@@ -306,6 +306,7 @@ export class Connection implements Timed {
 
   private leave(): void {
     this.phase = "over";
+    this.heads.close();
     this.around.connections.delete(this);
     this.around.deadlines.delete(this);
   }

@@ -1,5 +1,5 @@
 /**
- * The last head of a connection, byte for byte. Clients send the same head again and again, with another Content-Length at most:
+ * One head of a connection, byte for byte. Clients send the same head again and again, with another Content-Length at most:
  * such a head is compared instead of read, and what was read before is used again, as the very same objects. It never changes what
  * a head means: one that differs in anything but those digits is not recognised.
  */
@@ -42,6 +42,10 @@ export class HeadMemo {
     this.maxHeadBytes = maxHeadBytes;
   }
 
+  get isEmpty(): boolean {
+    return this.prefix === 0;
+  }
+
   /** `digitsAt`: where those of Content-Length start, counted from the head's start; 0 when it has none. */
   remember(bytes: Buffer, from: number, head: ParsedHead, digitsAt: number): void {
     if (this.bytes.length < head.size) this.bytes = Buffer.allocUnsafeSlow(Math.max(MIN_BYTES, head.size * 2));
@@ -51,6 +55,19 @@ export class HeadMemo {
     if (this.suffix > 0) bytes.copy(this.bytes, this.prefix, from + head.size - this.suffix, from + head.size);
     this.variants = [head];
     this.next = 1;
+  }
+
+  /** Whether so many bytes at this place are the same: nearly every other head is told apart by them. */
+  looksLike(bytes: Buffer, from: number, place: number, count: number): boolean {
+    for (let at = place; at < place + count; at++) if (bytes[from + at] !== this.bytes[at]) return false;
+    return true;
+  }
+
+  /** Where these bytes first differ from the remembered head; its size when they do not. */
+  difference(bytes: Buffer, from: number, size: number): number {
+    let at = 0;
+    while (at < size && bytes[from + at] === this.bytes[at]) at++;
+    return at;
   }
 
   /** The head at `from`, when it is the remembered one but for its Content-Length. */

@@ -24,7 +24,8 @@ import {
   VALUE_BYTE,
   ZERO,
 } from "./grammar.ts";
-import { HeadMemo, type ParsedHead } from "./memo.ts";
+import type { ParsedHead } from "./memo.ts";
+import { HeadMemos } from "./memos.ts";
 
 /** `hand-over`: not for this reader, whatever follows. `incomplete`: to be read again from its start, with more bytes. */
 export type HeadReading = ParsedHead | "incomplete" | "hand-over";
@@ -32,7 +33,7 @@ type Outcome = "complete" | "incomplete" | "hand-over";
 
 export type ReaderOptions = {
   readonly maxHeadBytes: number;
-  /** Whether the last head is remembered; it never changes what is read. */
+  /** Whether heads that come again are remembered; it never changes what is read. */
   readonly memo: boolean;
 };
 
@@ -52,7 +53,7 @@ let readings = 0;
 /** Reads the heads of one connection, one after the other. */
 export class HeadReader {
   private readonly maxHeadBytes: number;
-  private readonly memo: HeadMemo | undefined;
+  private readonly memos: HeadMemos | undefined;
   // Of the head that is being read, too; positions count from the start of the bytes.
   private at = 0;
   private limit = 0;
@@ -66,12 +67,17 @@ export class HeadReader {
 
   constructor(options: ReaderOptions) {
     this.maxHeadBytes = options.maxHeadBytes;
-    this.memo = options.memo ? new HeadMemo(options.maxHeadBytes) : undefined;
+    this.memos = options.memo ? new HeadMemos(options.maxHeadBytes) : undefined;
   }
 
   /** The head that starts at `from`. Nothing is kept of one that is incomplete. */
   read(bytes: Buffer, from: number): HeadReading {
-    return this.memo?.recall(bytes, from) ?? this.parse(bytes, from);
+    return this.memos?.recall(bytes, from) ?? this.parse(bytes, from);
+  }
+
+  /** Nothing more comes. */
+  close(): void {
+    this.memos?.forget();
   }
 
   private parse(bytes: Buffer, from: number): HeadReading {
@@ -196,7 +202,7 @@ export class HeadReader {
     const query = question === 0 ? "" : text.slice(question - from + 1, targetEnd - from);
     const headers = this.headersOf(text, from);
     const head: ParsedHead = { method, path, query, headers, contentLength, isLast, size: at - from };
-    this.memo?.remember(bytes, from, head, this.digitsAt === 0 ? 0 : this.digitsAt - from);
+    this.memos?.remember(bytes, from, head, this.digitsAt === 0 ? 0 : this.digitsAt - from);
     return head;
   }
 

@@ -24,6 +24,10 @@ export class RequestHeads {
     this.pathPrefix = pathPrefix;
   }
 
+  close(): void {
+    this.reader.close();
+  }
+
   /** As of HeadReader. */
   read(bytes: Buffer, from: number): RequestOnWire | "incomplete" | "hand-over" {
     const parsed = this.reader.read(bytes, from);

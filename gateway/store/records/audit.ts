@@ -5,6 +5,7 @@ import type { Sql } from "../types.ts";
 import { type Column, insertText, insertValues } from "./columns.ts";
 import { type Found, listRecords } from "./lists.ts";
 import type { Anchor, AuditRow, RecordPage, RecordQuery, Stored } from "./types.ts";
+import { writeFailure } from "./writing.ts";
 
 const COLUMNS: readonly Column<AuditRow>[] = [
   { name: "writer", type: "text", of: (row) => row.writer },
@@ -126,7 +127,13 @@ export function auditRecords(database: Database, lists: Sql): AuditRecords {
   };
   return {
     async writeAudit(written) {
-      for (const values of insertValues(COLUMNS, written)) await rows(INSERT, values);
+      try {
+        await database.transaction(async (sql) => {
+          for (const values of insertValues(COLUMNS, written)) await sql.query(INSERT, values);
+        });
+      } catch (error) {
+        throw writeFailure(error);
+      }
     },
     listAudit: (query) =>
       listRecords<AuditFilter, Row, AuditRow>(lists, "audit_row", SELECT, AUDIT_FILTERS, query, rowOf),

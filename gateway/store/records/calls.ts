@@ -4,7 +4,7 @@ import type { Database } from "../pool.ts";
 import type { Sql } from "../types.ts";
 import type { Column } from "./columns.ts";
 import type { Batch, CallRow } from "./types.ts";
-import { writeBatch } from "./writing.ts";
+import { RowsRefused, writeBatch, writeFailure } from "./writing.ts";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -111,7 +111,7 @@ export function callRecords(database: Database): CallRecords {
       } catch (error) {
         // A day that was dropped is made again with the next try.
         made.clear();
-        throw error instanceof Error && error.name === "RowsRefused" ? error : databaseFault(error);
+        throw error instanceof RowsRefused ? error : writeFailure(error);
       }
     },
     rollUpCalls: (now, lateHours) =>

@@ -40,9 +40,13 @@ export async function writeBatch<Row>(
       if (taken.length > 0) await writeRows(sql, database.canCopy, table, columns, rows);
     });
   } catch (error) {
-    // The buffer has to know which failures do not pass: SQLSTATE classes 22 and 23 blame the rows.
-    throw errorField(error, "code")?.match(/^2[23]/) ? new RowsRefused(error) : databaseFault(error);
+    throw writeFailure(error);
   }
+}
+
+/** Whoever keeps rows has to know which failures do not pass: SQLSTATE classes 22 and 23 blame the rows, 42 the schema and the rights. */
+export function writeFailure(error: unknown): Error {
+  return errorField(error, "code")?.match(/^(?:2[23]|42)/) ? new RowsRefused(error) : databaseFault(error);
 }
 
 /** The database answers, and does not take these rows: waiting does not help. */

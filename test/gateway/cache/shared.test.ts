@@ -19,6 +19,7 @@ async function pair(kept: "shared" | "here") {
         loads.push(`${place}:${key}`);
         return truth.value;
       },
+      groupOf: (key) => key.slice(0, 1),
       shared: kept === "shared" ? { state, encode: (value) => value, decode: (text) => text } : { state },
       now: () => clock.now,
       random: () => 0,
@@ -69,6 +70,16 @@ describe("a cache that processes share", () => {
     await b.invalidateAll();
     await settle();
     expect([await a.get("k"), await b.get("k")]).toEqual(["v3", "v3"]);
+  });
+
+  it.each(["shared", "here"] as const)("tells others which group it forgets (kept: %s)", async (kept) => {
+    const { a, b, truth, settle } = await pair(kept);
+    for (const cache of [a, b]) for (const key of ["g1", "g2", "h1"]) await cache.get(key);
+    truth.value = "v2";
+    await a.invalidateGroup("g");
+    await settle();
+    for (const cache of [a, b])
+      expect(await Promise.all(["g1", "g2", "h1"].map((key) => cache.get(key)))).toEqual(["v2", "v2", "v1"]);
   });
 
   it("does not share what was loaded before an invalidation", async () => {

@@ -292,8 +292,10 @@ async function until(done: () => Promise<boolean>): Promise<void> {
 }
 
 describe("OpenAPI", () => {
+  const silent = { schemas: {}, routeOf: () => ({}) };
+
   it("describes every route, and refers to nothing that is not there", () => {
-    const document = openApiDocument("1.2.3", { registry: registryDescription });
+    const document = openApiDocument("1.2.3", { registry: registryDescription, accounts: silent, admin: silent });
     const refs = [...JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, name]) => name);
     expect(refs.every((name) => name !== undefined && name in document.components.schemas)).toBe(true);
     expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(["/mcp", "/v1/gateways/{id}", "/tools"]));

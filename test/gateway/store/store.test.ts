@@ -11,6 +11,7 @@ import { openCredentials, sealCredentials } from "../../../gateway/store/credent
 import { migrateDatabase, readMigrations } from "../../../gateway/store/index.ts";
 import { silentLog } from "../coordination/log.ts";
 import { describeStore, keyOf } from "./conformance.ts";
+import { describeRecords } from "./records-conformance.ts";
 
 let directory: string;
 let database: EmbeddedDatabase;
@@ -25,6 +26,7 @@ afterAll(async () => {
 });
 
 describeStore("the embedded database", async () => database.url);
+describeRecords("the embedded database", async () => database.url, "insert");
 
 async function connect(): Promise<pg.Client> {
   const client = new pg.Client(database.url);

@@ -1,0 +1,151 @@
+/**
+ * Rows that wait in memory to be written together. Bounded: what finds no room is dropped and counted. A batch that could not be written
+ * stays the same batch with the same number, so that a writer can tell it from a new one.
+ */
+import type { Log } from "./types.ts";
+
+export type BufferOptions<Row> = {
+  /** In the log and among the metrics. */
+  readonly name: string;
+  /** Rows at which they are written at once. */
+  readonly flushAt: number;
+  /** Rows in memory at most, those that are being written included. */
+  readonly capacity: number;
+  readonly flushEveryMs: number;
+  /** Rejects when the rows could not be written. The same number with the same rows may come again. */
+  readonly write: (rows: readonly Row[], batch: number) => Promise<void>;
+  /** Waiting does not help such a failure: the batch is dropped. */
+  readonly isHopeless?: (error: unknown) => boolean;
+  readonly log: Log;
+};
+
+export type BufferFigures = {
+  readonly waiting: number;
+  readonly written: number;
+  readonly dropped: number;
+  readonly failures: number;
+};
+
+export interface RowBuffer<Row> {
+  /** False where there was no room. */
+  add(row: Row): boolean;
+  /** Writes what is there now; resolves with whether all of it is written. */
+  flush(): Promise<boolean>;
+  figures(): BufferFigures;
+  /** Writes what is there, for at most `withinMs`; what is left then is dropped, counted and told. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** After a failure they are tried again this soon. */
+const RETRY_MS = 5000;
+/** Between tries at the end. */
+const FIRST_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 1000;
+
+export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
+  const { name, flushAt, capacity, write, isHopeless = () => false, log } = options;
+  let rows: Row[] = [];
+  let batch: { readonly rows: readonly Row[]; readonly number: number } | undefined;
+  let batches = 0;
+  let [written, dropped, failures, toldDropped] = [0, 0, 0, 0];
+  let flushing: Promise<boolean> | undefined;
+  /** The last try failed: a full buffer waits for the timer then, and not for the next row. */
+  let isAway = false;
+
+  const waiting = () => rows.length + (batch?.rows.length ?? 0);
+
+  function tellDropped(): void {
+    if (dropped === toldDropped) return;
+    log.warn("records.dropped", { records: name, rows: dropped - toldDropped, sinceStart: dropped });
+    toldDropped = dropped;
+  }
+
+  /** One batch. False when it could not be written and is still there. */
+  async function writeBatch(): Promise<boolean> {
+    if (batch === undefined) {
+      batch = { rows, number: ++batches };
+      rows = [];
+    }
+    try {
+      await write(batch.rows, batch.number);
+      written += batch.rows.length;
+      if (isAway) log.info("records.written_again", { records: name, rows: batch.rows.length });
+    } catch (error) {
+      failures++;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!isHopeless(error)) {
+        if (!isAway) log.warn("records.waiting", { records: name, rows: waiting(), reason });
+        isAway = true;
+        setTimeout(() => void flush(), Math.min(RETRY_MS, options.flushEveryMs)).unref();
+        return false;
+      }
+      dropped += batch.rows.length;
+      log.error("records.refused", { records: name, rows: batch.rows.length, reason });
+      toldDropped = dropped;
+    }
+    isAway = false;
+    batch = undefined;
+    return true;
+  }
+
+  /** What was there when it began, and what came while it was at it. Not called with nothing to write: it has to wait once. */
+  async function writeAll(): Promise<boolean> {
+    try {
+      while (waiting() > 0) if (!(await writeBatch())) return false;
+      return true;
+    } finally {
+      // In the same step as the last look at what waits: a row that comes after it begins anew.
+      flushing = undefined;
+      tellDropped();
+    }
+  }
+
+  function flush(): Promise<boolean> {
+    if (waiting() === 0) return Promise.resolve(true);
+    flushing ??= writeAll();
+    return flushing;
+  }
+
+  const timer = setInterval(() => void flush(), options.flushEveryMs).unref();
+
+  return {
+    add(row) {
+      if (waiting() >= capacity) {
+        dropped++;
+        return false;
+      }
+      rows.push(row);
+      if (rows.length >= flushAt && !isAway && flushing === undefined) setImmediate(() => void flush());
+      return true;
+    },
+    flush,
+    figures: () => ({ waiting: waiting(), written, dropped, failures }),
+    async close(withinMs) {
+      clearInterval(timer);
+      const end = performance.now() + withinMs;
+      for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 2)) {
+        const left = end - performance.now();
+        const isDone = left > 0 && (await within(flush(), left));
+        if (isDone && waiting() === 0) return;
+        if (end - performance.now() <= pause) break;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+      dropped += waiting();
+      [rows, batch] = [[], undefined];
+      tellDropped();
+    },
+  };
+}
+
+/** False when it has not ended by then. */
+async function within(work: Promise<boolean>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
