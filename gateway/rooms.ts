@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
+import { poolSubject } from "./admin/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -129,6 +130,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     },
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
+    circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
@@ -148,7 +150,12 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
   });
   teardown.add("upkeep of records", () => keeping.close());
-  const admin = openAdmin(settings, store, records, upkeep);
+  const pool = poolSubject({
+    workerId,
+    sessions: () => upstreams.sessionFigures(),
+    circuits: () => upstreams.circuits(),
+  });
+  const admin = openAdmin(settings, store, records, upkeep, pool);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);

@@ -1,5 +1,6 @@
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
+import type { CircuitState } from "../upstreams/index.ts";
 import type { InspectParts } from "./inspect.ts";
 import type { AuthorizationParts } from "./oauth.ts";
 
@@ -7,6 +8,8 @@ import type { AuthorizationParts } from "./oauth.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** How this worker gets on with an upstream; "closed" = well, for all when absent. */
+  readonly circuitOf?: (id: string) => CircuitState;
   /** How users authorise the gateway at upstreams; they cannot when absent. */
   readonly authorization?: AuthorizationParts;
   /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
