@@ -19,7 +19,6 @@ const NEARLY: Readonly<Record<string, Renaming>> = {
   },
   MCPGATEWAY_SKIP_MIGRATIONS: { setting: "MIGRATE_ON_START", how: "the opposite value" },
   FEDERATION_TIMEOUT: { setting: "LIST_TIMEOUT", how: "seconds a merged list waits for one upstream" },
-  TOOL_CONCURRENT_LIMIT: { setting: "MAX_IN_FLIGHT", how: "calls and lists of one process; the plan derives it" },
   HTTPX_MAX_CONNECTIONS: { setting: "UPSTREAM_CONNECTIONS", how: "per upstream instead of in all" },
   CERT_FILE: { setting: "TLS_CERT_FILE", how: "the same file; SSL is not asked for beside it" },
   KEY_FILE: { setting: "TLS_KEY_FILE", how: "the same file; SSL is not asked for beside it" },
