@@ -60,7 +60,12 @@ describe("the directory", () => {
   async function directory(more: Partial<DirectoryOptions> = {}) {
     const options = { store: storeOf(data), state, log: silentLog, now: Date.now, requireUser: false };
     const ttl = { userTtlMs: 60_000, revocationTtlMs: 30_000 };
-    const made = await openDirectory({ ...options, ...ttl, defaults: { user: "", teamOwner: "", teamMember: "" }, ...more });
+    const made = await openDirectory({
+      ...options,
+      ...ttl,
+      defaults: { user: "", teamOwner: "", teamMember: "" },
+      ...more,
+    });
     open.push(made);
     const changes: DirectoryChange[] = [];
     made.onChanged((change) => changes.push(change));

@@ -87,7 +87,13 @@ describe("the policy of passwords", () => {
   it("knows the present password and as many before it as are remembered", async () => {
     const [now = "", ...former] = await Promise.all(["now", "one", "two", "three"].map((text) => passwords.hash(text)));
     const used = (text: string) => isUsedBefore(passwords, text, now, former, POLICY.history);
-    expect(await Promise.all(["now", "one", "two", "three", "other"].map(used))).toEqual([true, true, true, false, false]);
+    expect(await Promise.all(["now", "one", "two", "three", "other"].map(used))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -120,7 +126,8 @@ describe("hours", () => {
 
   it("and the rest of the day are the whole day", () => {
     const clock = fc.tuple(fc.integer({ min: 0, max: 23 }), fc.integer({ min: 0, max: 59 }));
-    const spell = ([hour, minute]: [number, number]) => `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`;
+    const spell = ([hour, minute]: [number, number]) =>
+      `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`;
     fc.assert(
       fc.property(clock, clock, fc.integer({ min: 0, max: 4e12 }), (begin, end, time) => {
         const [from, to] = [spell(begin), spell(end)];
@@ -183,7 +190,11 @@ describe("the standing of a user", () => {
 
   it("is an administrator's with every permission, and his no more in a proof for certain teams or permissions", () => {
     expect(standing({ admin: true })).toMatchObject({ admin: true, oversees: true });
-    expect(standing({ admin: true }, { teams: ["t1"] })).toMatchObject({ admin: false, oversees: false, teams: ["t1"] });
+    expect(standing({ admin: true }, { teams: ["t1"] })).toMatchObject({
+      admin: false,
+      oversees: false,
+      teams: ["t1"],
+    });
     expect(standing({ admin: true }, { permissions: ["tools.read"] })).toMatchObject({ admin: false, oversees: false });
   });
 
@@ -225,7 +236,12 @@ describe("the standing of a user", () => {
   });
 
   it("of a stranger is what his proof says, within what it is narrowed to", () => {
-    expect(strangerFor({ ...WHO, teams: ["x"] })).toEqual({ admitted: true, admin: true, oversees: true, teams: ["x"] });
+    expect(strangerFor({ ...WHO, teams: ["x"] })).toEqual({
+      admitted: true,
+      admin: true,
+      oversees: true,
+      teams: ["x"],
+    });
     const narrowed = strangerFor({ ...WHO, permissions: ["tools.read", "tools.delete"] });
     expect(narrowed).toMatchObject({ admin: false, oversees: false });
     if (narrowed.admitted) expect(sorted(narrowed.grants?.everywhere)).toEqual(["tools.delete", "tools.read"]);

@@ -42,7 +42,13 @@ export function describeAccounts(name: string, urlOf: () => Promise<string>): vo
 
     it("makes a user once, with a team of his own, and takes both away", async () => {
       const email = newEmail();
-      const input = { fullName: "Ann", passwordHash: "h", mustChangePassword: true, active: true, admin: false } as const;
+      const input = {
+        fullName: "Ann",
+        passwordHash: "h",
+        mustChangePassword: true,
+        active: true,
+        admin: false,
+      } as const;
       const personal = { name: email, slug: `p-${randomUUID()}` };
       const create = () => store.createAccount({ email, source: "local", ...input }, personal);
       expect(await bumps(create)).toBe(1);
@@ -141,10 +147,16 @@ export function describeAccounts(name: string, urlOf: () => Promise<string>): vo
       const owner = await user();
       const id = await team(owner);
       const slug = `g-${randomUUID()}`;
-      const created = await store.createGateway(gatewayInput(slug, { visibility: "team", teamId: id, ownerEmail: owner }));
+      const created = await store.createGateway(
+        gatewayInput(slug, { visibility: "team", teamId: id, ownerEmail: owner }),
+      );
       const version = await store.catalogueVersion();
       expect(await store.deleteTeam(id)).toBe(true);
-      expect(await store.getGateway(created.id)).toMatchObject({ visibility: "private", teamId: null, ownerEmail: owner });
+      expect(await store.getGateway(created.id)).toMatchObject({
+        visibility: "private",
+        teamId: null,
+        ownerEmail: owner,
+      });
       expect(await store.catalogueVersion()).toBe(version + 1);
       await store.deleteGateway(created.id);
     });
@@ -181,11 +193,22 @@ export function describeAccounts(name: string, urlOf: () => Promise<string>): vo
       const email = await user();
       const [one, other] = [await token(email), await token(email)];
       const gone = randomUUID();
-      const count = () => store.countUse(new Map([[one.id, 3], [other.id, 1], [gone, 7]]));
+      const count = () =>
+        store.countUse(
+          new Map([
+            [one.id, 3],
+            [other.id, 1],
+            [gone, 7],
+          ]),
+        );
       await Promise.all([count(), count(), count()]);
       expect(await store.usageOf(one.id)).toEqual({ hour: 9, day: 9, total: 9 });
-      expect([...(await store.countUse(new Map([[other.id, 2]])))]).toEqual([[other.id, { hour: 5, day: 5, total: 5 }]]);
-      expect(await store.useByHour(one.id)).toEqual([{ hour: expect.stringMatching(/T\d\d:00:00\.000Z$/), requests: 9 }]);
+      expect([...(await store.countUse(new Map([[other.id, 2]])))]).toEqual([
+        [other.id, { hour: 5, day: 5, total: 5 }],
+      ]);
+      expect(await store.useByHour(one.id)).toEqual([
+        { hour: expect.stringMatching(/T\d\d:00:00\.000Z$/), requests: 9 },
+      ]);
       expect((await store.getToken(one.id))?.lastUsedAt).not.toBeNull();
     });
 
