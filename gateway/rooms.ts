@@ -23,6 +23,7 @@ import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
 import { recordedRoom } from "./record-changes.ts";
+import { watchedGuard } from "./record-security.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
@@ -83,7 +84,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const pins = startPins(settings, store, observe.pinned, log);
-  const guard = addressGuard(settings);
+  const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
