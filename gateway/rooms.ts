@@ -25,6 +25,7 @@ import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
 import { recordedRoom } from "./record-changes.ts";
+import { watchedGuard } from "./record-security.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
@@ -87,7 +88,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const state = await openState(input, store, observe);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log);
-  const guard = addressGuard(settings);
+  const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
