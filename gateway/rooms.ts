@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
+import { poolSubject } from "./admin/index.ts";
 import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
@@ -162,12 +163,17 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
+    circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
       if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
+    },
+    async away({ id }, reason) {
+      await store.recordInspection(id, { ok: false, reason });
+      await changed();
     },
   });
   const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
@@ -177,7 +183,12 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
   });
   teardown.add("upkeep of records", () => keeping.close());
-  const admin = openAdmin(settings, store, records, upkeep);
+  const pool = poolSubject({
+    workerId,
+    sessions: () => upstreams.sessionFigures(),
+    circuits: () => upstreams.circuits(),
+  });
+  const admin = openAdmin(settings, store, records, upkeep, pool);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
