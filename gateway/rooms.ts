@@ -5,6 +5,8 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
+import { poolSubject } from "./admin/index.ts";
+import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -26,6 +28,7 @@ import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
+import { keptAnswersOf, startCaches } from "./start-caches.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { limitWatch, startLimits } from "./start-limits.ts";
 import { openRecords } from "./start-records.ts";
@@ -82,6 +85,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
@@ -94,6 +98,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     input,
     store,
     state,
+    caches,
     observe,
     { guard, tokens: oauth.tokens },
     pins,
@@ -150,6 +155,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     changed,
     log,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    allowsPublic: settings.ALLOW_PUBLIC_VISIBILITY,
     queryAuth: {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
@@ -157,12 +163,17 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
+    circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
       if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
+    },
+    async away({ id }, reason) {
+      await store.recordInspection(id, { ok: false, reason });
+      await changed();
     },
   });
   const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
@@ -172,7 +183,12 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
   });
   teardown.add("upkeep of records", () => keeping.close());
-  const admin = openAdmin(settings, store, records, upkeep);
+  const pool = poolSubject({
+    workerId,
+    sessions: () => upstreams.sessionFigures(),
+    circuits: () => upstreams.circuits(),
+  });
+  const admin = openAdmin(settings, store, records, upkeep, pool);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);
@@ -281,6 +297,7 @@ async function openUpstreams(
   { settings, foundation, log, teardown }: RoomsInput,
   store: Store,
   state: SharedState,
+  caches: Caches,
   observe: Observe,
   outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
   { pinning }: Pins,
@@ -303,6 +320,7 @@ async function openUpstreams(
     idSource: nextId,
     ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
+    answers: keptAnswersOf(settings, caches),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
     rest: {
       tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),

@@ -1,6 +1,7 @@
 /** What the registry's parts are given, and what its handlers take and answer. */
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
+import type { CircuitState } from "../upstreams/index.ts";
 import type { InspectParts } from "./inspect.ts";
 import type { AuthorizationParts } from "./oauth.ts";
 
@@ -8,6 +9,10 @@ import type { AuthorizationParts } from "./oauth.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** Whether what belongs to a team may be public (ALLOW_PUBLIC_VISIBILITY); absent: it may. */
+  readonly allowsPublic?: boolean;
+  /** How this worker gets on with an upstream; "closed" = well, for all when absent. */
+  readonly circuitOf?: (id: string) => CircuitState;
   /** How users authorise the gateway at upstreams; they cannot when absent. */
   readonly authorization?: AuthorizationParts;
   /** Absent: nothing can be imported. */

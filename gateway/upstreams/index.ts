@@ -1,13 +1,18 @@
 /** The door of the upstreams room: moves JSON-RPC messages to and from MCP servers and keeps what that takes. */
+
 import { fault } from "../../contract/errors.ts";
 import { memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
 import { withMessageHeaders } from "./address.ts";
+import { mayBeKept } from "./asked.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
 import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
 import { type CleanUpOptions, endExpired } from "./clean-up.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
+import { isOpeningFailure } from "./failures.ts";
+import { type Introduction, LATEST_LEGACY } from "./handshake.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import { Ledger } from "./ledger.ts";
 import { type Line, lineKey } from "./line.ts";
 import { Lines } from "./lines.ts";
@@ -44,6 +49,7 @@ export {
   type GuardPolicy,
   type Trust,
 } from "./guard/index.ts";
+export type { KeptAnswersOptions } from "./kept-answers.ts";
 export {
   type ClientRules,
   type FlowState,
@@ -86,6 +92,7 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #answers: KeptAnswers | undefined;
   readonly #ledger: Ledger;
   readonly #open: OpenLines;
   readonly #pool: SessionPool | undefined;
@@ -98,6 +105,7 @@ class Room implements Upstreams {
   constructor(options: UpstreamsOptions) {
     const { log, metrics, now, idSource, clientName, clientVersion, stdioSocket = () => undefined } = options;
     this.#options = options;
+    this.#answers = options.answers === undefined ? undefined : new KeptAnswers(options.answers);
     this.#builtin = { server: options.builtin, log, metrics, now };
     const { identity, tokens } = options;
     this.#personal = new Personal({
@@ -165,7 +173,49 @@ class Room implements Upstreams {
     return withToken(this.#personal, target, (fitted) => this.#profiles.get(fitted, prefer));
   }
 
+  async probe(target: UpstreamTarget, timeoutMs: number, pingMs?: number): Promise<void> {
+    if (target.transport === "builtin") return;
+    try {
+      await withToken(this.#personal, { ...target, requestTimeoutMs: timeoutMs }, async (fitted) => {
+        const profile = await this.#profiles.renew(fitted);
+        if (pingMs !== undefined && profile.era === "legacy" && !profile.sessionless && target.transport !== "sse")
+          await this.#ping(fitted, pingMs);
+      });
+    } catch (error) {
+      const failure = faultOf(target, error);
+      if (isOpeningFailure(failure)) throw failure;
+    }
+  }
+
+  async #ping(target: UpstreamTarget, timeoutMs: number): Promise<void> {
+    const session = await this.#lines.greet(target, this.#introduction());
+    if (session === undefined) return;
+    try {
+      await this.#lines.command(target, session, "ping", {}, timeoutMs);
+    } finally {
+      await this.#lines.end(target, session);
+    }
+  }
+
+  /** As nobody in particular. */
+  #introduction(): Introduction {
+    const { clientName: name, clientVersion: version } = this.#options;
+    const clientInfo = Buffer.from(JSON.stringify({ name, version }));
+    return { protocolVersion: LATEST_LEGACY, clientCapabilities: Buffer.from("{}"), clientInfo };
+  }
+
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    const answers = this.#answers;
+    if (answers !== undefined && message.method !== "tools/call") {
+      if (message.method === "subscriptions/listen")
+        return this.#send(target, holder, message, answers.hearing(target, sink));
+      if (mayBeKept(message.method))
+        return answers.request(target, holder, message, sink, (own) => this.#send(target, holder, message, own));
+    }
+    return this.#send(target, holder, message, sink);
+  }
+
+  #send(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
     if (target.oauth === undefined && target.identity === undefined) return this.#ask(target, holder, message, sink);
     return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
@@ -348,6 +398,7 @@ class Room implements Upstreams {
 
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#answers?.forget(targetId);
     this.#pool?.forget(targetId);
     this.#circuits.forget(targetId);
     this.#context.retries.forget(targetId);

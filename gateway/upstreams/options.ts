@@ -6,6 +6,7 @@ import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { CircuitOptions } from "./circuits.ts";
 import type { AddressGuard } from "./guard/index.ts";
+import type { KeptAnswersOptions } from "./kept-answers.ts";
 import type { SessionCaps } from "./open-lines.ts";
 import type { Connector } from "./origins.ts";
 import type { IdentityOptions, TokenSource } from "./personal.ts";
@@ -41,6 +42,8 @@ export type UpstreamsOptions = {
   readonly connectionWaitMs?: number;
   /** How long an idle connection is kept, ms; default 4000. */
   readonly keepAliveMs?: number;
+  /** Idle connections to all origins together; unlimited when absent. */
+  readonly maxIdle?: number;
   /** How many upstream sessions this process may have open. */
   readonly sessionCaps?: SessionCaps;
   /** Sessions shared by clients where upstreams allow it; none when absent. */
@@ -66,6 +69,8 @@ export type UpstreamsOptions = {
   readonly identity?: IdentityOptions;
   /** Access tokens for upstreams that want some. */
   readonly tokens?: TokenSource;
+  /** What of their answers may be kept; nothing when absent. */
+  readonly answers?: KeptAnswersOptions;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
   /** Where the tools of targets with transport `rest` are kept. */
