@@ -63,7 +63,7 @@ export const metrics = {
     type: "counter",
     unit: "1",
     labels: ["cache", "outcome"],
-    help: "What became of misses by cache: shared (another process had loaded it), load, failure (of a load).",
+    help: "Loads by cache: shared (another process had loaded it), load (every try to load), failure (those of them that failed).",
   },
   mcp_cache_evictions_total: {
     type: "counter",

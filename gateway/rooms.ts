@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
+import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -26,6 +27,7 @@ import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
+import { keptAnswersOf, startCaches } from "./start-caches.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
 import { limitWatch, startLimits } from "./start-limits.ts";
 import { openRecords } from "./start-records.ts";
@@ -83,6 +85,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
@@ -95,6 +98,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     input,
     store,
     state,
+    caches,
     observe,
     { guard, tokens: oauth.tokens },
     pins,
@@ -152,6 +156,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     changed,
     log,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    allowsPublic: settings.ALLOW_PUBLIC_VISIBILITY,
     queryAuth: {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
@@ -283,6 +288,7 @@ async function openUpstreams(
   { settings, foundation, log, teardown }: RoomsInput,
   store: Store,
   state: SharedState,
+  caches: Caches,
   observe: Observe,
   outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
   { pinning }: Pins,
@@ -305,6 +311,7 @@ async function openUpstreams(
     idSource: nextId,
     ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
+    answers: keptAnswersOf(settings, caches),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
     rest: {
       tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),

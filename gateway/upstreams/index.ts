@@ -1,13 +1,16 @@
 /** The door of the upstreams room: moves JSON-RPC messages to and from MCP servers and keeps what that takes. */
+
 import { fault } from "../../contract/errors.ts";
 import { memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
 import { withMessageHeaders } from "./address.ts";
+import { mayBeKept } from "./asked.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
 import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
 import { type CleanUpOptions, endExpired } from "./clean-up.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import { Ledger } from "./ledger.ts";
 import { type Line, lineKey } from "./line.ts";
 import { Lines } from "./lines.ts";
@@ -44,6 +47,7 @@ export {
   type GuardPolicy,
   type Trust,
 } from "./guard/index.ts";
+export type { KeptAnswersOptions } from "./kept-answers.ts";
 export {
   type ClientRules,
   type FlowState,
@@ -87,6 +91,7 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #answers: KeptAnswers | undefined;
   readonly #ledger: Ledger;
   readonly #open: OpenLines;
   readonly #pool: SessionPool | undefined;
@@ -99,6 +104,7 @@ class Room implements Upstreams {
   constructor(options: UpstreamsOptions) {
     const { log, metrics, now, idSource, clientName, clientVersion, stdioSocket = () => undefined } = options;
     this.#options = options;
+    this.#answers = options.answers === undefined ? undefined : new KeptAnswers(options.answers);
     this.#builtin = { server: options.builtin, log, metrics, now };
     const { identity, tokens } = options;
     this.#personal = new Personal({
@@ -167,6 +173,17 @@ class Room implements Upstreams {
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    const answers = this.#answers;
+    if (answers !== undefined && message.method !== "tools/call") {
+      if (message.method === "subscriptions/listen")
+        return this.#send(target, holder, message, answers.hearing(target, sink));
+      if (mayBeKept(message.method))
+        return answers.request(target, holder, message, sink, (own) => this.#send(target, holder, message, own));
+    }
+    return this.#send(target, holder, message, sink);
+  }
+
+  #send(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
     if (target.oauth === undefined && target.identity === undefined) return this.#ask(target, holder, message, sink);
     return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
@@ -349,6 +366,7 @@ class Room implements Upstreams {
 
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#answers?.forget(targetId);
     this.#pool?.forget(targetId);
     this.#circuits.forget(targetId);
     this.#context.retries.forget(targetId);

@@ -6,6 +6,7 @@ import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { CircuitOptions } from "./circuits.ts";
 import type { AddressGuard } from "./guard/index.ts";
+import type { KeptAnswersOptions } from "./kept-answers.ts";
 import type { SessionCaps } from "./open-lines.ts";
 import type { Connector } from "./origins.ts";
 import type { IdentityOptions, TokenSource } from "./personal.ts";
@@ -66,6 +67,8 @@ export type UpstreamsOptions = {
   readonly identity?: IdentityOptions;
   /** Access tokens for upstreams that want some. */
   readonly tokens?: TokenSource;
+  /** What of their answers may be kept; nothing when absent. */
+  readonly answers?: KeptAnswersOptions;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
   /** Where the tools of targets with transport `rest` are kept. */
