@@ -72,6 +72,7 @@ export type { HealthMethod } from "./pool-health.ts";
 export * from "./rest/operation.ts";
 export { REST_CAPABILITIES, type RestOptions } from "./rest/server.ts";
 export { compile as compileRestTool, type RestToolSource } from "./rest/tools.ts";
+export { type Check, compileCheck } from "./rest/validator.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
