@@ -154,6 +154,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     changed,
     log,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    allowsPublic: settings.ALLOW_PUBLIC_VISIBILITY,
     queryAuth: {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,

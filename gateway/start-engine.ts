@@ -93,6 +93,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     log,
     now: Date.now,
     ...placesOf(admission, input.limits),
+    hold: (principal, end) => input.auth.hold(principal, end),
     countStream: observe.stream,
   };
   const httpSse = createHttpSse(transports, input.state);

@@ -94,9 +94,24 @@ const imports: readonly Route[] = [
   ),
 ].map((route) => ({ ...route, body: "json" as const }));
 
+/** The registry as a document. */
+const transfer: readonly Route[] = [
+  {
+    ...{ id: "registry.export", methods: ["GET"], path: "/export", class: "control", auth: "principal" },
+    ...{ permission: "admin.export", cache: "none", body: "none", area: "registry" },
+    summary: "The registry as a document; its secrets only with a passphrase (X-Export-Passphrase)",
+  },
+  {
+    ...{ id: "registry.import", methods: ["POST"], path: "/import", class: "control", auth: "principal" },
+    ...{ permission: "admin.import", cache: "none", body: "json", area: "registry" },
+    summary: "Take a document of GET /export in; dryRun tells what would happen",
+  },
+];
+
 export const registryRoutes: readonly Route[] = [
   ...RESOURCES.flatMap(resourceRoutes),
   ...imports,
+  ...transfer,
   rest("gateways", "update", "refresh", "POST", "/{id}/refresh", "Ask the upstream again what it lists"),
   rest("gateways", "update", "refresh", "POST", "/{id}/tools/refresh", "Older name of refresh"),
   pin("list", "GET", "/pins", "Pinned tools: what was approved, and what has come in its place"),

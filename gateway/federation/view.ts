@@ -1,6 +1,6 @@
 /** Views: what a scope shows to a principal, computed from the catalogue snapshot and kept per snapshot version. */
 import { fault } from "../../contract/errors.ts";
-import type { Principal } from "../../contract/principal.ts";
+import { countsAsOwner, type Principal } from "../../contract/principal.ts";
 import type {
   CatalogueSnapshot,
   GatewayRecord,
@@ -21,7 +21,7 @@ const MAX_VIEWS = 10_000;
 
 export function maySee(principal: Principal, item: Owned): boolean {
   if (principal.admin || item.visibility === "public") return true;
-  if (item.ownerEmail !== null && item.ownerEmail === principal.id) return true;
+  if (item.ownerEmail !== null && item.ownerEmail === principal.id && countsAsOwner(principal)) return true;
   return item.visibility === "team" && item.teamId !== null && principal.teams.includes(item.teamId);
 }
 
@@ -137,7 +137,9 @@ export function indexSnapshot(snapshot: CatalogueSnapshot, rules: TargetRules): 
 /** Throws MCPS_ITEM_UNKNOWN when the scope names nothing this principal may see. */
 export function viewOf(index: CatalogueIndex, scope: Scope, principal: Principal): View {
   const isAnyAdmin = principal.admin && !index.isPersonalised;
-  const audience = isAnyAdmin ? "admin" : JSON.stringify([principal.admin, principal.id, ...principal.teams]);
+  const audience = isAnyAdmin
+    ? "admin"
+    : JSON.stringify([principal.admin, countsAsOwner(principal), principal.id, ...principal.teams]);
   const key = `${scopeKey(scope)} ${audience}`;
   const cached = index.views.get(key);
   if (cached !== undefined) return cached;

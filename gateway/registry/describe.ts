@@ -18,10 +18,14 @@ import {
   serverPatch,
   serverRead,
 } from "./schemas.ts";
+import { importedRead, importRequest, registryExport } from "./transfer/document.ts";
 
 const schemas = {
   ToolCreate: toolCreate,
   ToolPatch: toolPatch,
+  RegistryExport: registryExport,
+  RegistryImport: importRequest,
+  RegistryImported: importedRead,
   OpenApiImport: openApiImport,
   OpenApiUpdate: openApiUpdate,
   OpenApiImported: importRead,
@@ -103,6 +107,19 @@ const IMPORTS: Readonly<Record<string, RouteDescription>> = {
   openapiUpdate: { answer: "OpenApiImported", body: "OpenApiUpdate" },
 };
 
+const TRANSFER: Readonly<Record<string, RouteDescription>> = {
+  export: {
+    answer: "RegistryExport",
+    query: [
+      query("types", "Only these, separated by commas: gateways, resources, prompts, servers", TEXT),
+      query("exclude_types", "All but these", TEXT),
+      query("tags", "Only what has any of these, separated by commas", TEXT),
+      query("include_inactive", "Disabled ones too; true when absent", BOOLEAN),
+    ],
+  },
+  import: { answer: "RegistryImported", body: "RegistryImport" },
+};
+
 function queryOf(resource: string, action: string): readonly QueryParameter[] {
   if (action === "state" || action === "toggle") return [ACTIVATE];
   if (action === "refresh") return [RESTORE];
@@ -126,6 +143,7 @@ const PINS: Readonly<Record<string, RouteDescription>> = {
 
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
+  if (resource === "registry") return TRANSFER[action];
   if (resource === "oauth") return OAUTH[action];
   if (resource === "pins") return PINS[action];
   const read = READS[resource];

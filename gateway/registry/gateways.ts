@@ -4,7 +4,7 @@ import { fault } from "../../contract/errors.ts";
 import type { RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { GatewayInput, GatewayRecord } from "../store/index.ts";
-import { changeable, checkOwnership, visible } from "./access.ts";
+import { changeable, checkOwnership, viewerOf, visible } from "./access.ts";
 import { listResponse, stateFlag } from "./answers.ts";
 import { gatewayInput } from "./gateway-input.ts";
 import { flag, readBody, readListQuery, readQuery } from "./input.ts";
@@ -22,8 +22,8 @@ const WAITS = "its callers authorise the gateway one by one; POST /oauth/fetch-t
 export function gatewayHandlers(parts: RegistryParts) {
   const { store } = parts;
 
-  async function editable(call: Call): Promise<GatewayRecord> {
-    const record = changeable(call.principal, await store.getGateway(call.id), KIND, call.id);
+  async function editable(call: Call, action?: "delete"): Promise<GatewayRecord> {
+    const record = changeable(call.principal, await store.getGateway(call.id), KIND, call.id, action);
     if (record.source === "config") {
       throw invalid(KIND, [
         { path: "source", value: "config", allowed: "declared in the configuration file; change it there" },
@@ -36,7 +36,7 @@ export function gatewayHandlers(parts: RegistryParts) {
   return {
     async list({ request, principal }: Call): Promise<RestResponse> {
       const input = readListQuery(request.query, "gateways", KIND);
-      const page = await store.listGateways(input.query, principal);
+      const page = await store.listGateways(input.query, viewerOf(principal));
       return listResponse("gateways", page, input, showGateway);
     },
     async get({ id, principal }: Call): Promise<RestResponse> {
@@ -47,7 +47,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const patch = readBody(request, gatewayCreate, KIND);
       const others = await store.allGateways();
       const input = gatewayInput(patch, undefined, principal, others, parts.separator);
-      checkAllowed(principal, input);
+      checkAllowed(parts, principal, input);
       await checkOutbound(parts, input);
       const taken = others.find((other) => other.slug === input.slug);
       if (taken !== undefined) {
@@ -65,7 +65,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       const deferred = flag(readQuery(call.request.query, ["deferred"], KIND), "deferred", KIND, false);
       const patch = readBody(call.request, gatewayPatch, KIND);
       const input = gatewayInput(patch, former, call.principal, await store.allGateways(), parts.separator);
-      checkAllowed(call.principal, input, former);
+      checkAllowed(parts, call.principal, input, former);
       await checkOutbound(parts, input, former);
       const draft = draftRecord(input, former.id);
       // What stands behind the point is the version of a REST upstream's operations.
@@ -77,7 +77,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       return shown(call);
     },
     async delete(call: Call): Promise<RestResponse> {
-      await store.deleteGateway((await editable(call)).id);
+      await store.deleteGateway((await editable(call, "delete")).id);
       await parts.changed();
       return { status: 200, body: { status: "success", id: call.id } };
     },
@@ -116,9 +116,14 @@ function refuseBuiltin({ source }: GatewayRecord): void {
 }
 
 /** A stdio upstream is a program of the caller's choice on this machine: administrators only. */
-function checkAllowed(principal: Principal, input: GatewayInput, former?: GatewayRecord): void {
+function checkAllowed(
+  { allowsPublic }: RegistryParts,
+  principal: Principal,
+  input: GatewayInput,
+  former?: GatewayRecord,
+): void {
   if (input.transport === "STDIO" && !principal.admin) {
     throw fault("MCPS_FORBIDDEN", { principal: principal.id, action: "register a gateway with transport STDIO" });
   }
-  checkOwnership(principal, input, KIND, former);
+  checkOwnership(principal, input, KIND, former, allowsPublic);
 }

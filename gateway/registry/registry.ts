@@ -8,6 +8,7 @@ import { oauthHandlers } from "./oauth.ts";
 import { openApiHandlers } from "./openapi-import/handlers.ts";
 import { pinHandlers } from "./pins.ts";
 import { serverHandlers } from "./servers.ts";
+import { transferHandlers } from "./transfer/handlers.ts";
 import type { Handler, RegistryParts } from "./types.ts";
 
 /** Older and second names of the same action. */
@@ -19,6 +20,7 @@ export function createRegistry(parts: RegistryParts): RestRoom {
     for (const [action, handler] of Object.entries(actions)) handlers.set(`${resource}.${action}`, handler);
   };
   add("gateways", { ...gatewayHandlers(parts), ...openApiHandlers(parts) });
+  add("registry", transferHandlers(parts));
   add("servers", serverHandlers(parts));
   add("pins", pinHandlers(parts));
   for (const resource of ["tools", "resources", "prompts"] as const) add(resource, itemHandlers(parts, resource));

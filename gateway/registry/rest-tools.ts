@@ -25,7 +25,7 @@ export async function createRestTool(parts: RegistryParts, call: Call): Promise<
   const input = readBody(call.request, toolCreate, KIND);
   const { base, path } = addressOf(input);
   const settings = { ...hostedSettings(input, undefined, call.principal), description: null };
-  checkOwnership(call.principal, settings, KIND);
+  checkOwnership(call.principal, settings, KIND, undefined, parts.allowsPublic);
   const named = input.gatewayId == null ? undefined : await restGateway(parts, call, input.gatewayId);
   const known = named ?? (await knownGateway(parts, call, input, base));
   const tool = { ...restTool(input, below(path, base, known)), sourceKey: null };
@@ -42,7 +42,7 @@ export async function createRestTool(parts: RegistryParts, call: Call): Promise<
 
 /** PUT and PATCH of /tools/{id}; undefined when the tool is none of a REST upstream. */
 export async function updateRestTool(
-  { store, changed }: RegistryParts,
+  { store, changed, allowsPublic }: RegistryParts,
   call: Call,
   item: ItemDetail,
 ): Promise<RestResponse | undefined> {
@@ -50,7 +50,7 @@ export async function updateRestTool(
   if (operation === undefined) return undefined;
   const patch = readBody(call.request, toolPatch, KIND);
   const settings = { ...hostedSettings(patch, item, call.principal), description: null };
-  checkOwnership(call.principal, settings, KIND, item);
+  checkOwnership(call.principal, settings, KIND, item, allowsPublic);
   const gateway = await store.getGateway(item.gatewayId);
   const path = newPath(patch, gateway);
   const former = { name: item.originalName, definition: item.definition, operation };
@@ -120,7 +120,7 @@ async function knownGateway(
   if (base === undefined || CREDENTIALS.some((field) => input[field] !== undefined)) return undefined;
   const origin = new URL(base).origin;
   return (await store.allGateways()).find(
-    (one) => one.transport === "REST" && one.url === `${origin}/` && isChangeable(principal, one),
+    (one) => one.transport === "REST" && one.url === `${origin}/` && isChangeable(principal, one, "gateway"),
   );
 }
 

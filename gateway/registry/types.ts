@@ -8,6 +8,8 @@ import type { AuthorizationParts } from "./oauth.ts";
 export type RegistryParts = InspectParts & {
   /** Between slug and name in listed names (GATEWAY_TOOL_NAME_SEPARATOR). */
   readonly separator: string;
+  /** Whether what belongs to a team may be public (ALLOW_PUBLIC_VISIBILITY); absent: it may. */
+  readonly allowsPublic?: boolean;
   /** How users authorise the gateway at upstreams; they cannot when absent. */
   readonly authorization?: AuthorizationParts;
   /** Absent: nothing can be imported. */

@@ -5,7 +5,14 @@ export { revisionOf } from "./gateways.ts";
 export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
-export type { IdentityPropagation, Outbound, OutboundSecrets, UpstreamOAuth } from "./outbound.ts";
+export {
+  type IdentityPropagation,
+  type Outbound,
+  type OutboundSecrets,
+  outboundSecrets,
+  outboundShape,
+  type UpstreamOAuth,
+} from "./outbound.ts";
 export type {
   PinChange,
   PinDetail,

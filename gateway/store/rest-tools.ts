@@ -56,7 +56,7 @@ export type RestToolOperations = {
       readonly from?: RestImport;
     },
   ): Promise<GatewayRecord>;
-  changeRestTools(gatewayId: string, changes: RestToolChanges, from: RestImport): Promise<void>;
+  changeRestTools(gatewayId: string, changes: RestToolChanges, from?: RestImport): Promise<void>;
   restImport(gatewayId: string): Promise<(RestImport & { readonly importedAt: string }) | undefined>;
 };
 
@@ -204,7 +204,7 @@ export function restToolOperations({ read, write }: Runner, gateways: Gateways):
     changeRestTools: (gatewayId, changes, from) =>
       write(async (sql) => {
         await changeTools(sql, gatewayId, changes);
-        await writeImport(sql, gatewayId, from);
+        if (from !== undefined) await writeImport(sql, gatewayId, from);
         await touched(sql, gatewayId);
       }),
     restImport: (gatewayId) =>

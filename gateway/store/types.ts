@@ -183,7 +183,8 @@ export type HostedPage = { readonly definitions: readonly string[]; readonly nex
 export type ServerInput = Omit<ServerRecord, "id" | "createdAt" | "updatedAt">;
 
 /** Whose eyes a read has: an administrator sees all, others what is public, their own or their teams'. */
-export type Viewer = { readonly id: string; readonly admin: boolean; readonly teams: readonly string[] };
+/** `id` null: what he owns does not count here. */
+export type Viewer = { readonly id: string | null; readonly admin: boolean; readonly teams: readonly string[] };
 
 export type ListQuery = {
   /** 0 = all. */

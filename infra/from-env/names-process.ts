@@ -42,7 +42,7 @@ export const processFamilies = {
     verdict: "meaningless",
     because:
       "the driver of this gateway has no such knob: it names no prepared statements and replaces a broken connection",
-    names: `DB_DRIVER DB_PREPARE_THRESHOLD DB_POOL_CLASS DB_POOL_PRE_PING`,
+    names: "DB_DRIVER",
   },
   embeddedFile: {
     verdict: "meaningless",
@@ -60,7 +60,7 @@ export const processFamilies = {
     because: "calls have one deadline, TOOL_TIMEOUT, and connections to an upstream are HTTP/1.1",
     instead: "TOOL_TIMEOUT",
     names: `HTTPX_MAX_KEEPALIVE_CONNECTIONS HTTPX_WRITE_TIMEOUT HTTPX_HTTP2_ENABLED HTTPX_ADMIN_READ_TIMEOUT
-      RETRY_JITTER_MAX MAX_TOOL_RETRIES`,
+      MAX_TOOL_RETRIES`,
   },
   streamGuards: {
     verdict: "meaningless",
@@ -70,8 +70,7 @@ export const processFamilies = {
   sessionPool: {
     verdict: "meaningless",
     because: "upstream sessions are always kept per identity, and a broken one is replaced when it is next needed",
-    names: `MCP_SESSION_POOL_ENABLED MCP_SESSION_POOL_HEALTH_CHECK_METHODS MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC
-      MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET MCP_SESSION_POOL_CLEANUP_TIMEOUT
+    names: `MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC MCP_SESSION_POOL_CLEANUP_TIMEOUT
       MCP_SESSION_POOL_JWT_IDENTITY_EXTRACTION MCP_SESSION_POOL_MAX_TOTAL_KEYS`,
   },
 } as const satisfies Record<string, Family>;

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { encodeSettings, settingsFingerprint, sharedSettings } from "../../contract/setting-values.ts";
 import { type SettingName, type Settings, secretNames, settingNames, settingOf } from "../../contract/settings.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
+import { judgeTogether } from "../../gateway/settings/together.ts";
 
 const PATTERNED: Readonly<Record<string, readonly string[]>> = {
   GATEWAY_TOOL_NAME_SEPARATOR: ["__", "-", "."],
@@ -70,14 +71,12 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
   }
 }
 
-/** TLS needs its files together, client certificates need TLS and an authority, a lease is renewed before it ends. */
+const DEFAULTS = loadSettings({ env: {}, envFile: false }).settings;
+const NOWHERE = Object.fromEntries(settingNames.map((name) => [name, "default"])) as Record<SettingName, string>;
+
+/** Some need one another, or exclude it; which, is tested where that is judged. */
 function isTogether(values: Readonly<Record<string, unknown>>): boolean {
-  const isSet = (name: string) => values[name] !== undefined;
-  if (isSet("TLS_CERT_FILE") !== isSet("TLS_KEY_FILE")) return false;
-  if (Number(values.REDIS_LEADER_HEARTBEAT_INTERVAL ?? 5) >= Number(values.REDIS_LEADER_TTL ?? 15) * 0.9) return false;
-  return (
-    (values.TLS_CLIENT_CERTIFICATE ?? "none") === "none" || (isSet("TLS_CERT_FILE") && isSet("TLS_CLIENT_CA_FILE"))
-  );
+  return judgeTogether({ ...DEFAULTS, ...values }, NOWHERE).problems.length === 0;
 }
 
 describe("encodeSettings", () => {

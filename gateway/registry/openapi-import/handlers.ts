@@ -76,7 +76,7 @@ export function openApiHandlers(parts: RegistryParts) {
     const slug = input.slug ?? freeSlug(name, others, parts.separator);
     const patch = { ...about, name, slug, url: plan.baseUrl, transport: "REST" as const };
     const made = gatewayInput(patch, undefined, principal, others, parts.separator);
-    checkOwnership(principal, made, KIND);
+    checkOwnership(principal, made, "gateway", undefined, parts.allowsPublic);
     await checkOutbound(parts, made);
     const taken = others.find((other) => other.slug === slug);
     if (taken === undefined) return made;

@@ -407,6 +407,7 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
     log,
     now: Date.now,
     ...placesOf(admission),
+    hold: () => () => undefined,
     countStream: (_kind, delta) => {
       streams += delta;
     },
@@ -461,9 +462,10 @@ export type ServedOptions = RoomsOptions & {
 /** The whole gateway over made-up upstreams, behind one of the engines on a free port. */
 export async function served(options: ServedOptions): Promise<Served> {
   const inner = await rooms(options);
-  const { admission, ...transports } = inner.transports as Rooms["transports"] & {
+  const { admission, ...rest } = inner.transports as Rooms["transports"] & {
     admission: ReturnType<typeof createAdmission>;
   };
+  const transports: TransportParts = { ...rest, hold: (principal, end) => auth.hold(principal, end) };
   const httpSse = createHttpSse(transports, inner.state);
   const webSockets = createWebSockets(transports, 60_000);
   const auth = createAuth({
