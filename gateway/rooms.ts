@@ -177,9 +177,9 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
   });
   teardown.add("upkeep of records", () => keeping.close());
-  const admin = openAdmin(settings, store, records, upkeep);
+  const admin = openAdmin(settings, store, records, upkeep, caches);
 
-  const callersInput = { settings, store, state, log, teardown };
+  const callersInput = { settings, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
