@@ -192,8 +192,9 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     circuits: () => upstreams.circuits(),
   });
   const admin = openAdmin(settings, store, records, upkeep, pool);
+  const admin = openAdmin(settings, store, records, upkeep, caches);
 
-  const callersInput = { settings, store, state, log, teardown };
+  const callersInput = { settings, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
