@@ -20,6 +20,7 @@ import { isPersonal, Personal } from "./personal.ts";
 import { PersonalExchange, withToken } from "./personal-exchange.ts";
 import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
+import { Recovery } from "./recovery.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
@@ -84,6 +85,7 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #recovery: Recovery | undefined;
   readonly #ledger: Ledger;
   readonly #open: OpenLines;
   readonly #pool: SessionPool | undefined;
@@ -117,6 +119,7 @@ class Room implements Upstreams {
       clientInfo,
       greetSse: (target) => this.#connections.greet(target),
     });
+    this.#recovery = options.recovers === true ? new Recovery(this.#circuits, this.#profiles) : undefined;
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
@@ -383,6 +386,7 @@ class Room implements Upstreams {
   async close(): Promise<void> {
     for (const listeners of [...this.#listeners.values()]) for (const listening of [...listeners]) listening.cancel();
     this.#connections.close();
+    this.#recovery?.close();
     await this.#pool?.close();
     await this.#wire.close();
   }
