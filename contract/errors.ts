@@ -23,6 +23,7 @@ export const errors = {
   MCPS_BODY_ABORTED: { status: 400, rpc: -32600, message: "The body ended before its announced length" },
   // HTTP
   MCPS_CONTENT_TYPE: { status: 415, rpc: -32600, message: "Content-Type is {value}, allowed is application/json" },
+  MCPS_CONTENT_ENCODING: { status: 415, rpc: -32600, message: "Content-Encoding is {value}, allowed is identity" },
   MCPS_ACCEPT: { status: 406, rpc: -32600, message: "Accept is {value}, it has to allow {allowed}" },
   MCPS_ORIGIN: { status: 403, rpc: -32600, message: "Origin {value} is not allowed (ALLOWED_ORIGINS)" },
   MCPS_HOST: { status: 403, rpc: -32600, message: "Host {value} is not allowed (ALLOWED_HOSTS)" },
@@ -98,12 +99,6 @@ export const errors = {
     rpc: -32018,
     message: "{method} needs every upstream of {scope}, these failed: {failed}",
   },
-  MCPS_TOOL_BUSY: {
-    status: 503,
-    rpc: -32006,
-    message:
-      "Tool {tool} of upstream {upstream} has {limit} calls running, the most that it may have (TOOL_CONCURRENT_LIMIT)",
-  },
   MCPS_UPSTREAM_CIRCUIT: {
     status: 503,
     rpc: -32007,
@@ -125,6 +120,22 @@ export const errors = {
   // identity
   MCPS_UNAUTHENTICATED: { status: 401, rpc: -32600, message: "Authentication required: {reason}" },
   MCPS_FORBIDDEN: { status: 403, rpc: -32600, message: "{principal} may not {action}" },
+  // limits
+  MCPS_RATE_LIMITED: {
+    status: 429,
+    rpc: -32003,
+    message: "Too many requests by the limit {rule} of {limit}: try again in {seconds} s",
+  },
+  MCPS_QUOTA: {
+    status: 429,
+    rpc: -32003,
+    message: "The quota {rule} of {limit} is used up: it begins anew in {seconds} s",
+  },
+  MCPS_TOOL_BUSY: {
+    status: 429,
+    rpc: -32003,
+    message: "Too many calls of {tool} at once, the limit is {limit} in each worker (TOOL_CONCURRENT_LIMIT)",
+  },
   MCPS_IDENTITY_UNKNOWN: {
     status: 503,
     rpc: -32603,
@@ -137,6 +148,12 @@ export const errors = {
     message: "The sign-in provider {provider} does not answer as it should",
   },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
+  MCPS_TOOL_QUARANTINED: {
+    status: 200,
+    rpc: -32004,
+    message:
+      "Tool {tool} of upstream {upstream} is not what was approved: it may be called once an administrator has approved its definition (TOOL_PIN_POLICY)",
+  },
   MCPS_TOKEN_LIMIT: { status: 429, rpc: -32600, message: "This token was used as often as it may be: {limit}" },
   MCPS_LOGIN: { status: 401, rpc: -32600, message: "The email and the password do not belong together, or wait" },
   MCPS_LOGIN_LOCKED: { status: 429, rpc: -32600, message: "Too many failed logins: try again in {seconds} s" },

@@ -63,7 +63,7 @@ export const metrics = {
     type: "counter",
     unit: "1",
     labels: ["cache", "outcome"],
-    help: "What became of misses by cache: shared (another process had loaded it), load, failure (of a load).",
+    help: "Loads by cache: shared (another process had loaded it), load (every try to load), failure (those of them that failed).",
   },
   mcp_cache_evictions_total: {
     type: "counter",
@@ -181,6 +181,18 @@ export const metrics = {
     unit: "1",
     labels: ["upstream"],
     help: "Calls refused because their upstream had its share of the slots.",
+  },
+  mcp_limit_refused_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["rule"],
+    help: "Requests and calls refused by a limit or quota, by the name of its rule (RATE_LIMITS, QUOTAS, tiers, tool-rate).",
+  },
+  mcp_tool_pins_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["kind"],
+    help: "Definitions of tools that this process saw first, changed, or restored to what was approved.",
   },
   // stores
   mcp_db_connections: {

@@ -20,6 +20,9 @@ const OTHERS = [
   "admin.metrics",
   "admin.security_audit",
   "admin.system_config",
+  /** The whole registry as a document, out and in. */
+  "admin.export",
+  "admin.import",
   /** To see users, roles and everybody's tokens and teams; to change them. */
   "users.read",
   "admin.user_management",

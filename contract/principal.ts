@@ -32,3 +32,8 @@ export type Principal = {
   /** Epoch milliseconds; absent for anonymous. */
   readonly expiresAt?: number;
 };
+
+/** Whether what he owns counts for him here: not in a proof that is for certain teams, or for things that an owner has no more of. */
+export function countsAsOwner({ grants }: Principal): boolean {
+  return grants === undefined || grants.own.size > 0;
+}

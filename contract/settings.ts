@@ -12,7 +12,9 @@ import { engineSettings } from "./engine-settings.ts";
 import { healthSettings } from "./health-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
+import { protectionSettings } from "./protection-settings.ts";
 import { recordSettings } from "./record-settings.ts";
+import { restSettings } from "./rest-settings.ts";
 import { retrySettings } from "./retry-settings.ts";
 import { sessionSettings } from "./session-settings.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
@@ -35,6 +37,7 @@ export const settings = {
   ...ssoSettings,
   ...sessionSettings,
   ...upstreamSettings,
+  ...restSettings,
   ...credentialSettings,
   ...poolSettings,
   ...healthSettings,
@@ -57,6 +60,7 @@ export const settings = {
     },
   },
   ...admissionSettings,
+  ...protectionSettings,
   SHUTDOWN_GRACE: {
     type: "duration",
     default: 30,

@@ -21,16 +21,6 @@ export const upstreamSettings = {
     room: "federation",
     description: "Longest time from sending a call to its result; it stands still while the client is asked something.",
   },
-  TOOL_CONCURRENT_LIMIT: {
-    type: "integer",
-    default: 0,
-    unit: "calls",
-    min: 0,
-    max: 1000000,
-    room: "main",
-    description:
-      "Calls of one tool that one worker runs at a time; one more is refused with 503. 0 = only its upstream's share of the calls limits them (MAX_UPSTREAM_SHARE).",
-  },
   LIST_TIMEOUT: {
     type: "duration",
     default: 10,

@@ -18,7 +18,14 @@ import type {
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { type Route as HttpRoute, matchRoute, type RestArea, type RouteClass } from "../contract/routes.ts";
-import { type Admission, type AdmissionClass, QueuedTicket, type Refusal, Ticket } from "./admission/index.ts";
+import {
+  type Admission,
+  type AdmissionClass,
+  type Limits,
+  QueuedTicket,
+  type Refusal,
+  Ticket,
+} from "./admission/index.ts";
 import { admissionClassOf, mayEndCalls } from "./admission-class.ts";
 import type { Auth } from "./auth/index.ts";
 import { cacheMarks } from "./cache-identity.ts";
@@ -29,6 +36,9 @@ import { correlationOf } from "./record-changes.ts";
 import type { Log, SecurityLog } from "./telemetry/index.ts";
 import { requireServerScope } from "./token-scope.ts";
 import {
+  CompressedSink,
+  type Compressor,
+  codingOf,
   corsHeaders,
   type createEdge,
   type createHttpSse,
@@ -37,6 +47,7 @@ import {
   isCall,
   isPreflight,
   JSON_HEADERS,
+  mayCompress,
   preflightHeaders,
   respondFault,
   serveRpc,
@@ -51,6 +62,8 @@ type OpenRoute = (
 
 export type ApplicationParts = {
   readonly admission: Admission;
+  /** Absent: nobody is limited. */
+  readonly limits?: Pick<Limits, "peek" | "arrive" | "request">;
   readonly edge: ReturnType<typeof createEdge>;
   readonly auth: Auth;
   /** Who answers the REST routes, by their area. */
@@ -60,6 +73,8 @@ export type ApplicationParts = {
   readonly transports: TransportParts;
   readonly httpSse: ReturnType<typeof createHttpSse>;
   readonly webSockets: ReturnType<typeof createWebSockets>;
+  /** Absent: nothing is compressed here. */
+  readonly compressor?: Compressor | undefined;
   readonly maxBodyBytes: number;
   /** Cut from paths before they come here; what is told to clients has to name it. */
   readonly pathPrefix: string;
@@ -115,11 +130,22 @@ export function createApplication(parts: ApplicationParts): Application {
 
   function admit(head: RequestHead): Admitted | Refused {
     const matched = find(head);
+    // Before a slot is taken: who is known to have nothing left costs nobody else one.
+    const limited = isProbe(matched) ? undefined : parts.limits?.peek(head);
+    if (limited !== undefined) return refusedOnHead(matched, limited);
+    const encoded = head.headers["content-encoding"];
+    if (encoded !== undefined && encoded.trim().toLowerCase() !== "identity")
+      return refusedOnHead(matched, encodedFault(encoded));
     const kind = matched instanceof Error ? "control" : admissionClassOf(matched.route, head);
     const entered = admission.enter(kind, head, !(matched instanceof Error) && mayEndCalls(matched.route, head));
     if (entered.ok) entered.maxBodyBytes = bodyBytesOf(matched, head);
     else count(kind, entered);
     return entered;
+  }
+
+  function refusedOnHead(matched: Matched | Fault, failure: Fault): Refused {
+    parts.counters.http(classOf(matched), failure.status);
+    return refusal(failure);
   }
 
   function count(kind: AdmissionClass, refused: Refusal): void {
@@ -291,8 +317,35 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const { route } = matched;
       // Probes come by address and from no page; whatever else anybody may ask could change something.
-      const isProbe = route.auth === "public" && route.class === "probe";
-      if (foreign !== undefined && !isProbe && !isScrape(route, request, foreign)) throw foreign;
+      if (foreign !== undefined && !isProbe(matched) && !isScrape(route, request, foreign)) throw foreign;
+      const arrived = parts.limits?.arrive(route, request);
+      if (arrived === undefined) serveMatched(matched, request, sink, admitted, callsRefused);
+      else
+        background(
+          sink,
+          unless(arrived, () => serveMatched(matched, request, sink, admitted, callsRefused)),
+        );
+    } catch (error) {
+      failed(sink, error);
+    }
+  }
+
+  /** `work` unless there is a fault, which is thrown. */
+  async function unless(refused: Fault | Promise<Fault | undefined>, work: () => void): Promise<void> {
+    const failure = await refused;
+    if (failure !== undefined) throw failure;
+    work();
+  }
+
+  function serveMatched(
+    matched: Matched,
+    request: GatewayRequest,
+    sink: CountedSink,
+    admitted: Admitted | undefined,
+    callsRefused: Fault | undefined,
+  ): void {
+    const { route } = matched;
+    try {
       if (route.auth === "public") {
         background(
           sink,
@@ -305,20 +358,40 @@ export function createApplication(parts: ApplicationParts): Application {
       if (principal instanceof Promise)
         background(
           sink,
-          principal.then((found) => {
-            identify(admitted, request, found);
-            if (parts.withAdmitted === true) admittedAs(found, request);
-            dispatch(matched, request, found, sink);
-          }),
+          principal.then((found) => serveKnown(matched, request, found, sink, admitted)),
         );
-      else {
-        identify(admitted, request, principal);
-        if (parts.withAdmitted === true) admittedAs(principal, request);
-        dispatch(matched, request, principal, sink);
-      }
+      else serveKnown(matched, request, principal, sink, admitted);
     } catch (error) {
       failed(sink, error);
     }
+  }
+
+  /** Synchronous where the caller's limits need not be asked for elsewhere. */
+  function serveKnown(
+    matched: Matched,
+    request: GatewayRequest,
+    principal: Principal,
+    sink: CountedSink,
+    admitted: Admitted | undefined,
+  ): void {
+    identify(admitted, request, principal);
+    if (parts.withAdmitted === true) admittedAs(principal, request);
+    const limited = parts.limits?.request(matched.route, request, principal);
+    if (limited === undefined) dispatch(matched, request, principal, sink);
+    else
+      background(
+        sink,
+        unless(limited, () => dispatch(matched, request, principal, sink)),
+      );
+  }
+
+  /** The sink itself where the client asks for no coding, unless a cache could keep the answer for others who do. */
+  function compressed(head: RequestHead, outer: ResponseSink, matched: Matched | Fault): ResponseSink {
+    const { compressor } = parts;
+    if (compressor === undefined || matched instanceof Error || !mayCompress(matched.route)) return outer;
+    const coding = codingOf(head.headers["accept-encoding"]);
+    if (coding === undefined && (head.method === "POST" || matched.route.cache === "none")) return outer;
+    return new CompressedSink(outer, compressor, coding);
   }
 
   /** What is answered through it is counted, logged, and readable by pages that may ask. */
@@ -329,7 +402,7 @@ export function createApplication(parts: ApplicationParts): Application {
     foreign: Fault | undefined,
   ): CountedSink {
     const cors = foreign === undefined ? corsHeaders(head) : undefined;
-    const sink = new CountedSink(outer, cors, classOf(matched), parts.counters);
+    const sink = new CountedSink(compressed(head, outer, matched), cors, classOf(matched), parts.counters);
     if (parts.accessLog) sink.onAnswered(accessLine(head));
     return sink;
   }
@@ -354,7 +427,12 @@ export function createApplication(parts: ApplicationParts): Application {
       if (matched instanceof Error) throw matched;
       const foreign = parts.edge(head);
       if (foreign !== undefined) throw foreign;
+      const { route } = matched;
+      const arrived = await parts.limits?.arrive(route, head);
+      if (arrived !== undefined) throw arrived;
       const principal = await known(matched, head, undefined);
+      const limited = await parts.limits?.request(route, head, principal);
+      if (limited !== undefined) throw limited;
       if (matched.route.area !== "mcp" || transportOf(matched.route) !== "ws")
         throw fault("MCPS_NOT_FOUND", { path: head.path.slice(0, 200) });
       const accepted = parts.webSockets.accept(endpoints.of(matched, principal), head);
@@ -399,6 +477,10 @@ export function createApplication(parts: ApplicationParts): Application {
   };
 }
 
+function isProbe(matched: Matched | Fault): boolean {
+  return !(matched instanceof Error) && matched.route.auth === "public" && matched.route.class === "probe";
+}
+
 function classOf(matched: Matched | Fault): RouteClass {
   return matched instanceof Error ? "control" : matched.route.class;
 }
@@ -422,6 +504,16 @@ function denied(error: unknown, head: RequestHead, admitted: Admitted | undefine
 
 function isTicket(admitted: Admitted | undefined): admitted is Ticket | QueuedTicket {
   return admitted instanceof Ticket || admitted instanceof QueuedTicket;
+}
+
+/**
+ * Bodies are taken as they are. Undoing an encoding would need a bound of its own against a few bytes that become gigabytes, and no MCP client
+ * sends one; what is taken instead stands in Accept-Encoding (RFC 9110 §15.5.16).
+ */
+function encodedFault(value: string): Fault {
+  return fault("MCPS_CONTENT_ENCODING", { value: JSON.stringify(value.slice(0, 100)) }, undefined, {
+    "accept-encoding": "identity",
+  });
 }
 
 function bodyFault(reason: BodyRefusal, limit: number): Fault {

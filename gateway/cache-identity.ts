@@ -5,6 +5,7 @@
 import { createHmac, hkdfSync } from "node:crypto";
 import type { Principal } from "../contract/principal.ts";
 import type { Route } from "../contract/routes.ts";
+import { reachOf } from "./auth/index.ts";
 
 const MINUTE_S = 60;
 /** 96 bits: nobody finds a second principal with the same one. */
@@ -38,20 +39,6 @@ export function cacheIdentities(options: IdentityOptions): (principal: Principal
   };
   const build = digest(["build", options.build]);
   return (principal) => `${nameOf(principal)}.${options.catalogueVersion()}-${build}`;
-}
-
-/** All that decides what this principal is shown; two tokens of one caller may reach differently far. */
-function reachOf({ admin, oversees, teams, permissions, grants, serverId }: Principal): readonly unknown[] {
-  const sorted = (names: Iterable<string> = []) => [...new Set(names)].toSorted();
-  const byTeam = [...(grants?.byTeam ?? [])].map(([team, held]) => [team, ...sorted(held)]);
-  return [
-    admin,
-    ...sorted(teams),
-    ...(oversees === true ? [["oversees"]] : []),
-    ...(serverId === undefined ? [] : [["server", serverId]]),
-    ...(permissions === undefined ? [] : [["permissions", ...sorted(permissions)]]),
-    ...(grants === undefined ? [] : [["grants", sorted(grants.everywhere), sorted(grants.own), byTeam.toSorted()]]),
-  ];
 }
 
 const NEVER: Readonly<Record<string, string>> = { "cache-control": "no-store" };

@@ -1,6 +1,7 @@
 /** Joins what the rooms count to the metric registry: the rooms know narrow interfaces, the registry knows names. */
 import { ADMISSION_CLASSES, type AdmissionGauges, REFUSAL_REASONS } from "./admission/index.ts";
 import type { AuthOutcome } from "./auth/index.ts";
+import type { CacheFigures } from "./cache/index.ts";
 import type { ConversationCounters } from "./sessions/index.ts";
 import type { Store } from "./store/index.ts";
 import type { Counter, Histogram, Metrics } from "./telemetry/index.ts";
@@ -99,6 +100,22 @@ export function measures(metrics: Metrics) {
       handle.inc();
     },
     stream: (kind: string, delta: 1 | -1): void => metrics.gauge("mcp_streams_open", kind).add(delta),
+    caches(read: () => ReadonlyMap<string, CacheFigures>): void {
+      metrics.collect("mcp_cache_lookups_total", (set) => {
+        for (const [cache, figures] of read())
+          for (const result of ["hit", "stale", "miss"] as const) set(figures[result], cache, result);
+      });
+      metrics.collect("mcp_cache_loads_total", (set) => {
+        for (const [cache, figures] of read())
+          for (const outcome of ["shared", "load", "failure"] as const) set(figures[outcome], cache, outcome);
+      });
+      metrics.collect("mcp_cache_evictions_total", (set) => {
+        for (const [cache, { eviction }] of read()) set(eviction, cache);
+      });
+      metrics.collect("mcp_cache_entries", (set) => {
+        for (const [cache, { entries }] of read()) set(entries, cache);
+      });
+    },
     redisCircuit(isOpen: boolean): void {
       metrics.gauge("mcp_redis_circuit_open").set(isOpen ? 1 : 0);
       if (isOpen) metrics.counter("mcp_redis_circuit_opened_total").inc();
@@ -143,6 +160,8 @@ export function measures(metrics: Metrics) {
       });
       metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
     },
+    pinned: (kind: string): void => metrics.counter("mcp_tool_pins_total", kind).inc(),
+    limitRefused: (rule: string): void => metrics.counter("mcp_limit_refused_total", rule).inc(),
     upstreamSessions(room: Pick<Upstreams, "circuits" | "sessionFigures">): void {
       metrics.collect("mcp_upstream_circuit_open", (set) => {
         for (const { slug, state } of room.circuits()) set(state === "closed" ? 0 : 1, slug);

@@ -52,7 +52,8 @@ export function openAuth(input: Input): OpenedAuth {
 }
 
 function issuersOf(settings: Settings): readonly TrustedIssuer[] {
-  const { SSO_GENERIC_ISSUER: issuer, SSO_GENERIC_JWKS_URI: jwksUri } = settings;
+  const issuer = settings.SSO_GENERIC_ISSUER;
+  const jwksUri = settings.SSO_GENERIC_JWKS_URI;
   const takesProvider = settings.SSO_ENABLED && settings.SSO_API_TOKEN_AUTH_ENABLED && issuer !== undefined;
   const provider = {
     groups_claim: settings.SSO_GENERIC_GROUPS_CLAIM,
@@ -112,7 +113,8 @@ function authOptions(
 
 /** No routes where nobody signs in: then they are answered 404. */
 function signInOf({ settings, secrets, log, admit }: Input, auth: Auth, base: string | undefined): SignInRoutes {
-  const { SSO_GENERIC_ISSUER: issuer, SSO_GENERIC_CLIENT_ID: clientId } = settings;
+  const issuer = settings.SSO_GENERIC_ISSUER;
+  const clientId = settings.SSO_GENERIC_CLIENT_ID;
   if (!settings.SSO_ENABLED || issuer === undefined || clientId === undefined || base === undefined) return {};
   return createSignIn({
     issuer,
@@ -130,7 +132,7 @@ function signInOf({ settings, secrets, log, admit }: Input, auth: Auth, base: st
     },
     base,
     secret: secrets.jwtSecret,
-    sessionMinutes: settings.TOKEN_EXPIRY,
+    sessionMinutes: settings.SESSION_TOKEN_EXPIRY,
     mint: (request) => auth.mint(request),
     ...(admit === undefined ? {} : { admit }),
     warn: (reason) => log.warn("signing in failed", { provider: settings.SSO_GENERIC_PROVIDER_ID, reason }),
@@ -139,8 +141,10 @@ function signInOf({ settings, secrets, log, admit }: Input, auth: Auth, base: st
 }
 
 function endpointsOf(settings: Settings): SignInOptions["endpoints"] {
-  const { SSO_GENERIC_AUTHORIZATION_URL: authorization, SSO_GENERIC_TOKEN_URL: token } = settings;
-  const { SSO_GENERIC_JWKS_URI: jwks, SSO_GENERIC_USERINFO_URL: userinfo } = settings;
+  const authorization = settings.SSO_GENERIC_AUTHORIZATION_URL;
+  const token = settings.SSO_GENERIC_TOKEN_URL;
+  const jwks = settings.SSO_GENERIC_JWKS_URI;
+  const userinfo = settings.SSO_GENERIC_USERINFO_URL;
   if (authorization === undefined || token === undefined || jwks === undefined) return undefined;
   return { authorization, token, jwks, userinfo };
 }

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
 import { poolSubject } from "./admin/index.ts";
+import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
@@ -21,19 +22,21 @@ import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
+import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
 import { recordedRoom } from "./record-changes.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
+import { keptAnswersOf, startCaches } from "./start-caches.ts";
 import { type StartedEngine, startEngine } from "./start-engine.ts";
+import { limitWatch, startLimits } from "./start-limits.ts";
 import { openRecords } from "./start-records.ts";
 import { startSessions } from "./start-sessions.ts";
 import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { tendUpstreams } from "./tend-upstreams.ts";
-import { toolLimits } from "./tool-limit.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
 import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
@@ -82,6 +85,8 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  const caches = startCaches({ settings, state, store, observe, log, teardown });
+  const pins = startPins(settings, store, observe.pinned, log);
   const guard = addressGuard(settings);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
@@ -89,7 +94,15 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
   void resealCredentials(store, log);
-  const { upstreams, federation } = await openUpstreams(input, store, state, observe, { guard, tokens: oauth.tokens });
+  const { upstreams, federation } = await openUpstreams(
+    input,
+    store,
+    state,
+    caches,
+    observe,
+    { guard, tokens: oauth.tokens },
+    pins,
+  );
 
   const plan = await readDeployedPlan(settings.PLAN_FILE, log);
   const { admission, places } = startAdmission({
@@ -98,6 +111,16 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     observe,
     teardown,
     upstreamsWaiting: () => upstreams.waiting,
+  });
+  const limits = startLimits({
+    settings,
+    state,
+    store,
+    observe,
+    teardown,
+    log,
+    isAlone: input.isAlone,
+    replicas: plan?.gateway.replicas.max ?? 1,
   });
   const parts = {
     settings,
@@ -109,7 +132,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([...toolLimits(settings.TOOL_CONCURRENT_LIMIT), ...records.watches]),
+    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -118,25 +141,35 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const inspect = (record: GatewayRecord, actor?: Actor) =>
     upstreams.inspect(actor === undefined ? targetOf(record, rules) : targetFor(record, actor));
   const changed = () => catalogue.changed();
+  pins.onChanged(changed);
+  const recorded = pins.recording(store);
+  const imports = {
+    maxBytes: settings.OPENAPI_MAX_BYTES,
+    maxTools: settings.OPENAPI_MAX_TOOLS,
+    fetchDocument: (url: string) =>
+      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
+  };
   const registry = createRegistry({
-    store,
+    store: recorded,
     inspect,
     changed,
     log,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
+    allowsPublic: settings.ALLOW_PUBLIC_VISIBILITY,
     queryAuth: {
       allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
+    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
     circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
-      if (!isPerCaller(record)) await refreshGateway({ store, inspect, changed, log }, record);
+      if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
     },
     async away({ id }, reason) {
       await store.recordInspection(id, { ok: false, reason });
@@ -184,6 +217,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     admission,
+    limits,
     fingerprint,
     identityOf: cacheIdentities({
       secret: secrets.jwtSecret,
@@ -204,7 +238,16 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
       declaring = new Teardown(log);
       teardown.add("declarations", () => declaring?.run());
       const { environment, withExample } = input;
-      await declare({ settings, environment, log, teardown: declaring, store, inspect, changed, withExample });
+      await declare({
+        settings,
+        environment,
+        log,
+        teardown: declaring,
+        store: recorded,
+        inspect,
+        changed,
+        withExample,
+      });
     },
     undeclare: async () => declaring?.run(),
     async mint() {
@@ -254,8 +297,10 @@ async function openUpstreams(
   { settings, foundation, log, teardown }: RoomsInput,
   store: Store,
   state: SharedState,
+  caches: Caches,
   observe: Observe,
   outbound: Pick<UpstreamsOptions, "guard" | "tokens">,
+  { pinning }: Pins,
 ) {
   const nextId = idSource();
   const upstreams = createUpstreams({
@@ -275,13 +320,19 @@ async function openUpstreams(
     idSource: nextId,
     ...outbound,
     identity: identityOptions(settings, settings.JWT_ISSUER),
+    answers: keptAnswersOf(settings, caches),
     builtin: createLibrary({ store, identity: { name: NAME, version: VERSION } }),
+    rest: {
+      tools: async (id) => (await store.restTools(id)).filter(({ removed }) => !removed),
+      maxTextLength: settings.REST_RESPONSE_TEXT_MAX_LENGTH,
+    },
   });
   teardown.add("upstreams", () => upstreams.close());
   const parts = {
     upstreams,
     log,
     identity: { name: NAME, title: "MCP gateway", version: VERSION },
+    pinning,
     separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
     listTimeoutMs: settings.LIST_TIMEOUT * 1000,
     ...targetRules(settings),

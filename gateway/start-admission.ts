@@ -6,6 +6,7 @@ import {
   Bulkheads,
   createAdmission,
   heapUse,
+  type Limits,
   loopDelay,
   type PlannedLoad,
   type Signal,
@@ -73,13 +74,18 @@ export function startAdmission(input: AdmissionInput): { admission: Admission; p
 }
 
 /** How transports take places that no request of their own stands for. */
-export function placesOf(admission: Admission): Pick<TransportParts, "enterStream" | "enterCall"> {
+export function placesOf(
+  admission: Admission,
+  limits?: Pick<Limits, "message">,
+): Pick<TransportParts, "enterStream" | "enterCall"> {
   return {
     enterStream() {
       const entered = admission.enterNow("stream");
       return entered.ok ? entered : entered.fault;
     },
     enterCall(head, principal) {
+      const limited = limits?.message(principal);
+      if (limited !== undefined) return limited;
       const entered = admission.enterNow("call", head, principal);
       return entered.ok ? entered : entered.fault;
     },

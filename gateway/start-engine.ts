@@ -3,7 +3,7 @@ import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
 import type { Settings } from "../contract/settings.ts";
-import type { Admission } from "./admission/index.ts";
+import type { Admission, Limits } from "./admission/index.ts";
 import { type ApplicationParts, createApplication } from "./application.ts";
 import type { Auth, Resources, SignInRoutes } from "./auth/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -21,6 +21,7 @@ import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import { type Log, METRICS_CONTENT_TYPE, type SecurityLog } from "./telemetry/index.ts";
 import {
+  createCompressor,
   createEdge,
   createHttpSse,
   createKeepalive,
@@ -47,6 +48,7 @@ type EngineInput = {
   readonly observe: ReturnType<typeof measures>;
   readonly security: SecurityLog | undefined;
   readonly admission: Admission;
+  readonly limits: Limits;
   /** Of the settings in force. */
   readonly fingerprint: string;
   /** The caller as a cache in front may know him. */
@@ -90,7 +92,8 @@ export function startEngine(input: EngineInput): StartedEngine {
     },
     log,
     now: Date.now,
-    ...placesOf(admission),
+    ...placesOf(admission, input.limits),
+    hold: (principal, end) => input.auth.hold(principal, end),
     countStream: observe.stream,
   };
   const httpSse = createHttpSse(transports, input.state);
@@ -99,6 +102,7 @@ export function startEngine(input: EngineInput): StartedEngine {
   const own = settings.APP_DOMAIN === undefined ? [] : [new URL(settings.APP_DOMAIN)];
   const application = createApplication({
     admission,
+    limits: input.limits,
     edge: createEdge({
       allowedHosts: [...settings.ALLOWED_HOSTS, settings.HOST, ...own.map(({ host }) => host)],
       allowedOrigins: [...settings.ALLOWED_ORIGINS, ...own.map(({ origin }) => origin)],
@@ -109,6 +113,7 @@ export function startEngine(input: EngineInput): StartedEngine {
     transports,
     httpSse,
     webSockets,
+    compressor: settings.COMPRESSION_ENABLED ? compressorOf(settings) : undefined,
     maxBodyBytes: settings.MAX_BODY_BYTES,
     pathPrefix: settings.URL_PATH_PREFIX,
     log,
@@ -144,6 +149,15 @@ export function startEngine(input: EngineInput): StartedEngine {
   };
 }
 
+function compressorOf(settings: Settings) {
+  return createCompressor({
+    minimumBytes: settings.COMPRESSION_MINIMUM_SIZE,
+    gzipLevel: settings.COMPRESSION_GZIP_LEVEL,
+    brotliQuality: settings.COMPRESSION_BROTLI_QUALITY,
+    zstdLevel: settings.COMPRESSION_ZSTD_LEVEL,
+  });
+}
+
 /** Routes for anybody. `/health` depends on nothing; `/ready` on what a request would need. */
 function openRoutes({ settings, store, state, resources, signIn }: EngineInput, isDraining: () => boolean) {
   const needs = { database: () => store.ping(), state: () => state.ping() };
@@ -157,7 +171,7 @@ function openRoutes({ settings, store, state, resources, signIn }: EngineInput, 
 }
 
 /** Routes that tell principals of the gateway itself. */
-function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest }: EngineInput) {
+function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, rest, limits }: EngineInput) {
   const descriptions: Descriptions = Object.fromEntries(
     Object.entries(rest).map(([area, room]) => [area, room.description]),
   );
@@ -181,6 +195,7 @@ function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, r
       headers: { "content-type": METRICS_CONTENT_TYPE },
       body: await metricsText(),
     }),
+    limits: () => ({ status: 200, body: { worker: workerId, limits: limits.figures() } }),
     openapi: () => ({ status: 200, body: openApi }),
   };
 }

@@ -27,6 +27,14 @@ export const serviceRoutes: readonly Route[] = [
     ...service("metrics", "/metrics", "probe", { auth: "principal", cache: "none", summary: "Metrics as text" }),
     permission: "admin.metrics",
   },
+  {
+    ...service("limits", "/admin/limits", "control", {
+      auth: "principal",
+      cache: "none",
+      summary: "Limits and quotas, and who has used them up, as the answering worker knows it",
+    }),
+    permission: "admin.metrics",
+  },
   service("openapi", "/openapi.json", "control", {
     auth: "principal",
     cache: "public",

@@ -3,7 +3,7 @@
 import { fault } from "../../contract/errors.ts";
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import { invalid, readBody } from "../registry/index.ts";
-import { emailOf, requirePerson, unknown } from "./callers.ts";
+import { emailOf, requirePerson, requireWhole, unknown } from "./callers.ts";
 import { isUsedBefore, passwordProblems } from "./password-policy.ts";
 import { showUser } from "./present.ts";
 import { login, passwordChange } from "./schemas.ts";
@@ -77,13 +77,10 @@ export function authHandlers(parts: AccountsParts): Handlers {
       return { status: 200, body: { status: "success", id } };
     },
     async "auth.refresh"(call) {
-      requirePerson(call.principal, "make another token");
       const email = emailOf(call.principal);
       // A stranger's token was made elsewhere, and so is his next one.
-      if (call.principal.kind !== "jwt" || (await store.getAccount(email)) === undefined) throw unknown("user", email);
-      const { serverId, grants, permissions } = call.principal;
-      if (serverId !== undefined || (grants === undefined && permissions !== undefined))
-        throw invalid("token", [{ path: "", allowed: "a token that is narrowed is not made anew" }]);
+      if ((await store.getAccount(email)) === undefined) throw unknown("user", email);
+      await requireWhole(directory, call.principal, "make another token");
       const made = await session(parts, email);
       await revokeOwn(call, "refreshed");
       return made;

@@ -3,7 +3,7 @@ import { fault } from "../../contract/errors.ts";
 import type { Permission } from "../../contract/permissions.ts";
 import { isPermission, PERMISSIONS } from "../../contract/permissions.ts";
 import type { Principal } from "../../contract/principal.ts";
-import { isPermitted } from "../auth/index.ts";
+import { type Directory, isPermitted } from "../auth/index.ts";
 
 /** As users are stored. */
 export function emailOf({ id }: Principal): string {
@@ -18,10 +18,27 @@ export function unknown(kind: string, id: string) {
   return fault("MCPS_ITEM_UNKNOWN", { kind, id: id.slice(0, 200) });
 }
 
-/** A token that leaks shall not make others, nor take its owner's account: those need somebody who is there. */
+/** A token that leaks, or a machine, shall not make other tokens nor act for its owner: that needs somebody who logged in. */
 export function requirePerson(principal: Principal, action: string): void {
-  if (principal.kind === "api-token" || principal.kind === "anonymous")
-    throw forbid(principal, `${action} by ${principal.kind === "anonymous" ? "nobody" : "an API token"}`);
+  if (principal.kind !== "jwt") throw forbid(principal, `${action} by ${principal.kind}`);
+}
+
+/** Nor shall a login that is narrowed make what is not. */
+export async function requireWhole(
+  directory: Pick<Directory, "standingOf">,
+  principal: Principal,
+  action: string,
+): Promise<void> {
+  requirePerson(principal, action);
+  const whole = await directory.standingOf({ subject: principal.id, kind: "jwt", claimsAdmin: false });
+  const { grants, teams, serverId } = principal;
+  const isWhole =
+    whole.admitted &&
+    serverId === undefined &&
+    teams.length === whole.teams.length &&
+    grants?.everywhere.size === whole.grants?.everywhere.size &&
+    grants?.own.size === whole.grants?.own.size;
+  if (!isWhole) throw forbid(principal, `${action} with a token that is narrowed`);
 }
 
 /** In a team (`teamId`), or everywhere (null). */

@@ -53,6 +53,7 @@ export function standingFor(identity: Identity, record: StandingRecord, defaults
   const own = new Set<Permission>();
   const byTeam = new Map(chosen.map(({ id }) => [id, new Set<Permission>()]));
   if (asked === undefined) {
+    for (const each of EVERYONE) own.add(each);
     add(everywhere, defaults.user);
     if (record.admin) add(everywhere, ["*"]);
     for (const role of live) if (role.scope === "global") add(everywhere, role.permissions);
@@ -93,7 +94,7 @@ function narrowed(grants: Grants, permissions: readonly Permission[] | undefined
 /** Standing of somebody whose proof is good and whom the deployment does not know. */
 export function strangerFor({ claimsAdmin, teams = [], permissions }: Identity): Standing {
   const everywhere: ReadonlySet<Permission> = claimsAdmin ? EVERYTHING : EVERYONE;
-  const grants: Grants = { everywhere, byTeam: new Map(), own: new Set() };
+  const grants: Grants = { everywhere, byTeam: new Map(), own: EVERYONE };
   const isWhole = permissions === undefined;
   return {
     admitted: true,

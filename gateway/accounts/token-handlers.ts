@@ -6,7 +6,7 @@ import { isPermitted } from "../auth/index.ts";
 import { invalid, listResponse, readBody, readListQuery, visible } from "../registry/index.ts";
 import type { TokenPatch, TokenRecord } from "../store/index.ts";
 import { makeToken } from "./api-token.ts";
-import { emailOf, forbid, mayIn, requirePerson, unknown } from "./callers.ts";
+import { emailOf, forbid, mayIn, requireWhole, unknown } from "./callers.ts";
 import { showToken } from "./present.ts";
 import { tokenCreate, tokenPatch } from "./schemas.ts";
 import type { AccountsParts, Call, Handlers } from "./types.ts";
@@ -37,7 +37,7 @@ export function tokenHandlers(parts: AccountsParts): Handlers {
   }
 
   async function create({ request, principal }: Call, teamId: string | null): Promise<RestResponse> {
-    requirePerson(principal, "make a token");
+    await requireWhole(directory, principal, "make a token");
     const input = readBody(request, tokenCreate, KIND);
     const team = teamId ?? input.teamId ?? null;
     if (team !== null && !principal.teams.includes(team)) throw unknown("team", team);
@@ -99,7 +99,7 @@ export function tokenHandlers(parts: AccountsParts): Handlers {
       return { status: 200, body: show(await found(call, "users.read")) };
     },
     async "tokens.update"(call) {
-      requirePerson(call.principal, "change a token");
+      await requireWhole(directory, call.principal, "change a token");
       const { id } = await found(call, "admin.user_management");
       const { scope, name, description, tags } = readBody(call.request, tokenPatch, KIND);
       if (scope !== undefined) requireScope(call.principal, scope.permissions);

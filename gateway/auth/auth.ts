@@ -17,6 +17,7 @@ import { Refusals } from "./refusals.ts";
 import type { Resources } from "./resources.ts";
 import { SCRAPER } from "./scraper.ts";
 import { cookieOf, isSafeToRide } from "./session-cookie.ts";
+import { Tenures } from "./tenures.ts";
 import type { Verifier } from "./verifiers.ts";
 
 const MAX_CACHED = 10_000;
@@ -56,6 +57,7 @@ export class TokenAuth {
   /** Being found out, by raw header: many requests with one new token are one question. */
   readonly #asking = new Map<string, Promise<Found>>();
   readonly #identities = new WeakMap<Principal, Identity>();
+  readonly #tenures: Tenures;
   /** Counts what was forgotten: what was found out before is not kept after. */
   #epoch = 0;
 
@@ -65,10 +67,17 @@ export class TokenAuth {
     this.#certified = new PrincipalMemory(MAX_CACHED, parts.now);
     this.#refusals = new Refusals(parts.now);
     this.#anonymous = Object.freeze({ id: "anonymous", kind: "anonymous", admin: parts.anonymousIsAdmin, teams: [] });
+    this.#tenures = new Tenures({
+      directory: parts.directory,
+      identityOf: (principal) => this.#identities.get(principal),
+      goesOnUnknown: parts.staleMs > 0,
+      now: parts.now,
+    });
     parts.directory.onChanged((change) => {
       this.#epoch++;
       this.#known.forget(change);
       this.#certified.forget(change);
+      this.#tenures.changed(change);
     });
     for (const verifier of parts.verifiers)
       verifier.onKeysChanged?.(() => {
@@ -102,6 +111,11 @@ export class TokenAuth {
     } catch (error) {
       throw this.#guided(error, route, head);
     }
+  }
+
+  /** For a connection that stays: `end` is called when this principal's proof does not carry it any longer. The answer lets go. */
+  hold(principal: Principal, end: () => void): () => void {
+    return this.#tenures.hold(principal, end);
   }
 
   /** Throws MCPS_FORBIDDEN (403), with what to ask for where the token is what falls short. */

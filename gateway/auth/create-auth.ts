@@ -46,6 +46,8 @@ export interface Auth {
   callerOf(route: Route, head: RequestHead): Principal | Promise<Principal>;
   /** Throws MCPS_FORBIDDEN, as a challenge where a token with more scopes would do. */
   require(principal: Principal, route: Route, head: RequestHead): void;
+  /** For a connection that stays: `end` is called when this principal's proof does not carry it any longer. The answer lets go. */
+  hold(principal: Principal, end: () => void): () => void;
   /** As `callerOf`, for the proofs alone. */
   authenticate: TokenAuth["authenticate"];
   /** Whether this gateway makes tokens: not where it has public keys alone. */
@@ -81,6 +83,7 @@ export function createAuth(options: AuthOptions): Auth {
   return {
     callerOf: (route, head) => auth.callerOf(route, head),
     require: (principal, route, head) => auth.require(principal, route, head),
+    hold: (principal, end) => auth.hold(principal, end),
     authenticate: (authorization, client) => auth.authenticate(authorization, client),
     mints: keys?.signing !== undefined,
     mint(request) {

@@ -6,6 +6,7 @@ export { type IssuerSource, readIssuers, type TrustedIssuer } from "./issuers.ts
 export { type KeySource, type OwnKeys, readOwnKeys } from "./own-keys.ts";
 export { type MintRequest, mintToken, type TokenOptions } from "./own-tokens.ts";
 export { basicRequirement, EVERYONE, holds, isPermitted } from "./permissions.ts";
+export { reachOf } from "./principal-of.ts";
 export { createResources, type ResourceOptions, type Resources, WELL_KNOWN } from "./resources.ts";
 export { SESSION_COOKIE, setCookie } from "./session-cookie.ts";
 export type { Person } from "./sso/person.ts";

@@ -30,3 +30,17 @@ function everyPermission({ everywhere, byTeam, own }: Grants): ReadonlySet<Permi
   if (byTeam.size === 0 && own.size === 0) return everywhere;
   return new Set([...everywhere, ...own, ...[...byTeam.values()].flatMap((team) => [...team])]);
 }
+
+/** All that decides what this principal is shown; two tokens of one caller may reach differently far. */
+export function reachOf({ admin, oversees, teams, permissions, grants, serverId }: Principal): readonly unknown[] {
+  const sorted = (names: Iterable<string> = []) => [...new Set(names)].toSorted();
+  const byTeam = [...(grants?.byTeam ?? [])].map(([team, held]) => [team, ...sorted(held)]);
+  return [
+    admin,
+    ...sorted(teams),
+    ...(oversees === true ? [["oversees"]] : []),
+    ...(serverId === undefined ? [] : [["server", serverId]]),
+    ...(permissions === undefined ? [] : [["permissions", ...sorted(permissions)]]),
+    ...(grants === undefined ? [] : [["grants", sorted(grants.everywhere), sorted(grants.own), byTeam.toSorted()]]),
+  ];
+}

@@ -84,6 +84,10 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
     return this.#forgetEverywhere({ kind: "all" });
   }
 
+  forgetGroupHere(group: string): void {
+    this.#forget({ kind: "group", group });
+  }
+
   figures(): CacheFigures {
     return { ...this.#counts, entries: this.#entries.size, weight: this.#entries.weight };
   }

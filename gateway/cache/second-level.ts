@@ -20,6 +20,8 @@ export class SecondLevel<Value extends Cached> {
   readonly #groupOf: ((key: string) => string) | undefined;
   readonly #encode: (value: Value) => string | undefined;
   readonly #decode: (text: string) => Value | undefined;
+  /** Invalidations that could not be written yet: what stands there is not read. */
+  readonly #unburied = new Map<string, Forgotten>();
   readonly #readTimeoutMs: number | undefined;
   /** By group, and of all under ""; part of every key, so that a new one makes entries unknown. Asked for when first needed. */
   readonly #versions = new Map<string, Promise<string>>();
@@ -40,6 +42,7 @@ export class SecondLevel<Value extends Cached> {
   }
 
   async read(key: string, now: number): Promise<Found<Value> | undefined> {
+    if (this.#unburied.size > 0 && this.#isUnburied(key)) return undefined;
     const asked = this.#ask(key);
     const text = this.#readTimeoutMs === undefined ? await asked : await within(this.#readTimeoutMs, asked);
     return text === undefined ? undefined : this.#parse(text, now);
@@ -69,6 +72,20 @@ export class SecondLevel<Value extends Cached> {
 
   /** Makes sure that no process finds it here any more. Rejects when the shared state is away. */
   async bury(what: Forgotten): Promise<void> {
+    const place = placeOf(what);
+    this.#unburied.set(place, what);
+    await this.#write(what);
+    if (this.#unburied.get(place) === what) this.#unburied.delete(place);
+  }
+
+  #isUnburied(key: string): boolean {
+    const group = this.#groupOf?.(key);
+    for (const what of this.#unburied.values())
+      if (what.kind === "all" || (what.kind === "key" ? what.key === key : what.group === group)) return true;
+    return false;
+  }
+
+  async #write(what: Forgotten): Promise<void> {
     if (what.kind === "key") {
       await this.#state.set(await this.#keyOf(what.key), BURIED, BURIED_MS);
       return;
@@ -117,6 +134,10 @@ export class SecondLevel<Value extends Cached> {
     const value = this.#decode(text.slice(split + 2));
     return value === undefined ? undefined : { value, freshUntil };
   }
+}
+
+function placeOf(what: Forgotten): string {
+  return what.kind === "all" ? "all" : what.kind === "key" ? `key ${what.key}` : `group ${what.group}`;
 }
 
 /** undefined when it has not come by then. */

@@ -70,5 +70,7 @@ export interface Cache<Value extends Cached> {
   /** The same for all entries of a group. */
   invalidateGroup(group: string): Promise<void>;
   invalidateAll(): Promise<void>;
+  /** In this process alone, for a change that others are being told of anyway. */
+  forgetGroupHere(group: string): void;
   figures(): CacheFigures;
 }

@@ -1,3 +1,4 @@
+export { type Bucket, type BucketLevel, type Taken, takeFrom } from "./buckets.ts";
 export * from "./lease.ts";
 export * from "./memory.ts";
 export * from "./observed.ts";

@@ -4,13 +4,15 @@
  */
 import { fault } from "../../contract/errors.ts";
 import type { Log } from "../telemetry/index.ts";
+import { type Bucket, type BucketLevel, fullAfterMs, type Taken, takeFrom } from "./buckets.ts";
 import { Listeners } from "./listeners.ts";
 import type { LeaseAnswer, LogBounds, LogEntry, LogSlice, SharedState } from "./types.ts";
 
 type Content =
   | { readonly kind: "value"; text: string }
   | { readonly kind: "map"; readonly fields: Map<string, string> }
-  | { readonly kind: "log"; newest: number; readonly entries: LogEntry[] };
+  | { readonly kind: "log"; newest: number; readonly entries: LogEntry[] }
+  | { readonly kind: "bucket"; readonly level: BucketLevel };
 type Slot = { readonly content: Content; expiresAt: number };
 
 export type MemoryStateOptions = {
@@ -214,6 +216,14 @@ class MemoryState implements SharedState {
     return async () => {
       remove();
     };
+  }
+
+  async take(key: string, want: number, bucket: Bucket): Promise<Taken> {
+    this.#check();
+    const name = `bucket:${key}`;
+    const { level, taken } = takeFrom(this.#slots.read(name, "bucket")?.level, want, bucket, this.#now());
+    this.#slots.write(name, { kind: "bucket", level }, fullAfterMs(level.tokens, bucket));
+    return taken;
   }
 
   async ping(): Promise<void> {

@@ -33,6 +33,7 @@ export function observedState(state: SharedState, failed: (kind: SharedState["ki
     putFenced: (key, value, ttlMs, fence) => seen(state.putFenced(key, value, ttlMs, fence)),
     publish: (channel, message) => seen(state.publish(channel, message)),
     subscribe: (channel, listener) => seen(state.subscribe(channel, listener)),
+    take: (key, want, bucket) => seen(state.take(key, want, bucket)),
     ping: () => seen(state.ping()),
     close() {
       closed = true;

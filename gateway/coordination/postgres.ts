@@ -5,6 +5,7 @@
  */
 import { fault } from "../../contract/errors.ts";
 import type { SharedStateRepository } from "../store/index.ts";
+import type { Bucket, Taken } from "./buckets.ts";
 import { Poller, type PollerOptions, reasonOf } from "./postgres-poller.ts";
 import type { LeaseAnswer, LogBounds, LogSlice, SharedState } from "./types.ts";
 
@@ -95,6 +96,10 @@ class PostgresState implements SharedState {
 
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>> {
     return this.#run(() => this.#poller.subscribe(channel, listener));
+  }
+
+  take(key: string, want: number, { capacity, perMs }: Bucket): Promise<Taken> {
+    return this.#run(() => this.#repository.takeTokens(key, want, capacity, perMs));
   }
 
   ping(): Promise<void> {

@@ -44,6 +44,9 @@ export type RedisConnections = {
   isDeaf(): Promise<boolean>;
 };
 
+/** A fail-over takes longer; until then every look at another connection costs those who wait on the present one their answers. */
+const LEAVE_AGAIN_MS = 2000;
+
 /** Replies in the shapes of RESP2, the default; ioredis' types take no undefined for it. */
 export type ClientOptions = RedisOptions & { readonly replyMapping?: "legacy" };
 
@@ -61,8 +64,7 @@ export function clientOptions({ url, certificates, ...times }: ConnectionOptions
     // A peer that stopped answering is given up with its socket, so that later commands fail at once.
     socketTimeout: times.commandTimeoutMs,
     retryStrategy: retryIn(times.maxRetryDelayMs),
-    // A master that became a replica, behind a sentinel or a name that moves on to the next: whoever answers there now is wanted.
-    reconnectOnError: (error) => error.message.includes("READONLY"),
+    reconnectOnError: leavesReadOnly(),
     connectionName: `mcp-stack-${role}`,
     scripts,
   };
@@ -80,6 +82,20 @@ export function tlsOptions(certificates: RedisCertificates): TlsOptions {
 }
 
 type TlsOptions = { rejectUnauthorized: true; ca?: string; cert?: string; key?: string };
+
+/**
+ * A master that became a replica, behind a sentinel or a name that moves on to the next: whoever answers there now is wanted. Where that is
+ * the same one it can still be read from, so it is not left with every write.
+ */
+function leavesReadOnly(): (error: Error) => boolean {
+  let leftAt = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    const now = performance.now();
+    if (!error.message.includes("READONLY") || now - leftAt < LEAVE_AGAIN_MS) return false;
+    leftAt = now;
+    return true;
+  };
+}
 
 /** Full jitter would allow 0; a floor keeps a fleet from hammering a Redis that is starting. */
 export function retryIn(maxMs: number): (attempt: number) => number {

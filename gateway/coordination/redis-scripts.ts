@@ -1,5 +1,6 @@
 /** What changes more than a value in Redis, as scripts of one key each: a write and its time to live are one step on any kind of Redis. */
 import type { Cluster, Redis } from "ioredis";
+import { TAKE } from "./buckets.ts";
 import type { LeaseAnswer, LogSlice } from "./types.ts";
 
 // ARGV: field, value, ttl, ifAbsent. Answers the field's value after the call.
@@ -63,6 +64,7 @@ export const scripts = {
   mcpsMapSet: { lua: MAP_SET, numberOfKeys: 1 },
   mcpsAppend: { lua: APPEND, numberOfKeys: 1 },
   mcpsReadAfter: { lua: READ_AFTER, numberOfKeys: 1 },
+  mcpsTake: { lua: TAKE, numberOfKeys: 1 },
   mcpsAcquire: { lua: ACQUIRE, numberOfKeys: 1 },
   mcpsRelease: { lua: RELEASE, numberOfKeys: 1 },
   mcpsPutFenced: { lua: PUT_FENCED, numberOfKeys: 1 },

@@ -8,6 +8,7 @@ import type { Cluster, Redis } from "ioredis";
 import { fault } from "../../contract/errors.ts";
 import { parseRedisUrl } from "../../contract/redis-url.ts";
 import type { Log } from "../telemetry/index.ts";
+import { type Bucket, parseTaken, type Taken } from "./buckets.ts";
 import { Listeners } from "./listeners.ts";
 import { type CircuitOptions, RedisCircuit } from "./redis-circuit.ts";
 import { redisConnections } from "./redis-connections.ts";
@@ -28,6 +29,8 @@ export type RedisStateOptions = RedisTimes &
   };
 type Client = Redis | Cluster;
 
+/** What ioredis calls a command that was not answered within commandTimeout. */
+const TIMED_OUT = "Command timed out";
 /** A connection that was cut is back by then, where Redis is there. */
 const AGAIN_WITHIN_MS = 250;
 
@@ -78,8 +81,9 @@ class RedisState implements SharedState {
     this.#subscriber.on("ready", () => this.#resubscribe());
     this.#asksTwice = options.asksTwice ?? true;
     this.#circuit = new RedisCircuit(options, () => this.#connections.commands.ping(), options.log);
-    // It has answered: a client is ready when the server said that it is.
+    // It has answered: a client is ready when the server said that it is. An attempt to connect that failed ends with "close".
     this.#connections.commands.on("ready", () => this.#circuit.answered());
+    this.#connections.commands.on("close", () => this.#closed || this.#circuit.failed());
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -171,6 +175,10 @@ class RedisState implements SharedState {
     };
   }
 
+  async take(key: string, want: number, { capacity, perMs }: Bucket): Promise<Taken> {
+    return parseTaken(await this.#script("mcpsTake", `bucket:${key}`, [want, capacity, perMs]));
+  }
+
   async ping(): Promise<void> {
     await this.#run((redis) => redis.ping());
   }
@@ -191,13 +199,15 @@ class RedisState implements SharedState {
   /** Runs one command once `client` is ready, opening it on first use; refuses at once while Redis is left alone. */
   async #run<T>(command: (redis: Client) => Promise<T>, client: Client = this.#connections.commands): Promise<T> {
     if (this.#circuit.isOpen && !this.#closed) throw fault("MCPS_STATE", { reason: "Redis does not answer" });
+    // What a connection that is not there refuses at once says nothing new: its attempts are counted.
+    const wasReady = client.status === "ready";
     try {
-      if (client.status !== "ready") await this.#ready(client);
+      if (!wasReady) await this.#ready(client);
       const answer = await command(this.#connections.commands);
       this.#circuit.answered();
       return answer;
     } catch (error) {
-      if (client === this.#connections.commands) this.#judge(error);
+      if (client === this.#connections.commands && wasReady) this.#judge(error);
       throw fault("MCPS_STATE", { reason: this.#closed ? "it is closed" : reasonOf(error) });
     }
   }
@@ -216,11 +226,11 @@ class RedisState implements SharedState {
     }
   }
 
-  /** An error that Redis answers shows that it answers. */
+  /** An error that Redis answers shows that it answers; what goes down with a connection is counted once, with it. */
   #judge(error: unknown): void {
-    if (this.#closed) return;
-    if (error instanceof Error && error.name === "ReplyError") this.#circuit.answered();
-    else this.#circuit.failed();
+    if (this.#closed || !(error instanceof Error)) return;
+    if (error.name === "ReplyError") this.#circuit.answered();
+    else if (error.message === TIMED_OUT) this.#circuit.failed();
   }
 
   /** All who wait for the first connection wait for one promise, so that they go on in the order in which they came. */

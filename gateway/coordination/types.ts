@@ -1,3 +1,6 @@
+/** What shared state offers. */
+import type { Bucket, Taken } from "./buckets.ts";
+
 /**
  * State that crosses workers and replicas: bounded, with a time to live, never the only copy of anything that must last.
  * Three implementations behind one conformance suite: memory (one process), Redis, UNLOGGED tables of PostgreSQL.
@@ -55,6 +58,12 @@ export interface SharedState {
    * called). A listener is called from the event loop, never from inside publish(); what it throws is logged and dropped.
    */
   subscribe(channel: string, listener: (message: string) => void): Promise<() => Promise<void>>;
+
+  /**
+   * Takes up to `want` whole tokens from a bucket, by the clock of the store; below 0, gives them back, never above its capacity. Keys of buckets
+   * are a name space of their own. Who takes for others with another capacity or rate for one key makes it the bucket's.
+   */
+  take(key: string, want: number, bucket: Bucket): Promise<Taken>;
 
   /** Rejects with MCPS_STATE when the store does not answer. */
   ping(): Promise<void>;

@@ -8,6 +8,7 @@ import type { UpstreamProfile, Upstreams, UpstreamTarget } from "../upstreams/in
 import { discoverResult, type Identity, identityJson, initializeResult, serverInfoOf } from "./introduce.ts";
 import { mergedList, withServerInfo } from "./lists.ts";
 import type { FederationParts } from "./parts.ts";
+import type { Pinning } from "./pinning.ts";
 import { resolveBareTool, routeOf } from "./route.ts";
 import type { Caller, Route, Scope, View, ViewUpstream } from "./types.ts";
 import { type CatalogueIndex, indexSnapshot, type TargetRules, viewOf } from "./view.ts";
@@ -15,6 +16,7 @@ import { type CatalogueIndex, indexSnapshot, type TargetRules, viewOf } from "./
 export { declares, type Identity } from "./introduce.ts";
 export { outbound, outboundListen, ownRequest } from "./outbound.ts";
 export { ask, errorOf, protocolFault, UpstreamRefusal } from "./pages.ts";
+export { createPinning, type Pinning, type PinningOptions } from "./pinning.ts";
 export { listedName, namesOneThing } from "./route.ts";
 export { type Caller, type Route, type Scope, scopeKey, type View, type ViewUpstream } from "./types.ts";
 export { maySee, type TargetRules, targetOf } from "./view.ts";
@@ -24,6 +26,7 @@ export type FederationOptions = TargetRules & {
   readonly log: Log;
   readonly identity: Identity;
   readonly separator: string;
+  readonly pinning?: Pinning;
   readonly listTimeoutMs: number;
   readonly nextId: () => string;
   readonly countPartial: (gateway: string, method: string, code: string) => void;
@@ -48,6 +51,7 @@ type WarmProfile = { readonly revision: string; readonly profile: UpstreamProfil
 
 export function createFederation(options: FederationOptions, initial: CatalogueSnapshot) {
   let index: CatalogueIndex = indexSnapshot(initial, options);
+  options.pinning?.replace(initial);
   const sinks: FederationSinks = { strayMessage: () => undefined, opened: () => undefined };
   /** Resolved profiles per caller's era, by upstream id and revision, so that a warm call awaits nothing. */
   const warm: Readonly<Record<Era, Map<string, WarmProfile>>> = { legacy: new Map(), modern: new Map() };
@@ -74,6 +78,7 @@ export function createFederation(options: FederationOptions, initial: CatalogueS
   const parts: FederationParts = {
     upstreams: options.upstreams,
     log: options.log,
+    pinning: options.pinning,
     separator: options.separator,
     listTimeoutMs: options.listTimeoutMs,
     nextId: options.nextId,
@@ -101,6 +106,7 @@ export function createFederation(options: FederationOptions, initial: CatalogueS
       const before = index.targets;
       const reached = new Map(index.snapshot.gateways.map(({ id, reachable }) => [id, reachable]));
       index = indexSnapshot(snapshot, options);
+      options.pinning?.replace(snapshot);
       for (const { id, reachable } of snapshot.gateways) {
         const target = index.targets.get(id);
         // What a health check has found out holds for every worker at once.

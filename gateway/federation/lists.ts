@@ -183,13 +183,15 @@ function listedItem(
   const nameSpan = memberAt(raw, span, LISTS[method].key);
   const name = stringAt(raw, nameSpan);
   if (nameSpan === undefined || name === undefined || !isShown(upstream, kind, name)) return undefined;
+  const item = raw.subarray(span.start, span.end);
+  const isPinned = kind === "tool" && upstream.record.transport !== "BUILTIN";
+  if (isPinned && parts.pinning?.mayShow(upstream.record.id, name, item) === false) return undefined;
   const listed = listedName(view, parts.separator, upstream, kind, name);
   if (!view.prefixed && view.upstreams.length > 1) {
     // Without prefixes two upstreams may use one name: only the one that a call reaches is listed.
     const owner = resolve(view, parts.separator, kind, listed);
     if (owner !== undefined && owner.upstream !== upstream) return undefined;
   }
-  const item = raw.subarray(span.start, span.end);
   if (listed === name) return item;
   const at = { start: nameSpan.start - span.start, end: nameSpan.end - span.start };
   const slug = upstream.record.slug;

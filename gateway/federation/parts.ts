@@ -2,11 +2,14 @@
 import type { Envelope, Era } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { UpstreamProfile, Upstreams } from "../upstreams/index.ts";
+import type { Pinning } from "./pinning.ts";
 import type { Caller, ViewUpstream } from "./types.ts";
 
 export type FederationParts = {
   readonly upstreams: Upstreams;
   readonly log: Log;
+  /** Absent: nothing is compared with what was approved. */
+  readonly pinning: Pinning | undefined;
   readonly separator: string;
   readonly listTimeoutMs: number;
   /** Raw JSON number, unique among this gateway's processes. */

@@ -1,6 +1,6 @@
 /** Views: what a scope shows to a principal, computed from the catalogue snapshot and kept per snapshot version. */
 import { fault } from "../../contract/errors.ts";
-import type { Principal } from "../../contract/principal.ts";
+import { countsAsOwner, type Principal } from "../../contract/principal.ts";
 import type {
   CatalogueSnapshot,
   GatewayRecord,
@@ -21,9 +21,11 @@ const MAX_VIEWS = 10_000;
 
 export function maySee(principal: Principal, item: Owned): boolean {
   if (principal.admin || item.visibility === "public") return true;
-  if (item.ownerEmail !== null && item.ownerEmail === principal.id) return true;
+  if (item.ownerEmail !== null && item.ownerEmail === principal.id && countsAsOwner(principal)) return true;
   return item.visibility === "team" && item.teamId !== null && principal.teams.includes(item.teamId);
 }
+
+const TRANSPORTS: Readonly<Record<string, UpstreamTarget["transport"]>> = { SSE: "sse", REST: "rest" };
 
 /** What of an upstream's target is set for all of them. */
 export type TargetRules = {
@@ -51,7 +53,7 @@ export function targetOf(record: GatewayRecord, rules: TargetRules): UpstreamTar
     return { ...common, transport: "stdio", stdio: cwd === null ? stdio : { ...stdio, cwd } };
   }
   if (record.transport === "BUILTIN") return { ...common, transport: "builtin" };
-  const transport = record.transport === "SSE" ? "sse" : "streamable-http";
+  const transport = TRANSPORTS[record.transport] ?? "streamable-http";
   const declared = record.isolation === undefined ? {} : { isolation: record.isolation };
   const overHttp = { ...common, ...declared, transport, ...outboundOf(record, rules) } as const;
   return record.url === null ? overHttp : { ...overHttp, url: record.url };
@@ -135,7 +137,9 @@ export function indexSnapshot(snapshot: CatalogueSnapshot, rules: TargetRules): 
 /** Throws MCPS_ITEM_UNKNOWN when the scope names nothing this principal may see. */
 export function viewOf(index: CatalogueIndex, scope: Scope, principal: Principal): View {
   const isAnyAdmin = principal.admin && !index.isPersonalised;
-  const audience = isAnyAdmin ? "admin" : JSON.stringify([principal.admin, principal.id, ...principal.teams]);
+  const audience = isAnyAdmin
+    ? "admin"
+    : JSON.stringify([principal.admin, countsAsOwner(principal), principal.id, ...principal.teams]);
   const key = `${scopeKey(scope)} ${audience}`;
   const cached = index.views.get(key);
   if (cached !== undefined) return cached;
@@ -224,9 +228,10 @@ function viewUpstream(
   only: Set<string> | undefined,
 ): ViewUpstream {
   const items = index.itemsByGateway.get(record.id) ?? [];
-  // Of an upstream, what the registry has not seen yet is shown. The gateway's own items are listed live from the store, where
-  // one may be private that this snapshot does not know.
-  const chosen = only ?? (record.transport === "BUILTIN" ? new Set(items.map((item) => item.id)) : undefined);
+  // Of an upstream, what the registry has not seen yet is shown. What the registry itself keeps is listed live from the store,
+  // where one may be private that this snapshot does not know.
+  const isKept = record.transport === "BUILTIN" || record.transport === "REST";
+  const chosen = only ?? (isKept ? new Set(items.map((item) => item.id)) : undefined);
   const allowed = perKind((kind): Set<string> | undefined =>
     chosen === undefined
       ? undefined

@@ -1,3 +1,4 @@
+export * from "./canonical.ts";
 export * from "./cursors.ts";
 export * from "./envelope.ts";
 export * from "./json.ts";
@@ -6,5 +7,6 @@ export * from "./meta.ts";
 export * from "./names.ts";
 export * from "./rewrite.ts";
 export * from "./splice.ts";
+export * from "./suspicion.ts";
 export * from "./translate.ts";
 export * from "./versions.ts";

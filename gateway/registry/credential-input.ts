@@ -155,7 +155,10 @@ function checkCertificates(
   const read = (field: string, text: string | undefined) => {
     if (text === undefined) return undefined;
     try {
-      return new X509Certificate(text);
+      const certificate = new X509Certificate(text);
+      if (certificate.validToDate.getTime() <= Date.now())
+        problems.push({ path: field, allowed: `has expired on ${certificate.validToDate.toISOString()}` });
+      return certificate;
     } catch {
       problems.push({ path: field, allowed: "has to be a certificate in PEM" });
       return undefined;

@@ -2,6 +2,8 @@
 import * as z from "zod";
 import type { QueryParameter, RestDescription, RouteDescription } from "../../contract/rest.ts";
 import { RESOURCES, type Route } from "../../contract/routes.ts";
+import { pinDecision, pinPolicy, pinRead } from "./pins.ts";
+import { importRead, openApiImport, openApiUpdate, toolCreate, toolPatch } from "./rest-schemas.ts";
 import {
   gatewayCreate,
   gatewayPatch,
@@ -16,8 +18,17 @@ import {
   serverPatch,
   serverRead,
 } from "./schemas.ts";
+import { importedRead, importRequest, registryExport } from "./transfer/document.ts";
 
 const schemas = {
+  ToolCreate: toolCreate,
+  ToolPatch: toolPatch,
+  RegistryExport: registryExport,
+  RegistryImport: importRequest,
+  RegistryImported: importedRead,
+  OpenApiImport: openApiImport,
+  OpenApiUpdate: openApiUpdate,
+  OpenApiImported: importRead,
   Gateway: gatewayRead,
   GatewayCreate: gatewayCreate,
   GatewayPatch: gatewayPatch,
@@ -39,6 +50,9 @@ const schemas = {
     failure: z.string().nullable(),
   }),
   OAuthTools: z.object({ gatewayId: z.string(), tools: z.array(z.string()) }),
+  Pin: pinRead,
+  PinDecision: pinDecision,
+  PinPolicy: pinPolicy,
   Deleted: z.object({ status: z.literal("success"), id: z.string() }),
 } as const;
 type SchemaName = keyof typeof schemas;
@@ -53,6 +67,7 @@ const READS: Readonly<Record<string, SchemaName>> = {
 const BODIES: Readonly<Record<string, { readonly create: SchemaName; readonly patch: SchemaName }>> = {
   gateways: { create: "GatewayCreate", patch: "GatewayPatch" },
   servers: { create: "ServerCreate", patch: "ServerPatch" },
+  tools: { create: "ToolCreate", patch: "ToolPatch" },
   resources: { create: "ResourceCreate", patch: "ResourcePatch" },
   prompts: { create: "PromptCreate", patch: "PromptPatch" },
 };
@@ -85,18 +100,57 @@ const DEFERRED = query("deferred", "Store it although the upstream cannot be rea
 const ACTIVATE = query("activate", "Enable (true, the default) or disable", BOOLEAN);
 const RESTORE = query("restore", "Bring deleted items back", BOOLEAN);
 
+const IMPORTS: Readonly<Record<string, RouteDescription>> = {
+  openapiPreview: { answer: "OpenApiImported", body: "OpenApiImport" },
+  openapiCreate: { answer: "OpenApiImported", body: "OpenApiImport", status: 201, query: [DEFERRED] },
+  openapiUpdatePreview: { answer: "OpenApiImported", body: "OpenApiUpdate" },
+  openapiUpdate: { answer: "OpenApiImported", body: "OpenApiUpdate" },
+};
+
+const TRANSFER: Readonly<Record<string, RouteDescription>> = {
+  export: {
+    answer: "RegistryExport",
+    query: [
+      query("types", "Only these, separated by commas: gateways, resources, prompts, servers", TEXT),
+      query("exclude_types", "All but these", TEXT),
+      query("tags", "Only what has any of these, separated by commas", TEXT),
+      query("include_inactive", "Disabled ones too; true when absent", BOOLEAN),
+    ],
+  },
+  import: { answer: "RegistryImported", body: "RegistryImport" },
+};
+
 function queryOf(resource: string, action: string): readonly QueryParameter[] {
   if (action === "state" || action === "toggle") return [ACTIVATE];
   if (action === "refresh") return [RESTORE];
   return resource === "gateways" && ["create", "update", "patch"].includes(action) ? [DEFERRED] : [];
 }
 
+const PINS: Readonly<Record<string, RouteDescription>> = {
+  list: {
+    answer: "Pin",
+    list: true,
+    query: [
+      query("state", "Only what waits for a decision, or only what does not", { enum: ["pending", "approved"] }),
+      GATEWAY_ID,
+    ],
+  },
+  get: { answer: "Pin" },
+  approve: { answer: "Pin", body: "PinDecision" },
+  reject: { answer: "Pin", body: "PinDecision" },
+  policy: { answer: "PinPolicy", body: "PinPolicy" },
+};
+
 function routeOf(route: Route): RouteDescription | undefined {
   const [resource = "", action = ""] = route.id.split(".");
+  if (resource === "registry") return TRANSFER[action];
   if (resource === "oauth") return OAUTH[action];
+  if (resource === "pins") return PINS[action];
   const read = READS[resource];
   if (read === undefined) return undefined;
   if (action === "delete") return { answer: "Deleted" };
+  const imported = IMPORTS[action];
+  if (imported !== undefined) return imported;
   const isNested = resource === "servers" && RESOURCES.some((name) => name === action);
   if (isNested || action === "list" || action === "templates") {
     const isItems = resource !== "gateways" && resource !== "servers";

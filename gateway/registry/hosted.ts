@@ -3,11 +3,13 @@ import * as z from "zod";
 import type { Principal } from "../../contract/principal.ts";
 import { type HostedBody, type HostedInput, type ItemDetail, type ItemPatch, LIBRARY } from "../store/index.ts";
 import { invalid, type Problem } from "./problems.ts";
+import type { ToolPatch } from "./rest-schemas.ts";
 import type { PromptPatch, ResourcePatch } from "./schemas.ts";
 import { promptPlaceholders, templateProblem } from "./templates.ts";
 
 /** What people set about a hosted item as about any other. */
 export type HostedSettings = Required<ItemPatch>;
+type HostedPatch = Omit<ResourcePatch | PromptPatch | ToolPatch, "name">;
 export type Hosted = { readonly item: ItemDetail; readonly body: HostedBody };
 type Checked = { readonly input: HostedInput; readonly problems: readonly Problem[] };
 
@@ -166,7 +168,7 @@ function promptProblems(template: string, names: readonly string[]): Problem[] {
 
 /** The description of a hosted one is part of its definition. */
 export function hostedSettings(
-  patch: ResourcePatch | PromptPatch,
+  patch: HostedPatch,
   former: ItemDetail | undefined,
   principal: Principal,
 ): HostedSettings {

@@ -33,7 +33,7 @@ const listed = (kind: ItemKind, items: readonly InspectedItem[]): ListedItem[] =
   items.map(({ name, raw }) => ({ kind, originalName: name, definition: raw.toString("utf8") }));
 
 export function outcomeOf(inspection: Inspection): InspectionOutcome {
-  const { profile, incomplete } = inspection;
+  const { profile, incomplete, kept = [] } = inspection;
   return {
     ok: true,
     capabilities: profile.capabilities.toString("utf8"),
@@ -44,7 +44,7 @@ export function outcomeOf(inspection: Inspection): InspectionOutcome {
       ...listed("resource", inspection.resources),
       ...listed("resourceTemplate", inspection.resourceTemplates),
     ],
-    incomplete: incomplete.flatMap(({ list }) =>
+    incomplete: [...incomplete.map(({ list }) => list), ...kept].flatMap((list) =>
       LISTS.filter(({ names }) => names.includes(list)).map(({ kind }) => kind),
     ),
     note:

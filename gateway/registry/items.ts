@@ -4,12 +4,12 @@
  */
 import type { RestResponse } from "../../contract/http.ts";
 import type { HostedInput, ItemDetail, ItemKind } from "../store/index.ts";
-import { changeable, checkOwnership, visible } from "./access.ts";
+import { changeable, checkOwnership, viewerOf, visible } from "./access.ts";
 import { listResponse, stateFlag } from "./answers.ts";
 import { type Hosted, type HostedSettings, hostedPrompt, hostedResource, hostedSettings, isHosted } from "./hosted.ts";
 import { readBody, readListQuery } from "./input.ts";
 import { showItem } from "./present.ts";
-import { invalid } from "./problems.ts";
+import { createRestTool, updateRestTool } from "./rest-tools.ts";
 import { itemPatch, promptCreate, promptPatch, resourceCreate, resourcePatch } from "./schemas.ts";
 import type { Call, RegistryParts } from "./types.ts";
 
@@ -27,11 +27,11 @@ export function itemHandlers(parts: RegistryParts, resource: ItemResource) {
 
   async function list({ request, principal }: Call, chosen: readonly ItemKind[]): Promise<RestResponse> {
     const input = readListQuery(request.query, `${resource}:${chosen.join("+")}`, kind, ["gatewayId"]);
-    return listResponse(resource, await store.listItems(chosen, input.query, principal), input, showItem);
+    return listResponse(resource, await store.listItems(chosen, input.query, viewerOf(principal)), input, showItem);
   }
 
-  async function owned(call: Call): Promise<ItemDetail> {
-    return changeable(call.principal, await store.getItem(kinds, call.id), kind, call.id);
+  async function owned(call: Call, action?: "delete"): Promise<ItemDetail> {
+    return changeable(call.principal, await store.getItem(kinds, call.id), kind, call.id, action);
   }
 
   async function get({ id, principal }: Call): Promise<RestResponse> {
@@ -56,7 +56,7 @@ export function itemHandlers(parts: RegistryParts, resource: ItemResource) {
   async function updateHosted(call: Call, item: ItemDetail): Promise<RestResponse> {
     const former = { item, body: (await store.hostedBody(item.id)) ?? { body: "", encoding: "text" as const } };
     const { input, settings } = hostedInput(call, former);
-    checkOwnership(call.principal, settings, kind, item);
+    checkOwnership(call.principal, settings, kind, item, parts.allowsPublic);
     const updated = await store.updateHosted(item.id, input, settings);
     await parts.changed();
     return { status: 200, body: showItem(updated, input) };
@@ -68,12 +68,9 @@ export function itemHandlers(parts: RegistryParts, resource: ItemResource) {
     get,
     info: get,
     async create(call: Call): Promise<RestResponse> {
-      if (resource === "tools") {
-        const allowed = `${resource} come from upstreams: register one with POST /v1/gateways (transport STREAMABLEHTTP, SSE or STDIO)`;
-        throw invalid(kind, [{ path: "", allowed }]);
-      }
+      if (resource === "tools") return createRestTool(parts, call);
       const { input, settings } = hostedInput(call);
-      checkOwnership(call.principal, settings, kind);
+      checkOwnership(call.principal, settings, kind, undefined, parts.allowsPublic);
       const created = await store.createHosted(input, settings);
       await parts.changed();
       return { status: 201, headers: { location: `/v1/${resource}/${created.id}` }, body: showItem(created, input) };
@@ -81,15 +78,17 @@ export function itemHandlers(parts: RegistryParts, resource: ItemResource) {
     async update(call: Call): Promise<RestResponse> {
       const former = await owned(call);
       if (isHosted(former)) return updateHosted(call, former);
+      const updated = resource === "tools" ? await updateRestTool(parts, call, former) : undefined;
+      if (updated !== undefined) return updated;
       const patch = readBody(call.request, itemPatch, kind);
       const given = Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
-      checkOwnership(call.principal, { ...former, ...given }, kind, former);
+      checkOwnership(call.principal, { ...former, ...given }, kind, former, parts.allowsPublic);
       const item = await store.updateItem(kinds, call.id, given);
       await parts.changed();
       return { status: 200, body: showItem(item) };
     },
     async delete(call: Call): Promise<RestResponse> {
-      await store.deleteItem((await owned(call)).id);
+      await store.deleteItem((await owned(call, "delete")).id);
       await parts.changed();
       return { status: 200, body: { status: "success", id: call.id } };
     },

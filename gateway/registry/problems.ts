@@ -46,8 +46,12 @@ export function problemsOf(error: z.ZodError, input: unknown, known: readonly st
   return found.slice(0, MAX_PROBLEMS);
 }
 
+/** Deeper values are no input that anybody means. */
+const MAX_DEPTH = 256;
+
 /** Where a value holds U+0000, which PostgreSQL's text cannot keep: the caller's mistake, not the database's. */
 export function nulProblems(value: unknown, path: readonly string[] = []): Problem[] {
+  if (path.length > MAX_DEPTH) return [{ path: path[0] ?? "", allowed: `nested no deeper than ${MAX_DEPTH}` }];
   if (typeof value === "string")
     return value.includes("\0") ? [{ path: path.join("."), allowed: "no NUL character" }] : [];
   if (typeof value !== "object" || value === null) return [];
@@ -57,4 +61,10 @@ export function nulProblems(value: unknown, path: readonly string[] = []): Probl
 export function invalid(kind: string, problems: readonly Problem[]): Fault {
   const text = problems.map(({ path, allowed }) => (path === "" ? allowed : `${path}: ${allowed}`)).join("; ");
   return fault("MCPS_ITEM_INVALID", { count: problems.length, kind, problems: text }, { problems });
+}
+
+/** Throws MCPS_FORBIDDEN where imports are switched off. */
+export function importsOf<Parts>({ imports }: { readonly imports?: Parts }): Parts {
+  if (imports !== undefined) return imports;
+  throw fault("MCPS_FORBIDDEN", { principal: "Nobody", action: "import (MCPGATEWAY_BULK_IMPORT_ENABLED is false)" });
 }

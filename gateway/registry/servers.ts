@@ -2,7 +2,7 @@
 import type { RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { ItemDetail, ItemKind, Page, ServerInput, ServerRecord } from "../store/index.ts";
-import { changeable, checkOwnership, isVisible, visible } from "./access.ts";
+import { changeable, checkOwnership, isUsable, isVisible, viewerOf, visible } from "./access.ts";
 import { listResponse, stateFlag } from "./answers.ts";
 import { readBody, readListQuery } from "./input.ts";
 import { type ItemResource, KINDS_OF } from "./items.ts";
@@ -37,7 +37,7 @@ export function serverHandlers(parts: RegistryParts) {
   }
 
   async function gatewayIds(principal: Principal, names: readonly string[], problems: Problem[]): Promise<string[]> {
-    const known = (await store.allGateways()).filter((record) => isVisible(principal, record));
+    const known = (await store.allGateways()).filter((record) => isUsable(principal, record));
     return names.flatMap((name, index) => {
       const found = known.find((record) => record.id === name || record.slug === name);
       if (found !== undefined) return [found.id];
@@ -55,7 +55,7 @@ export function serverHandlers(parts: RegistryParts) {
   ): Promise<string[]> {
     if (names.length === 0) return [];
     const candidates = await store.findItems(KINDS_OF[resource], names, separator);
-    const known = candidates.filter((item) => isVisible(principal, item));
+    const known = candidates.filter((item) => isUsable(principal, item));
     return names.flatMap((name, index) => {
       const exact = known.filter((item) => exactNames(item).includes(name));
       const found = exact.length > 0 ? exact : known.filter((item) => item.originalName === name);
@@ -118,14 +118,14 @@ export function serverHandlers(parts: RegistryParts) {
     visible(principal, await store.getServer(id), KIND, id);
     const input = readListQuery(request.query, `servers/${id}/${resource}`, KIND);
     const kinds: readonly ItemKind[] = KINDS_OF[resource];
-    const page: Page<ItemDetail> = await store.listItems(kinds, { ...input.query, serverId: id }, principal);
+    const page: Page<ItemDetail> = await store.listItems(kinds, { ...input.query, serverId: id }, viewerOf(principal));
     return listResponse(resource, page, input, showItem);
   }
 
   return {
     async list({ request, principal }: Call): Promise<RestResponse> {
       const input = readListQuery(request.query, "servers", KIND);
-      const page = await store.listServers(input.query, principal);
+      const page = await store.listServers(input.query, viewerOf(principal));
       return listResponse("servers", page, input, await shown(principal, page.rows));
     },
     async get({ id, principal }: Call): Promise<RestResponse> {
@@ -134,7 +134,7 @@ export function serverHandlers(parts: RegistryParts) {
     async create({ request, principal }: Call): Promise<RestResponse> {
       const { id, ...patch } = readBody(request, serverCreate, KIND);
       const input = await inputOf(patch, undefined, principal);
-      checkOwnership(principal, input, KIND);
+      checkOwnership(principal, input, KIND, undefined, parts.allowsPublic);
       const created = await store.createServer(input, id);
       await parts.changed();
       return one(principal, created, 201);
@@ -142,13 +142,13 @@ export function serverHandlers(parts: RegistryParts) {
     async update({ id, request, principal }: Call): Promise<RestResponse> {
       const former = changeable(principal, await store.getServer(id), KIND, id);
       const input = await inputOf(readBody(request, serverPatch, KIND), former, principal);
-      checkOwnership(principal, input, KIND, former);
+      checkOwnership(principal, input, KIND, former, parts.allowsPublic);
       const record = await store.updateServer(id, input);
       await parts.changed();
       return one(principal, record);
     },
     async delete({ id, principal }: Call): Promise<RestResponse> {
-      await store.deleteServer(changeable(principal, await store.getServer(id), KIND, id).id);
+      await store.deleteServer(changeable(principal, await store.getServer(id), KIND, id, "delete").id);
       await parts.changed();
       return { status: 200, body: { status: "success", id } };
     },

@@ -4,6 +4,7 @@ import { settingKnobs } from "../../contract/knobs.ts";
 import type { SettingName, Settings } from "../../contract/settings.ts";
 import { weightProblems, withoutLimit } from "./admission.ts";
 import { identityProblems, idleIdentity } from "./identity.ts";
+import { limitProblems } from "./limits.ts";
 
 type Places = Readonly<Record<SettingName, string>>;
 export type Together = { readonly problems: readonly string[]; readonly warnings: readonly string[] };
@@ -15,6 +16,7 @@ export function judgeTogether(settings: Settings, places: Places): Together {
       ...tlsProblems(settings, places),
       ...weightProblems(settings, places.FAIR_SHARE_WEIGHTS),
       ...identityProblems(settings, places),
+      ...limitProblems(settings, places),
       ...leaderProblems(settings, places),
     ],
     warnings: [...otherEngine(settings, places), ...withoutEffect(settings, places)],

@@ -37,6 +37,7 @@ type Row = {
   instructions: string | null;
   source: GatewayRecord["source"];
   revision: string;
+  operations_version: string;
   created_at: Date;
   updated_at: Date;
 };
@@ -154,7 +155,7 @@ function recordOf(row: Row, sealing: Sealing, log: Log): GatewayRecord {
     capabilities: row.capabilities === null ? null : JSON.parse(row.capabilities),
     instructions: row.instructions,
     source: row.source,
-    revision: row.revision,
+    revision: Number(row.operations_version) === 0 ? row.revision : `${row.revision}.${row.operations_version}`,
     createdAt: isoTime(row.created_at),
     updatedAt: isoTime(row.updated_at),
   };

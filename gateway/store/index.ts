@@ -5,8 +5,25 @@ export { revisionOf } from "./gateways.ts";
 export { type LeaseRepository, type LeaseRow, raiseFence } from "./leases.ts";
 export { LIBRARY } from "./library.ts";
 export { type Migration, migrateDatabase, readMigrations } from "./migrate.ts";
-export type { IdentityPropagation, Outbound, OutboundSecrets, UpstreamOAuth } from "./outbound.ts";
+export {
+  type IdentityPropagation,
+  type Outbound,
+  type OutboundSecrets,
+  outboundSecrets,
+  outboundShape,
+  type UpstreamOAuth,
+} from "./outbound.ts";
+export type {
+  PinChange,
+  PinDetail,
+  PinOperations,
+  PinPolicies,
+  PinPolicy,
+  Sighting,
+  ToolPin,
+} from "./pins.ts";
 export * from "./records/index.ts";
+export type * from "./rest-tools.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
 export { openStore, type Store, type StoreOptions } from "./store.ts";

@@ -44,6 +44,7 @@ export type Outbound = z.infer<typeof outbound>;
 export type OutboundSecrets = z.infer<typeof secrets>;
 
 export const outboundSecrets = secrets;
+export const outboundShape = outbound;
 
 export function parseOutbound(text: string): Outbound {
   return outbound.parse(JSON.parse(text));

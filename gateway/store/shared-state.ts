@@ -2,12 +2,13 @@
  * The tables of the shared state (coordination room) as operations. Each is one statement, so that it works through a pooler in
  * transaction mode and needs no session state. Times are the server's, so that the clocks of the replicas do not matter.
  */
+import { type BucketRepository, bucketRepository } from "./buckets.ts";
 import { type LeaseRepository, leaseOperations } from "./leases.ts";
 import type { Sql } from "./types.ts";
 
 export type PolledMessage = { readonly channel: string; readonly message: string; readonly id: bigint };
 
-export interface SharedStateRepository extends LeaseRepository {
+export interface SharedStateRepository extends LeaseRepository, BucketRepository {
   getValue(key: string): Promise<string | undefined>;
   /** False when `ifAbsent` found a live value. */
   setValue(key: string, value: string, ttlMs: number, ifAbsent: boolean): Promise<boolean>;
@@ -126,6 +127,7 @@ export function sharedStateRepository(sql: Sql): SharedStateRepository {
     ...mapOperations(sql),
     ...logOperations(sql),
     ...messageOperations(sql),
+    ...bucketRepository(sql),
     ...leaseOperations(sql),
   };
 }

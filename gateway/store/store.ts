@@ -9,10 +9,13 @@ import { databaseFault, errorField } from "./failures.ts";
 import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
 import { deleteHosted, libraryOperations } from "./library.ts";
+import { cataloguePins, type PinOperations, pinOperations } from "./pins.ts";
 import { type Database, openPool, type StoreFigures } from "./pool.ts";
 import type { PoolOptions } from "./pool-options.ts";
+import { type QuotaRepository, quotaRepository } from "./quotas.ts";
 import { type RecordRepository, recordRepository } from "./records/index.ts";
 import { primaryReads, type Reads, replicaReads, type SeenVersion } from "./replica.ts";
+import { type RestToolOperations, restToolOperations } from "./rest-tools.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -39,7 +42,7 @@ import type {
 import { type UpstreamTokens, upstreamTokens } from "./upstream-tokens.ts";
 
 /** All operations reject with a Fault: MCPS_DATABASE, MCPS_ITEM_CONFLICT for a name that is taken, MCPS_ITEM_UNKNOWN. */
-export interface Store extends AccountOperations, UpstreamTokens {
+export interface Store extends AccountOperations, UpstreamTokens, RestToolOperations, QuotaRepository, PinOperations {
   readonly sharedState: SharedStateRepository;
   readonly records: RecordRepository;
   loadSnapshot(): Promise<CatalogueSnapshot>;
@@ -113,11 +116,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const store: Store = {
     sharedState: sharedStateRepository(faultySql(database.as("state"))),
     records: recordRepository(database.as("records"), reads.records),
+    ...quotaRepository(faultySql(database.as("state"))),
     ...catalogueOperations(database.as("catalogue"), gateways, seen),
     ...gatewayOperations(run, gateways),
     ...itemOperations(run),
     ...libraryOperations(run, gateways),
+    ...restToolOperations(run, gateways),
     ...serverOperations(run),
+    ...pinOperations(run),
     ...accountOperations(database, storeFault),
     ...upstreamTokens(options.sealing, run.read),
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
@@ -229,6 +235,7 @@ function catalogueOperations(
             gateways: await gateways.all(sql),
             servers: await servers.allServers(sql),
             items: await items.catalogueItems(sql),
+            ...(await cataloguePins(sql)),
           }),
           "snapshot",
         );

@@ -1,6 +1,7 @@
 /** The door of the store room. Only plain data crosses it: no connection, no row object, no query builder. */
 
 import type { Outbound, OutboundSecrets } from "./outbound.ts";
+import type { PinPolicies, ToolPin } from "./pins.ts";
 
 /** The narrow view of a database that repositories inside the room are written against. */
 export interface Sql {
@@ -16,7 +17,7 @@ export type GatewayRecord = {
   readonly slug: string;
   readonly name: string;
   readonly description: string;
-  readonly transport: "STREAMABLEHTTP" | "SSE" | "STDIO" | "BUILTIN";
+  readonly transport: "STREAMABLEHTTP" | "SSE" | "STDIO" | "REST" | "BUILTIN";
   readonly url: string | null;
   readonly stdio: {
     readonly command: string;
@@ -50,7 +51,7 @@ export type GatewayRecord = {
   readonly instructions: string | null;
   /** Only `api` is editable over REST; `config` is declared in mcp.json, `builtin` is what the gateway hosts itself. */
   readonly source: "api" | "config" | "builtin";
-  /** Hash of what makes up the connection. */
+  /** Hash of what makes up the connection; of a REST upstream also which version of its operations. */
   readonly revision: string;
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -105,6 +106,9 @@ export type CatalogueSnapshot = {
   readonly gateways: readonly GatewayRecord[];
   readonly servers: readonly ServerRecord[];
   readonly items: readonly ItemRecord[];
+  /** Approved definitions of tools, and policies of single upstreams. */
+  readonly pins?: readonly ToolPin[];
+  readonly pinPolicies?: PinPolicies;
 };
 
 /** What of an upstream is chosen by people; the rest of GatewayRecord is found out or derived. */
@@ -179,7 +183,8 @@ export type HostedPage = { readonly definitions: readonly string[]; readonly nex
 export type ServerInput = Omit<ServerRecord, "id" | "createdAt" | "updatedAt">;
 
 /** Whose eyes a read has: an administrator sees all, others what is public, their own or their teams'. */
-export type Viewer = { readonly id: string; readonly admin: boolean; readonly teams: readonly string[] };
+/** `id` null: what he owns does not count here. */
+export type Viewer = { readonly id: string | null; readonly admin: boolean; readonly teams: readonly string[] };
 
 export type ListQuery = {
   /** 0 = all. */

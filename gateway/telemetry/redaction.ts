@@ -16,7 +16,12 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED],
   // RFC 7519: three parts of base64url, the first of which begins an object.
   [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, REDACTED],
-  [/\b(Bearer|Basic|Digest|Negotiate|Token)\s+[\w+/.~=-]{4,}/gi, `$1 ${REDACTED}`],
+  // RFC 9110 credentials; words of a sentence are shorter, or have no capital, digit or sign.
+  [
+    /\b([Bb]earer|BEARER|[Bb]asic|BASIC|[Tt]oken|Digest|Negotiate)\s+(?=[\w+/.~-]*[A-Z\d=_~+/])[\w+/.~=-]{8,}/g,
+    `$1 ${REDACTED}`,
+  ],
+  [/\b(bearer|basic|token)\s+[\w+/.~=-]{20,}/gi, `$1 ${REDACTED}`],
   // RFC 3986 userinfo: up to the last @ before the host ends.
   [/\b([a-z][\w+.-]{0,30}:\/\/)[^\s/?#"']*@/gi, `$1${REDACTED}@`],
   [

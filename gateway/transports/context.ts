@@ -26,6 +26,8 @@ export type TransportParts = {
   readonly enterStream: () => { leave(): void } | Fault;
   /** Takes a slot of a call for a message of a connection that is open already; a fault when there is none. */
   readonly enterCall: (head: RequestHead, principal: Principal) => { leave(): void } | Fault;
+  /** Calls `end` when the principal's proof does not carry a connection any longer; the answer lets go. */
+  readonly hold: (principal: Principal, end: () => void) => () => void;
   /** Gauge of open client streams by kind. */
   readonly countStream: (kind: "post" | "get" | "sse" | "websocket" | "listen", delta: 1 | -1) => void;
 };

@@ -49,6 +49,7 @@ export async function openGetStream(
   }
   if (closed) return;
   sink.open(200, SSE_HEADERS);
+  place.holdBy(endpoint.principal, finish);
   parts.keepalive.add(sink);
   const write = (id: string, raw: Buffer) => {
     if (!sink.closed) sink.write(eventFrame(raw, id));

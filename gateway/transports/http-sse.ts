@@ -71,6 +71,10 @@ export function createHttpSse(parts: TransportParts, state: SharedState) {
       }
       open.set(facts.id, { live, sink, gone });
       sink.open(200, SSE_HEADERS);
+      place.holdBy(endpoint.principal, () => {
+        gone();
+        if (!sink.closed) sink.end();
+      });
       parts.keepalive.add(sink);
       sink.write(`event: endpoint\ndata: ${messagePath}?session_id=${encodeURIComponent(token)}\n\n`);
     },

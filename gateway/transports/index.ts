@@ -1,5 +1,7 @@
 /** The transports room: what clients speak. */
 export { JSON_HEADERS, respondFault, respondJson } from "./answers.ts";
+export { CompressedSink } from "./compressed-sink.ts";
+export { type Compressor, codingOf, createCompressor, mayCompress } from "./compression.ts";
 export type { Endpoint, TransportParts } from "./context.ts";
 export { corsHeaders, isPreflight, preflightHeaders } from "./cors.ts";
 export { createEdge, isCall } from "./edge.ts";

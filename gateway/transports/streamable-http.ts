@@ -1,6 +1,7 @@
 /** Streamable HTTP, both eras (MCP 2025-03-26 … 2025-11-25 transports; MCP 2026-07-28 transports). */
 import { asFault, type Fault, fault } from "../../contract/errors.ts";
 import type { GatewayRequest, ResponseSink } from "../../contract/http.ts";
+import type { Principal } from "../../contract/principal.ts";
 import type { Caller } from "../federation/index.ts";
 import {
   ASSUMED_LEGACY,
@@ -115,6 +116,11 @@ function serveModern(
     const reply = new PostReply(parts, sink, 1, false, undefined);
     if (place !== undefined) reply.onDone = () => place.leave();
     const running = parts.conversations.request(endpoint.view, caller, body, envelope, reply);
+    place?.holdBy(endpoint.principal, () => {
+      running.cancel("the caller has to be asked again who he is");
+      place.leave();
+      if (!sink.closed) sink.end();
+    });
     sink.onClose(() => {
       running.cancel("the client closed its stream");
       place?.leave();
@@ -124,6 +130,12 @@ function serveModern(
   }
 }
 
+export type StreamPlace = {
+  leave(): void;
+  /** The stream ends with the proof of its principal: once at most, and not after it was left. */
+  holdBy(principal: Principal, end: () => void): void;
+};
+
 /**
  * A place among the open streams, counted; leaving twice is harmless. The request behind `sink` gives its own slot back, so that
  * idle listeners take none of a call. Throws MCPS_OVERLOADED.
@@ -132,16 +144,21 @@ export function enterStream(
   parts: TransportParts,
   kind: "get" | "sse" | "websocket" | "listen",
   sink?: ResponseSink,
-): { leave(): void } {
+): StreamPlace {
   const place = parts.enterStream();
   if (place instanceof Error) throw place;
   sink?.detach();
   parts.countStream(kind, 1);
   let inside = true;
+  let letGo: (() => void) | undefined;
   return {
+    holdBy(principal, end) {
+      if (inside) letGo = parts.hold(principal, end);
+    },
     leave() {
       if (!inside) return;
       inside = false;
+      letGo?.();
       parts.countStream(kind, -1);
       place.leave();
     },

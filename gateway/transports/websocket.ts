@@ -4,7 +4,7 @@ import { fault } from "../../contract/errors.ts";
 import type { RequestHead, WebSocketPeer } from "../../contract/http.ts";
 import type { Endpoint, TransportParts } from "./context.ts";
 import { LiveSession } from "./live-session.ts";
-import { enterStream } from "./streamable-http.ts";
+import { enterStream, type StreamPlace } from "./streamable-http.ts";
 
 /** A peer with more than this unread is not reading; it is closed rather than remembered. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
@@ -29,17 +29,25 @@ export function createWebSockets(parts: TransportParts, pingMs: number) {
   }, pingMs);
   timer.unref();
 
-  function serve(endpoint: Endpoint, head: RequestHead, peer: WebSocketPeer, place: { leave(): void }): void {
+  function serve(endpoint: Endpoint, head: RequestHead, peer: WebSocketPeer, place: StreamPlace): void {
     const session = new LiveSession(parts, endpoint, head, randomUUID(), (raw) => {
       if (peer.backlog > MAX_BACKLOG_BYTES) peer.close(1013, "the peer reads too slowly");
       else peer.send(raw);
     });
     const entry: Open = { peer, session, alive: true, onGone: () => undefined };
     open.add(entry);
+    // RFC 6455 §7.4.1: 1008, the connection is against what is allowed by now.
+    let isOver = false;
+    place.holdBy(endpoint.principal, () => {
+      isOver = true;
+      peer.close(1008, "the token has ended: connect again");
+    });
     peer.onPong(() => {
       entry.alive = true;
     });
     peer.onMessage((data, isText) => {
+      // A peer may take its time to answer the close.
+      if (isOver) return;
       entry.alive = true;
       if (isText) session.receive(data);
       else peer.close(1003, "text frames only");

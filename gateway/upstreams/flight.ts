@@ -12,7 +12,7 @@ import { type PoolPair, wasKeptAlive } from "./origins.ts";
 
 export type HttpRequest = {
   readonly pair: PoolPair;
-  readonly method: "POST" | "GET" | "DELETE" | "PUT";
+  readonly method: "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   /** Names and values in turn. */
   readonly headers: readonly string[];
@@ -21,6 +21,8 @@ export type HttpRequest = {
   readonly stream: boolean;
   /** It may be carried out twice. What may not is sent again only while none of it has left this process. */
   readonly repeatable: boolean;
+  /** The server is any HTTP server, not one of MCP: undici knows all that such ones do (HEAD, codings). */
+  readonly general?: true;
 };
 
 /** head, data*, then end or failed. `failed` may come at any time before end. Nothing comes after abort(). */
@@ -67,7 +69,7 @@ export class Flight implements Dispatcher.DispatchHandler, Transfer {
   /** Throws MCPS_OVERLOADED; every other failure goes to the receiver. */
   start(): this {
     const { pair, stream } = this.#request;
-    if (pair.isPlain) this.#send(pair.enterPlain(stream));
+    if (pair.isPlain && this.#request.general === undefined) this.#send(pair.enterPlain(stream));
     else this.#dispatch(pair.enter(stream));
     return this;
   }

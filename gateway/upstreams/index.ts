@@ -1,7 +1,9 @@
 /** The door of the upstreams room: moves JSON-RPC messages to and from MCP servers and keeps what that takes. */
+
 import { fault } from "../../contract/errors.ts";
 import { memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
 import { withMessageHeaders } from "./address.ts";
+import { mayBeKept } from "./asked.ts";
 import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./builtin.ts";
 import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
 import { type CleanUpOptions, endExpired } from "./clean-up.ts";
@@ -10,6 +12,7 @@ import { isOpeningFailure } from "./failures.ts";
 import { type Introduction, LATEST_LEGACY } from "./handshake.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import { Ledger } from "./ledger.ts";
 import { type Line, lineKey } from "./line.ts";
 import { Lines } from "./lines.ts";
@@ -21,6 +24,7 @@ import { PersonalExchange, withToken } from "./personal-exchange.ts";
 import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
 import { Recovery } from "./recovery.ts";
+import { RestServers } from "./rest/server.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
 import type {
@@ -46,6 +50,7 @@ export {
   type GuardPolicy,
   type Trust,
 } from "./guard/index.ts";
+export type { KeptAnswersOptions } from "./kept-answers.ts";
 export {
   type ClientRules,
   type FlowState,
@@ -65,6 +70,9 @@ export {
 export { type AccessToken, type IdentityOptions, isPersonal, type TokenSource } from "./personal.ts";
 export type { PoolFigures, PoolKeyFigures, PoolOptions } from "./pool.ts";
 export type { HealthMethod } from "./pool-health.ts";
+export * from "./rest/operation.ts";
+export { REST_CAPABILITIES, type RestOptions } from "./rest/server.ts";
+export { compile as compileRestTool, type RestToolSource } from "./rest/tools.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -86,17 +94,20 @@ class Room implements Upstreams {
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
   readonly #recovery: Recovery | undefined;
+  readonly #answers: KeptAnswers | undefined;
   readonly #ledger: Ledger;
   readonly #open: OpenLines;
   readonly #pool: SessionPool | undefined;
   readonly #options: UpstreamsOptions;
   readonly #builtin: BuiltinContext;
+  readonly #rest: RestServers;
   readonly #listeners = new Map<string, Set<Listening>>();
   readonly #personal: Personal;
 
   constructor(options: UpstreamsOptions) {
     const { log, metrics, now, idSource, clientName, clientVersion, stdioSocket = () => undefined } = options;
     this.#options = options;
+    this.#answers = options.answers === undefined ? undefined : new KeptAnswers(options.answers);
     this.#builtin = { server: options.builtin, log, metrics, now };
     const { identity, tokens } = options;
     this.#personal = new Personal({
@@ -152,6 +163,7 @@ class Room implements Upstreams {
       retries: new Retries(options.retries ?? NO_RETRIES),
       now,
     };
+    this.#rest = new RestServers(options.rest, this.#context, clientInfo);
   }
 
   get waiting(): number {
@@ -160,11 +172,13 @@ class Room implements Upstreams {
 
   async profile(target: UpstreamTarget, prefer: "legacy" | "modern" = "modern"): Promise<UpstreamProfile> {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
+    if (target.transport === "rest") return this.#rest.profile;
     return withToken(this.#personal, target, (fitted) => this.#profiles.get(fitted, prefer));
   }
 
   async probe(target: UpstreamTarget, timeoutMs: number, pingMs?: number): Promise<void> {
-    if (target.transport === "builtin") return;
+    // There is no handshake with what speaks no MCP.
+    if (target.transport === "builtin" || target.transport === "rest") return;
     try {
       await withToken(this.#personal, { ...target, requestTimeoutMs: timeoutMs }, async (fitted) => {
         const profile = await this.#profiles.renew(fitted);
@@ -195,16 +209,31 @@ class Room implements Upstreams {
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    const answers = this.#answers;
+    if (answers !== undefined && message.method !== "tools/call") {
+      if (message.method === "subscriptions/listen")
+        return this.#send(target, holder, message, answers.hearing(target, sink));
+      if (mayBeKept(message.method))
+        return answers.request(target, holder, message, sink, (own) => this.#send(target, holder, message, own));
+    }
+    return this.#send(target, holder, message, sink);
+  }
+
+  #send(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
     if (target.transport === "builtin") return askBuiltin(this.#builtin, target, message, sink);
-    if (target.oauth === undefined && target.identity === undefined)
-      return new Dispatch(this.#context, target, holder, message, sink).start();
+    if (target.oauth === undefined && target.identity === undefined) return this.#ask(target, holder, message, sink);
     return new PersonalExchange(this.#personal, actedFor(target, holder), sink, (fitted, inner) =>
-      new Dispatch(this.#context, fitted, holder, message, inner).start(),
+      this.#ask(fitted, holder, message, inner),
     ).start();
   }
 
+  #ask(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {
+    if (target.transport === "rest") return this.#rest.request(target, message, sink);
+    return new Dispatch(this.#context, target, holder, message, sink).start();
+  }
+
   async notify(given: UpstreamTarget, holder: Holder, message: OutboundMessage): Promise<void> {
-    if (given.transport === "builtin") return;
+    if (given.transport === "builtin" || given.transport === "rest") return;
     const target = await this.#personal.fit(actedFor(given, holder));
     const prepared = this.#wire.prepared(target);
     if (target.transport === "sse") {
@@ -254,7 +283,7 @@ class Room implements Upstreams {
 
   #listen(target: UpstreamTarget, holder: Holder, sink: ReplySink): Exchange {
     if (target.transport === "sse") return this.#connections.listen(target, holder, sink);
-    if (target.transport === "builtin") return silentStream(sink);
+    if (target.transport === "builtin" || target.transport === "rest") return silentStream(sink);
     const key = lineKey(holder.key, target.id);
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners);
@@ -286,7 +315,9 @@ class Room implements Upstreams {
   }
 
   async setSubscription(given: UpstreamTarget, holder: Holder, uri: string, wanted: boolean): Promise<void> {
-    if (given.transport === "builtin") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    if (given.transport === "builtin" || given.transport === "rest") {
+      throw fault("MCPS_METHOD", { method: "resources/subscribe" });
+    }
     const target = await this.#personal.fit(actedFor(given, holder));
     const profile = target.transport === "sse" ? undefined : await this.#profiles.get(target, "legacy");
     if (profile?.era === "modern") throw fault("MCPS_METHOD", { method: "resources/subscribe" });
@@ -335,7 +366,9 @@ class Room implements Upstreams {
   inspect(target: UpstreamTarget): Promise<Inspection> {
     const { idSource, clientName, clientVersion } = this.#options;
     const context = { ...this.#context, idSource, clientInfo: { name: clientName, version: clientVersion } };
-    return withToken(this.#personal, target, (fitted) => inspectUpstream(context, fitted)).then(
+    return withToken(this.#personal, target, (fitted) =>
+      fitted.transport === "rest" ? this.#rest.inspect(fitted) : inspectUpstream(context, fitted),
+    ).then(
       (inspection) => {
         this.#circuits.settle(target);
         return inspection;
@@ -363,13 +396,19 @@ class Room implements Upstreams {
     this.#circuits.hint(target, state);
   }
 
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer> {
+    return this.#rest.fetchDocument(url, maxBytes, timeoutMs);
+  }
+
   forget(targetId: string): void {
     this.#profiles.forget(targetId);
+    this.#answers?.forget(targetId);
     this.#pool?.forget(targetId);
     this.#circuits.forget(targetId);
     this.#context.retries.forget(targetId);
     this.#lines.forget(targetId);
     this.#connections.forget(targetId);
+    this.#rest.forget(targetId);
     this.#wire.forget(targetId);
   }
 

@@ -6,10 +6,12 @@ import type { Log } from "../telemetry/index.ts";
 import type { BuiltinServer } from "./builtin.ts";
 import type { CircuitOptions } from "./circuits.ts";
 import type { AddressGuard } from "./guard/index.ts";
+import type { KeptAnswersOptions } from "./kept-answers.ts";
 import type { SessionCaps } from "./open-lines.ts";
 import type { Connector } from "./origins.ts";
 import type { IdentityOptions, TokenSource } from "./personal.ts";
 import type { PoolOptions } from "./pool.ts";
+import type { RestOptions } from "./rest/server.ts";
 import type { RetryOptions } from "./retries.ts";
 
 /** Counters the room feeds; `upstream` is the slug. */
@@ -69,6 +71,10 @@ export type UpstreamsOptions = {
   readonly identity?: IdentityOptions;
   /** Access tokens for upstreams that want some. */
   readonly tokens?: TokenSource;
+  /** What of their answers may be kept; nothing when absent. */
+  readonly answers?: KeptAnswersOptions;
   /** Answers targets with transport `builtin`. */
   readonly builtin?: BuiltinServer;
+  /** Where the tools of targets with transport `rest` are kept. */
+  readonly rest?: RestOptions;
 };

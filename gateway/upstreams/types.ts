@@ -11,8 +11,8 @@ import type { Trust } from "./guard/index.ts";
 import type { PassedNames } from "./passthrough.ts";
 import type { PoolFigures } from "./pool.ts";
 
-/** `builtin`: answered inside the gateway. */
-export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "builtin";
+/** `builtin`: answered inside the gateway. `rest`: its tools are HTTP operations that the registry keeps. */
+export type UpstreamTransport = "streamable-http" | "sse" | "stdio" | "rest" | "builtin";
 
 export type UpstreamTarget = {
   readonly id: string;
@@ -163,6 +163,8 @@ export type Inspection = {
   readonly resourceTemplates: readonly InspectedItem[];
   /** Lists that could not be read to their end, with the reason (1000 pages, 100 000 items, an error). */
   readonly incomplete: readonly { readonly list: string; readonly reason: string }[];
+  /** Lists that nobody was asked for, because the registry itself keeps them. */
+  readonly kept?: readonly string[];
 };
 
 export type SessionFigures = {
@@ -227,6 +229,12 @@ export interface Upstreams {
   onCircuit(listener: CircuitListener): () => void;
   /** What another worker saw of a circuit; a hint, which the upstream's next answer corrects. */
   hintCircuit(target: UpstreamTarget, state: "closed" | "open"): void;
+
+  /**
+   * A document of the web, at most `maxBytes` long, with the guards of every upstream. Rejects with a Fault for anything but a 2xx
+   * within `timeoutMs`; redirects are not followed.
+   */
+  fetchDocument(url: string, maxBytes: number, timeoutMs: number): Promise<Buffer>;
 
   /** Forgets what is remembered of an upstream (after an update or a removal) and closes its idle sockets. */
   forget(targetId: string): void;

@@ -71,6 +71,11 @@ export class Wire {
     return prepared;
   }
 
+  /** What requests that are no JSON-RPC message share with calls: limits, deadlines, who hears of a retry. */
+  get limits(): CallParts {
+    return this.#calls;
+  }
+
   pair(prepared: Prepared) {
     return this.#origins.pair(prepared.address, prepared.target.id);
   }

@@ -4,23 +4,21 @@ import type { Family } from "./family.ts";
 export const accessFamilies = {
   basicLogin: {
     verdict: "meaningless",
-    because: "callers bring a token; there is no login with name and password",
-    instead: "mcp-stack token",
-    names: `DOCS_ALLOW_BASIC_AUTH API_ALLOW_BASIC_AUTH BASIC_AUTH_USER BASIC_AUTH_PASSWORD EMAIL_AUTH_ENABLED
-      PUBLIC_REGISTRATION_ENABLED PROTECT_ALL_ADMINS PLATFORM_ADMIN_PASSWORD DEFAULT_USER_PASSWORD PLATFORM_ADMIN_FULL_NAME
-      ALLOW_UNAUTHENTICATED_ADMIN MIN_PASSWORD_LENGTH`,
+    because:
+      "people sign in with email and password or at a provider, programs bring a token; nobody has a password by default",
+    instead: "EMAIL_AUTH_ENABLED, PLATFORM_ADMIN_PASSWORD, mcp-stack token",
+    names: `DOCS_ALLOW_BASIC_AUTH API_ALLOW_BASIC_AUTH BASIC_AUTH_USER BASIC_AUTH_PASSWORD PUBLIC_REGISTRATION_ENABLED
+      PROTECT_ALL_ADMINS DEFAULT_USER_PASSWORD ALLOW_UNAUTHENTICATED_ADMIN`,
   },
   passwords: {
     verdict: "meaningless",
-    because: "no password is kept or checked",
-    names: `ARGON2ID_TIME_COST ARGON2ID_MEMORY_COST ARGON2ID_PARALLELISM PASSWORD_MIN_LENGTH PASSWORD_MIN_LENGTH_USER
-      PASSWORD_MIN_LENGTH_PRIVILEGED PASSWORD_MIN_LENGTH_SERVICE PASSWORD_REQUIRE_UPPERCASE PASSWORD_REQUIRE_LOWERCASE
-      PASSWORD_REQUIRE_NUMBERS PASSWORD_REQUIRE_SPECIAL PASSWORD_HISTORY_COUNT PASSWORD_CHANGE_ENFORCEMENT_ENABLED
-      ADMIN_REQUIRE_PASSWORD_CHANGE_ON_BOOTSTRAP DETECT_DEFAULT_PASSWORD_ON_LOGIN REQUIRE_PASSWORD_CHANGE_FOR_DEFAULT_PASSWORD
-      PASSWORD_POLICY_ENABLED PASSWORD_PREVENT_REUSE PASSWORD_MAX_AGE_DAYS PASSWORD_ERROR_MESSAGE_MAX_LENGTH
-      MAX_FAILED_LOGIN_ATTEMPTS ACCOUNT_LOCKOUT_DURATION_MINUTES ACCOUNT_LOCKOUT_NOTIFICATION_ENABLED
-      FAILED_LOGIN_MIN_RESPONSE_MS PASSWORD_RESET_ENABLED PASSWORD_RESET_TOKEN_EXPIRY_MINUTES PASSWORD_RESET_RATE_LIMIT
-      PASSWORD_RESET_RATE_WINDOW_MINUTES PASSWORD_RESET_INVALIDATE_SESSIONS PASSWORD_RESET_MIN_RESPONSE_MS`,
+    because:
+      "a forgotten password is set anew by an administrator, and no mail is sent; what passwords have to be is said by other names",
+    names: `PASSWORD_MIN_LENGTH_SERVICE PASSWORD_CHANGE_ENFORCEMENT_ENABLED DETECT_DEFAULT_PASSWORD_ON_LOGIN
+      REQUIRE_PASSWORD_CHANGE_FOR_DEFAULT_PASSWORD PASSWORD_PREVENT_REUSE
+      PASSWORD_ERROR_MESSAGE_MAX_LENGTH ACCOUNT_LOCKOUT_NOTIFICATION_ENABLED PASSWORD_RESET_ENABLED
+      PASSWORD_RESET_TOKEN_EXPIRY_MINUTES PASSWORD_RESET_RATE_LIMIT PASSWORD_RESET_RATE_WINDOW_MINUTES
+      PASSWORD_RESET_INVALIDATE_SESSIONS PASSWORD_RESET_MIN_RESPONSE_MS`,
   },
   mail: {
     verdict: "meaningless",
@@ -50,10 +48,10 @@ export const accessFamilies = {
   },
   tokenRules: {
     verdict: "refused",
-    because: "of a token, signature, audience, issuer and times are checked, and no more",
+    because: "tokens carry no environment that could be checked",
     instead: "issue tokens that keep the rule; a new JWT_SECRET_KEY ends all of them at once",
     harmless: ["false"],
-    names: "REQUIRE_USER_IN_DB VALIDATE_TOKEN_ENVIRONMENT DERIVE_KEY_PER_ENVIRONMENT",
+    names: "VALIDATE_TOKEN_ENVIRONMENT DERIVE_KEY_PER_ENVIRONMENT",
   },
   tokenClaims: {
     verdict: "meaningless",
@@ -89,43 +87,24 @@ export const accessFamilies = {
   },
   teams: {
     verdict: "meaningless",
-    because: "there are no teams and no roles besides administrators",
-    names: `AUTO_CREATE_PERSONAL_TEAMS PERSONAL_TEAM_PREFIX MAX_TEAMS_PER_USER MAX_MEMBERS_PER_TEAM MAX_TEAM_MEMBER_SEEDS
-      INVITATION_EXPIRY_DAYS REQUIRE_EMAIL_VERIFICATION_FOR_INVITES ALLOW_TEAM_CREATION ALLOW_TEAM_JOIN_REQUESTS
-      ALLOW_TEAM_INVITATIONS DEFAULT_ADMIN_ROLE DEFAULT_USER_ROLE DEFAULT_TEAM_OWNER_ROLE DEFAULT_TEAM_MEMBER_ROLE
+    because: "teams and roles are made over the API, and invitations are answered by who is signed in",
+    names: `MAX_TEAM_MEMBER_SEEDS REQUIRE_EMAIL_VERIFICATION_FOR_INVITES DEFAULT_ADMIN_ROLE
       MCPGATEWAY_BOOTSTRAP_ROLES_IN_DB_ENABLED MCPGATEWAY_BOOTSTRAP_ROLES_IN_DB_FILE`,
   },
-  visibility: {
-    verdict: "refused",
-    because: "everyone who may call sees all that is enabled; nothing is kept within a team",
-    harmless: ["true"],
-    names: "ALLOW_PUBLIC_VISIBILITY",
-  },
   identityForwarding: {
-    verdict: "refused",
-    because: "who calls is not told to upstreams, and what would be left out or signed is not sent",
-    instead: "headers in an upstream's declaration",
-    switchedBy: "IDENTITY_PROPAGATION_ENABLED",
-    harmless: ["false"],
-    names: `IDENTITY_PROPAGATION_ENABLED IDENTITY_PROPAGATION_MODE IDENTITY_PROPAGATION_HEADERS_PREFIX
-      IDENTITY_SENSITIVE_ATTRIBUTES IDENTITY_SIGN_CLAIMS IDENTITY_CLAIMS_SECRET`,
-  },
-  headerForwarding: {
     verdict: "meaningless",
-    because: "which headers of a caller an upstream gets is said per upstream",
-    instead: "passthroughHeaders of an upstream",
-    names: `ENABLE_HEADER_PASSTHROUGH ENABLE_OVERWRITE_BASE_HEADERS ENABLE_SENSITIVE_HEADER_PASSTHROUGH
-      DEFAULT_PASSTHROUGH_HEADERS PASSTHROUGH_HEADERS_SOURCE INSECURE_ALLOW_QUERYPARAM_AUTH
-      INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS`,
+    because:
+      "who calls is told to upstreams that ask for it, in headers of one form or as a signed assertion, without attributes",
+    instead: "IDENTITY_PROPAGATION_ENABLED and what an upstream says of it",
+    names: "IDENTITY_PROPAGATION_MODE IDENTITY_SENSITIVE_ATTRIBUTES",
   },
   oauthClient: {
     verdict: "meaningless",
-    because: "the gateway gets no tokens from authorization servers for its upstreams",
+    because:
+      "authorization servers are asked with PKCE (S256) and the resource, and failed requests are not repeated blindly",
     instead: "headers in an upstream's declaration",
-    names: `OAUTH_REQUEST_TIMEOUT OAUTH_MAX_RETRIES OAUTH_REQUIRE_CONFIGURED_RESOURCE OAUTH_DISCOVERY_ENABLED
-      OAUTH_PREFERRED_CODE_CHALLENGE_METHOD DCR_ENABLED DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS DCR_DEFAULT_SCOPES
-      DCR_ALLOWED_ISSUERS DCR_TOKEN_ENDPOINT_AUTH_METHOD DCR_METADATA_CACHE_TTL DCR_CLIENT_NAME_TEMPLATE
-      DCR_REQUEST_REFRESH_TOKEN_WHEN_UNSUPPORTED`,
+    names: `OAUTH_MAX_RETRIES OAUTH_REQUIRE_CONFIGURED_RESOURCE OAUTH_PREFERRED_CODE_CHALLENGE_METHOD
+      DCR_AUTO_REGISTER_ON_MISSING_CREDENTIALS DCR_REQUEST_REFRESH_TOKEN_WHEN_UNSUPPORTED`,
   },
   secretStrength: {
     verdict: "meaningless",

@@ -7,10 +7,11 @@ export const featureFamilies = {
     because: "there are no admin pages; the registry is managed over its API and a file",
     instead: "MCP_CONFIG",
     names: `APP_NAME TEMPLATES_DIR STATIC_DIR UI_BASE_URL MCPGATEWAY_UI_ENABLED MCPGATEWAY_ADMIN_API_ENABLED
-      MCPGATEWAY_UI_AIRGAPPED MCPGATEWAY_UI_EMBEDDED MCPGATEWAY_UI_HIDE_SECTIONS MCPGATEWAY_UI_HIDE_HEADER_ITEMS
-      MCPGATEWAY_UI_HIDE_SECTIONS_ADMIN MCPGATEWAY_UI_HIDE_HEADER_ITEMS_ADMIN MCPGATEWAY_UI_TOOL_TEST_TIMEOUT
-      MCPGATEWAY_BULK_IMPORT_ENABLED MCPGATEWAY_BULK_IMPORT_MAX_TOOLS MCPGATEWAY_BULK_IMPORT_RATE_LIMIT
-      MCPGATEWAY_CATALOG_ENABLED MCPGATEWAY_CATALOG_FILE MCPGATEWAY_CATALOG_AUTO_HEALTH_CHECK MCPGATEWAY_CATALOG_CACHE_TTL
+      MCPGATEWAY_UI_AIRGAPPED MCPGATEWAY_UI_EMBEDDED MCPGATEWAY_UI_HIDE_SECTIONS
+      MCPGATEWAY_UI_HIDE_HEADER_ITEMS MCPGATEWAY_UI_HIDE_SECTIONS_ADMIN
+      MCPGATEWAY_UI_HIDE_HEADER_ITEMS_ADMIN MCPGATEWAY_UI_TOOL_TEST_TIMEOUT
+      MCPGATEWAY_BULK_IMPORT_MAX_TOOLS MCPGATEWAY_BULK_IMPORT_RATE_LIMIT MCPGATEWAY_CATALOG_ENABLED
+      MCPGATEWAY_CATALOG_FILE MCPGATEWAY_CATALOG_AUTO_HEALTH_CHECK MCPGATEWAY_CATALOG_CACHE_TTL
       MCPGATEWAY_CATALOG_PAGE_SIZE`,
   },
   agents: {
@@ -41,8 +42,8 @@ export const featureFamilies = {
   },
   restTools: {
     verdict: "meaningless",
-    because: "REST endpoints are not turned into tools, and results are not filtered",
-    names: `REST_RESPONSE_TEXT_MAX_LENGTH JQ_FILTER_EXECUTION JQ_FILTER_TIMEOUT_SECONDS JQ_FILTER_WORKERS PROMPT_RENDER_TIMEOUT
+    because: "results of REST tools are not filtered, and redirections are not followed beyond the guard of addresses",
+    names: `JQ_FILTER_EXECUTION JQ_FILTER_TIMEOUT_SECONDS JQ_FILTER_WORKERS PROMPT_RENDER_TIMEOUT
       GATEWAY_MAX_REDIRECTS`,
   },
   alwaysOn: {
@@ -64,12 +65,6 @@ export const featureFamilies = {
     because: "routes stand at the root; a prefix is taken off in front",
     instead: "the proxy in front",
     names: "APP_ROOT_PATH",
-  },
-  compression: {
-    verdict: "meaningless",
-    because: "answers are compressed at one layer only, and that is nginx",
-    instead: "the rendered nginx.conf",
-    names: `COMPRESSION_ENABLED COMPRESSION_MINIMUM_SIZE COMPRESSION_GZIP_LEVEL COMPRESSION_BROTLI_QUALITY COMPRESSION_ZSTD_LEVEL`,
   },
   pages: {
     verdict: "meaningless",
@@ -94,9 +89,9 @@ export const featureFamilies = {
   },
   accountCaches: {
     verdict: "meaningless",
-    because: "a token carries who its bearer is; users and teams are not looked up",
-    names: `AUTH_CACHE_ENABLED AUTH_CACHE_USER_TTL AUTH_CACHE_TEAM_TTL AUTH_CACHE_ROLE_TTL AUTH_CACHE_TEAMS_ENABLED
-      AUTH_CACHE_TEAMS_TTL AUTH_CACHE_BATCH_QUERIES TEAM_MEMBER_COUNT_CACHE_ENABLED TEAM_MEMBER_COUNT_CACHE_TTL
+    because: "users, teams and roles are one entry of one cache",
+    names: `AUTH_CACHE_ENABLED AUTH_CACHE_TEAM_TTL AUTH_CACHE_ROLE_TTL AUTH_CACHE_TEAMS_ENABLED AUTH_CACHE_TEAMS_TTL
+      AUTH_CACHE_BATCH_QUERIES TEAM_MEMBER_COUNT_CACHE_ENABLED TEAM_MEMBER_COUNT_CACHE_TTL
       TEAM_CACHE_ENABLED TEAM_CACHE_MEMBERS_TTL TEAM_CACHE_ROLE_TTL JWT_CACHE_ENABLED JWT_CACHE_MAX_SIZE`,
   },
   upstreamHealth: {

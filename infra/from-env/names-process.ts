@@ -42,7 +42,7 @@ export const processFamilies = {
     verdict: "meaningless",
     because:
       "the driver of this gateway has no such knob: it names no prepared statements and replaces a broken connection",
-    names: `DB_DRIVER DB_PREPARE_THRESHOLD DB_POOL_CLASS DB_POOL_PRE_PING`,
+    names: "DB_DRIVER",
   },
   embeddedFile: {
     verdict: "meaningless",

@@ -2,19 +2,11 @@
 import type { Family } from "./family.ts";
 
 export const protectionFamilies = {
-  outboundAddresses: {
-    verdict: "refused",
-    because: "any address that an administrator declares is called, private ones and metadata services included",
-    instead: "a NetworkPolicy for egress",
-    harmless: ["false"],
-    switchedBy: "SSRF_PROTECTION_ENABLED",
-    names: `SSRF_PROTECTION_ENABLED SSRF_BLOCKED_NETWORKS SSRF_BLOCKED_HOSTS SSRF_ALLOWED_NETWORKS SSRF_DNS_FAIL_CLOSED
-      VALIDATION_ALLOWED_URL_SCHEMES`,
-  },
-  outboundLoosening: {
+  outbound: {
     verdict: "meaningless",
-    because: "there is nothing to loosen: outbound addresses are not filtered, and certificates are always checked",
-    names: "SSRF_ALLOW_LOCALHOST SSRF_ALLOW_PRIVATE_NETWORKS SKIP_SSL_VERIFY",
+    because: "http and https are the only schemes that are called, and certificates are always checked",
+    instead: "a private authority of an upstream's own",
+    names: "VALIDATION_ALLOWED_URL_SCHEMES SKIP_SSL_VERIFY",
   },
   gatewayTest: {
     verdict: "meaningless",
@@ -23,18 +15,16 @@ export const protectionFamilies = {
   },
   callerLimits: {
     verdict: "refused",
-    because: "callers are not limited one by one; only the whole of the calls in flight is",
-    instead: "limit_req of nginx and MAX_IN_FLIGHT",
+    because: "a caller who goes on against a limit is refused as before, and not locked out",
     harmless: ["false", "0"],
-    switchedBy: "RATE_LIMITING_ENABLED",
-    names: `RATE_LIMITING_ENABLED RATE_LIMIT_CRITICAL_RPM RATE_LIMIT_CRITICAL_BURST RATE_LIMIT_HIGH_RPM RATE_LIMIT_HIGH_BURST
-      RATE_LIMIT_MEDIUM_RPM RATE_LIMIT_MEDIUM_BURST RATE_LIMIT_LOW_RPM RATE_LIMIT_LOW_BURST RATE_LIMIT_LOCKOUT_ENABLED
-      RATE_LIMIT_LOCKOUT_THRESHOLD RATE_LIMIT_LOCKOUT_DURATION_MINUTES VALIDATION_MAX_REQUESTS_PER_MINUTE TOOL_RATE_LIMIT`,
+    switchedBy: "RATE_LIMIT_LOCKOUT_ENABLED",
+    names: `RATE_LIMIT_LOCKOUT_ENABLED RATE_LIMIT_LOCKOUT_THRESHOLD RATE_LIMIT_LOCKOUT_DURATION_MINUTES
+      VALIDATION_MAX_REQUESTS_PER_MINUTE`,
   },
   callerLimitStore: {
     verdict: "meaningless",
-    because: "no counts of callers are kept",
-    names: `RATE_LIMITING_REDIS_ENABLED RATELIMITER_REDIS_URL RATELIMITER_REDIS_MAX_CONNECTIONS RATELIMITER_REDIS_SOCKET_TIMEOUT
+    because: "limits are counted in the Redis of REDIS_URL, like everything else that workers share",
+    names: `RATELIMITER_REDIS_URL RATELIMITER_REDIS_MAX_CONNECTIONS RATELIMITER_REDIS_SOCKET_TIMEOUT
       RATELIMITER_REDIS_SOCKET_CONNECT_TIMEOUT RATELIMITER_REDIS_SSL RATELIMITER_REDIS_SSL_CA_CERTS
       RATELIMITER_REDIS_SSL_CERTFILE RATELIMITER_REDIS_SSL_KEYFILE RATELIMITER_REDIS_SSL_CHECK_HOSTNAME`,
   },
@@ -106,17 +96,17 @@ export const protectionFamilies = {
   },
   records: {
     verdict: "refused",
-    because: "no record of permissions, security events or accesses is written or exported",
+    because: "security events are kept in the database and on stderr, and not exported",
     instead: "log lines on stderr (DISABLE_ACCESS_LOG=false for one per request)",
     harmless: ["false"],
-    names: "PERMISSION_AUDIT_ENABLED SECURITY_LOGGING_ENABLED SIEM_EXPORT_ENABLED",
+    names: "SIEM_EXPORT_ENABLED",
   },
   recordTuning: {
     verdict: "meaningless",
     because: "it tunes records that are not written here",
-    names: `SECURITY_LOGGING_LEVEL SECURITY_FAILED_AUTH_THRESHOLD SECURITY_THREAT_SCORE_ALERT SECURITY_RATE_LIMIT_WINDOW_MINUTES
-      SIEM_EXPORT_BATCH_SIZE SIEM_EXPORT_FLUSH_INTERVAL_SECONDS SIEM_EXPORT_QUEUE_MAX_SIZE SIEM_EXPORT_MAX_RETRIES
-      SIEM_EXPORT_BACKOFF_MAX_SECONDS SIEM_EXPORT_BACKPRESSURE_POLICY SIEM_EXPORT_EVENT_SOURCES SIEM_EXPORT_STREAM_NAME
+    names: `SECURITY_THREAT_SCORE_ALERT SIEM_EXPORT_BATCH_SIZE SIEM_EXPORT_FLUSH_INTERVAL_SECONDS
+      SIEM_EXPORT_QUEUE_MAX_SIZE SIEM_EXPORT_MAX_RETRIES SIEM_EXPORT_BACKOFF_MAX_SECONDS
+      SIEM_EXPORT_BACKPRESSURE_POLICY SIEM_EXPORT_EVENT_SOURCES SIEM_EXPORT_STREAM_NAME
       SIEM_EXPORT_CONSUMER_GROUP SIEM_EXPORT_URL_ALLOWLIST SIEM_EXPORT_REDACT_FIELDS SIEM_DESTINATIONS
       SIEM_DESTINATIONS_FILE`,
   },

@@ -40,7 +40,7 @@ describe("mcp-stack plan --from-env", () => {
     const { status, stdout, stderr } = await run(cwd, ["--from-env", "old.env", "--json"]);
     const document = planDocumentSchema.parse(JSON.parse(stdout));
     expect([status, document.refusals.map(({ id }) => id)]).toEqual([2, ["I19", "I21"]]);
-    expect(stderr).toMatch(/^old\.env: 38 names: 3 refused, /);
+    expect(stderr).toMatch(/^old\.env: 38 names: 1 unknown, /);
     expect((await run(cwd, ["--from-env", "old.env", "--markdown"])).stdout).toMatch(/^#/);
     expect(stdout + stderr).not.toContain("s3cr3t");
   });

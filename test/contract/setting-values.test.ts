@@ -3,10 +3,22 @@ import { describe, expect, it } from "vitest";
 import { encodeSettings, settingsFingerprint, sharedSettings } from "../../contract/setting-values.ts";
 import { type SettingName, type Settings, secretNames, settingNames, settingOf } from "../../contract/settings.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
+import { judgeTogether } from "../../gateway/settings/together.ts";
 
 const PATTERNED: Readonly<Record<string, readonly string[]>> = {
   GATEWAY_TOOL_NAME_SEPARATOR: ["__", "-", "."],
   URL_PATH_PREFIX: ["/gateway", "/a/b.c~d"],
+  SSO_GENERIC_PROVIDER_ID: ["keycloak", "a-1"],
+  IDENTITY_PROPAGATION_HEADERS_PREFIX: ["X-User", "Caller"],
+};
+
+/** Lists whose entries have a form of their own. */
+const LISTED: Readonly<Record<string, readonly string[]>> = {
+  FAIR_SHARE_WEIGHTS: ["ann@a.example=2", "b=1", "c=1000"],
+  RATE_LIMITS: ["principal=600/min", "address=20/s+100", "tool:github/create_*=10/h+1"],
+  QUOTAS: ["team=1000/month", "principal&upstream=5/day"],
+  TRUSTED_PROXIES: ["10.0.0.0/8", "::1", "unix"],
+  TOOL_PIN_FLAGS: ["bidi", "tags", "instructions"],
 };
 
 /** Any value that the setting may have. */
@@ -29,7 +41,7 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
     case "enum":
       return fc.constantFrom(...declaration.allowed);
     case "list":
-      if (name === "FAIR_SHARE_WEIGHTS") return fc.subarray(["ann@a.example=2", "b=1", "c=1000"]);
+      if (LISTED[name] !== undefined) return fc.subarray([...LISTED[name]]);
       return fc.array(
         fc.string({ unit: "grapheme", maxLength: 20 }).filter((value) => !value.includes("\0")),
         { maxLength: 4 },
@@ -59,14 +71,12 @@ function valueOfSetting(name: SettingName): fc.Arbitrary<unknown> {
   }
 }
 
-/** TLS needs its files together, client certificates need TLS and an authority, a lease is renewed before it ends. */
+const DEFAULTS = loadSettings({ env: {}, envFile: false }).settings;
+const NOWHERE = Object.fromEntries(settingNames.map((name) => [name, "default"])) as Record<SettingName, string>;
+
+/** Some need one another, or exclude it; which, is tested where that is judged. */
 function isTogether(values: Readonly<Record<string, unknown>>): boolean {
-  const isSet = (name: string) => values[name] !== undefined;
-  if (isSet("TLS_CERT_FILE") !== isSet("TLS_KEY_FILE")) return false;
-  if (Number(values.REDIS_LEADER_HEARTBEAT_INTERVAL ?? 5) >= Number(values.REDIS_LEADER_TTL ?? 15) * 0.9) return false;
-  return (
-    (values.TLS_CLIENT_CERTIFICATE ?? "none") === "none" || (isSet("TLS_CERT_FILE") && isSet("TLS_CLIENT_CA_FILE"))
-  );
+  return judgeTogether({ ...DEFAULTS, ...values }, NOWHERE).problems.length === 0;
 }
 
 describe("encodeSettings", () => {

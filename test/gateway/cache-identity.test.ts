@@ -34,7 +34,14 @@ describe("cacheIdentities", () => {
       [{ teams: ["a"] }, id],
       [{ teams: ["a,b"] }, id],
       [{ teams: [] }, id],
-    ] as const) {
+      [{ oversees: true }, id],
+      [{ serverId: "a" }, id],
+      [{ permissions: new Set(["tools.read"]) }, id],
+      [{ permissions: new Set() }, id],
+      [{ grants: { everywhere: new Set(["tools.read"]), own: new Set(), byTeam: new Map() } }, id],
+      [{ grants: { everywhere: new Set(), own: new Set(["tools.read"]), byTeam: new Map() } }, id],
+      [{ grants: { everywhere: new Set(), own: new Set(), byTeam: new Map([["a", new Set(["tools.read"])]]) } }, id],
+    ] satisfies readonly (readonly [Partial<Principal>, string | undefined])[]) {
       const [otherId, otherScopes] = parts({ ...ann, ...change });
       expect([otherId === id, otherScopes === scopes], JSON.stringify(change)).toEqual([same === id, same === scopes]);
     }

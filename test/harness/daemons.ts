@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import pg from "pg";
+import { mountDisk, unmountDisk } from "./disks.ts";
 import { freePort, temporaryDirectory } from "./ports.ts";
 import { type Running, run } from "./process.ts";
 import { waitFor } from "./wait.ts";
@@ -128,9 +129,14 @@ async function answersQueries(url: string): Promise<boolean> {
   }
 }
 
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Daemon> {
+/** `disk`: the size of a file system of its own, in memory (`200m`); see noDisks(). */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  disk?: string,
+): Promise<Daemon & { readonly directory: string }> {
   const program = installed("postgres");
   const directory = await temporaryDirectory();
+  if (disk !== undefined) mountDisk(directory.path, disk);
   const user = serverUser();
   if (user !== undefined) await chown(directory.path, user.uid, user.gid);
   await chmod(directory.path, 0o700);
@@ -143,15 +149,19 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   const options = { listen_addresses: "127.0.0.1", unix_socket_directories: "", fsync: "off", ...settings };
   const given = Object.entries(options).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
   const url = `postgresql://postgres@127.0.0.1:${port}/postgres`;
-  return daemon({
+  const started = await daemon({
     url,
     port,
     launch: () => run(program, ["-D", data, "-p", String(port), ...given], as),
     answers: () => answersQueries(url),
     crashSignal: "SIGQUIT",
     stopSignal: "SIGINT",
-    remove: directory.remove,
+    async remove() {
+      if (disk !== undefined) unmountDisk(directory.path);
+      await directory.remove();
+    },
   });
+  return { ...started, directory: directory.path };
 }
 
 /** In transaction mode with few server connections, so that statements change connections all the time. */

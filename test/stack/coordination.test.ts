@@ -8,8 +8,8 @@ import { describeSharedState, until } from "../gateway/coordination/conformance.
 import { recordingLog, silentLog } from "../gateway/coordination/log.ts";
 import { type Daemon, missing, startPgBouncer, startPostgres, startRedis, titled } from "../harness/index.ts";
 
-const MIGRATIONS = ["0002_shared_state.sql", "0010_leases.sql"].map(
-  (file) => new URL(`../../gateway/store/migrations/${file}`, import.meta.url),
+const MIGRATIONS = ["0001_registry", "0002_shared_state", "0009_protection", "0010_leases"].map(
+  (name) => new URL(`../../gateway/store/migrations/${name}.sql`, import.meta.url),
 );
 const REFUSED = expect.objectContaining({ code: "MCPS_STATE" });
 

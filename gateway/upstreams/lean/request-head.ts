@@ -55,7 +55,7 @@ function written(method: string, path: string, host: string, headers: readonly s
   }
   // Only requests that have a body by their nature say that there is none (RFC 9110 §8.6).
   if (hasBody) text += "content-length: ";
-  else text += method === "POST" || method === "PUT" ? "content-length: 0\r\n\r\n" : "\r\n";
+  else text += method === "POST" || method === "PUT" || method === "PATCH" ? "content-length: 0\r\n\r\n" : "\r\n";
   return Buffer.from(text, "latin1");
 }
 

@@ -4,12 +4,18 @@
  */
 import { InvalidResponse } from "./errors.ts";
 
-/** The fields of a response that this room reads; a field that came twice has its first value. */
+/**
+ * The fields of a response that this room reads; a field that came twice has its first value. Content-Encoding is undici's only:
+ * requests that may be answered with one are sent by it.
+ */
 export type AnswerHeaders = {
-  readonly [Name in "content-type" | "location" | "mcp-session-id" | "retry-after" | "x-mcp-stack-definition"]?:
-    | string
-    | readonly string[]
-    | undefined;
+  readonly [Name in
+    | "content-type"
+    | "content-encoding"
+    | "location"
+    | "mcp-session-id"
+    | "retry-after"
+    | "x-mcp-stack-definition"]?: string | readonly string[] | undefined;
 };
 
 export type Framing = "none" | "length" | "chunked" | "close";

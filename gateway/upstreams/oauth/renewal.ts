@@ -15,7 +15,7 @@ import { type Grant, grantOf } from "./grant.ts";
 const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";
 const ACCESS_TYPE = "urn:ietf:params:oauth:token-type:access_token";
-const LEASE_HEARTBEAT_MS = 500;
+const LEASE_HEARTBEAT_MS = 100;
 
 /** What asserts a caller towards an authorization server. */
 export type Asserting = { readonly issuer: string; readonly secret: string | undefined };
@@ -84,12 +84,22 @@ export function reasonOf(error: unknown): string {
     return `its authorization server answers ${error.error.slice(0, 100)}${more}`;
   }
   if (error instanceof OAuthProblem || error instanceof GrantGone) return error.message;
-  const cause: unknown = error instanceof Error ? (error.cause ?? error) : error;
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "";
-  const inner: unknown = cause instanceof Error ? cause.cause : undefined;
-  if (inner instanceof Error) return `its authorization server cannot be asked: ${inner.message.slice(0, 300)}`;
-  const message = error instanceof Error ? error.message : String(error);
-  return `its authorization server cannot be asked: ${message.slice(0, 300)}${code === "" ? "" : ` (${code.slice(0, 60)})`}`;
+  if (error instanceof oidc.WWWAuthenticateChallengeError) {
+    const code = error.cause.map(({ parameters }) => parameters.error).find((one) => one !== undefined);
+    return `its authorization server refuses the gateway's credentials (${code?.slice(0, 100) ?? `HTTP ${error.status}`})`;
+  }
+  const deepest = causeOf(error);
+  return `its authorization server cannot be asked: ${deepest instanceof Error ? deepest.message.slice(0, 300) : "no reason given"}`;
+}
+
+/** What fetch and openid-client wrap says less than what they wrapped. */
+function causeOf(error: unknown): unknown {
+  let deepest = error;
+  for (let depth = 0; depth < 5; depth++) {
+    if (!(deepest instanceof Error) || !(deepest.cause instanceof Error)) return deepest;
+    deepest = deepest.cause;
+  }
+  return deepest;
 }
 
 export type LeaseParts = {

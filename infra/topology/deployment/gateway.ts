@@ -14,6 +14,10 @@ export const gateway = z
       .describe(
         "Encrypts what passes between nginx and the gateway; without it that is plain, inside the deployment's network",
       ),
+    compression: z
+      .enum(["nginx", "gateway"])
+      .default("nginx")
+      .describe("Which layer compresses answers; the other one does not"),
   })
   .prefault({})
   .describe("What the gateway speaks");

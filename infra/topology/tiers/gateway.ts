@@ -158,6 +158,7 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     PORT: port,
     ...(hosts.length > 0 ? { ALLOWED_HOSTS: [...new Set(hosts)] } : {}),
     ...(access.origins.length > 0 ? { ALLOWED_ORIGINS: access.origins } : {}),
+    COMPRESSION_ENABLED: deployment.gateway.compression === "gateway",
     MAX_BODY_BYTES: access.maxBodyMiB * 1024 * 1024,
     DATA_DIR: directories.run,
     STARTUP_TIMEOUT: probes.startup.periodS * probes.startup.failureThreshold,

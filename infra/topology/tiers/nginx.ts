@@ -83,7 +83,7 @@ function placeOf(
     accessLog: null,
     limits: access.limits,
     maxBodyBytes: access.maxBodyMiB * 1024 * 1024,
-    isCompressing: true,
+    isCompressing: deployment.gateway.compression === "nginx",
     compressors: { brotli: images.nginx.brotli ?? null, zstd: images.nginx.zstd ?? null },
     credentialDigest:
       images.nginx.javascript === undefined

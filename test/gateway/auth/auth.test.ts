@@ -91,6 +91,18 @@ describe("a client certificate", () => {
     expect(outcomes).toEqual(["invalid"]);
   });
 
+  it.each([
+    ["uri", "spiffe://a.example/ns/b"],
+    ["email", "ann@a.example"],
+    ["dns", "dns:a.example"],
+    ["cn", "cn:ann"],
+  ] as const)("is by its %s alone, where that was chosen", async (certificateName, id) => {
+    const { auth } = room({ certificateName });
+    expect(await auth.authenticate(undefined, CLIENT)).toMatchObject({ id });
+    const without = { ...CLIENT, fingerprint: "f2", names: ["IP Address:10.0.0.1"], commonName: "" };
+    expect((await refusal(() => auth.authenticate(undefined, without))).reason).toContain("names no usable subject");
+  });
+
   it("counts for nothing beside a token, good or bad", async () => {
     const { auth } = room();
     const header = `Bearer ${await sign(claims({ sub: "bob" }))}`;

@@ -288,6 +288,38 @@ export function describeSharedState(name: string, open: () => Promise<Pair>): vo
       }
     });
 
+    it("takes whole tokens of a bucket that all share, and takes them back", async () => {
+      const k = key();
+      // Nothing flows in while the test runs.
+      const bucket = { capacity: 10, perMs: 1e-12 };
+      expect(await a.take(k, 4, bucket)).toEqual({ taken: 4, left: 6 });
+      const second = await b.take(k, 4, bucket);
+      expect(second.taken).toBe(4);
+      expect(second.left).toBeCloseTo(2, 6);
+      expect((await a.take(k, 4, bucket)).taken).toBe(2);
+      expect((await b.take(k, 1, bucket)).taken).toBe(0);
+      expect((await b.take(k, -3, bucket)).left).toBeCloseTo(3, 6);
+      expect((await a.take(k, 5, bucket)).taken).toBe(3);
+      expect((await a.take(k, -100, bucket)).left).toBe(10);
+      expect((await a.take(key(), 11, bucket)).taken).toBe(10);
+    });
+
+    it("fills a bucket with time, up to its capacity", async () => {
+      const k = key();
+      const bucket = { capacity: 3, perMs: 0.05 };
+      expect((await a.take(k, 3, bucket)).taken).toBe(3);
+      await until(async () => (await b.take(k, 1, bucket)).taken === 1, "a token that flowed in");
+      await until(async () => (await b.take(k, 0, bucket)).left === 3, "a full bucket");
+      expect((await a.take(k, 100, bucket)).taken).toBe(3);
+    });
+
+    it("hands out each token once, however many take at the same time", async () => {
+      const k = key();
+      const bucket = { capacity: 25, perMs: 1e-12 };
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? a : b).take(k, 2, bucket)));
+      expect(answers.reduce((sum, { taken }) => sum + taken, 0)).toBe(25);
+    });
+
     it("refuses everything once closed", async () => {
       const mine = await open();
       await mine.a.set(key(), "1", LONG);

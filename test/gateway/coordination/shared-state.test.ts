@@ -6,8 +6,8 @@ import { raiseFence, type Sql, sharedStateRepository } from "../../../gateway/st
 import { describeSharedState, until } from "./conformance.ts";
 import { silentLog } from "./log.ts";
 
-const MIGRATIONS = ["0002_shared_state.sql", "0010_leases.sql"].map(
-  (file) => new URL(`../../../gateway/store/migrations/${file}`, import.meta.url),
+const MIGRATIONS = ["0001_registry", "0002_shared_state", "0009_protection", "0010_leases"].map(
+  (name) => new URL(`../../../gateway/store/migrations/${name}.sql`, import.meta.url),
 );
 let database: PGlite;
 let sql: Sql;

@@ -4,6 +4,8 @@ import * as z from "zod";
 import { type Route, routes } from "../../../contract/routes.ts";
 import { openApiDocument, registryDescription } from "../../../gateway/registry/index.ts";
 
+/** For people: a redirection, and a page. */
+const PAGES = ["oauth.begin", "oauth.callback"];
 const silent = { schemas: {}, routeOf: () => ({}) };
 const isRegistry = ({ area }: Route) => area === "registry";
 
@@ -13,7 +15,7 @@ describe("a room's description", () => {
       const found = registryDescription.routeOf(route);
       const names = [found?.answer, found?.body].filter((name) => name !== undefined);
       expect(names.filter((name) => !(name in registryDescription.schemas))).toEqual([]);
-      expect(found).toMatchObject({ answer: expect.any(String) });
+      if (!PAGES.includes(route.id)) expect(found).toMatchObject({ answer: expect.any(String) });
       expect([route.path, found?.body !== undefined]).toEqual([route.path, route.body === "json"]);
     }
   });

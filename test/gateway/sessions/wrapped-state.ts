@@ -20,6 +20,7 @@ export function wrapState(state: SharedState, wrap: Wrap): SharedState {
     putFenced: (...given) => wrap("putFenced", () => state.putFenced(...given)),
     publish: (...given) => wrap("publish", () => state.publish(...given)),
     subscribe: (...given) => wrap("subscribe", () => state.subscribe(...given)),
+    take: (...given) => wrap("take", () => state.take(...given)),
     ping: () => wrap("ping", () => state.ping()),
     close: () => state.close(),
   };

@@ -59,7 +59,7 @@ describe("redacted URLs", () => {
         minLength: 1,
         maxLength: 4,
       })
-      .map((signs) => `Sécret${signs.join("Sécret")}Sécret`);
+      .map((signs) => `Séqxz${signs.join("Séqxz")}Séqxz`);
     const url = fc.record({
       scheme: fc.constantFrom(...schemes[name]),
       user: fc.constantFrom("", "app"),
@@ -68,7 +68,7 @@ describe("redacted URLs", () => {
     });
     fc.assert(
       fc.property(url, password, ({ scheme, user, hosts, path }, secret) => {
-        expect(shownOf(name, `${scheme}://${user}:${secret}@${hosts}${path}`)).not.toContain("cret");
+        expect(shownOf(name, `${scheme}://${user}:${secret}@${hosts}${path}`)).not.toContain("qxz");
       }),
     );
   });

@@ -149,6 +149,88 @@ export function describeStore(name: string, urlOf: () => Promise<string>): void 
       await Promise.all([both.close(), onlyYoung.close()]);
     });
 
+    it("keeps credentials beyond headers, and takes them away", async () => {
+      const outbound = {
+        oauth: { grantType: "client_credentials", scopes: ["a"], clientId: "c" },
+        caCertificate: "a certificate",
+        identity: { enabled: true },
+      } as const;
+      const secrets = { clientSecret: "s3cret", clientKey: "a key" };
+      const input = gatewayInput("outbound", {
+        authType: "oauth",
+        outbound: { ...outbound, oauth: { ...outbound.oauth, scopes: ["a"] } },
+        secrets,
+      });
+      const created = await store.createGateway(input);
+      expect(await store.getGateway(created.id)).toMatchObject({ authType: "oauth", outbound, secrets });
+      const changed = await store.updateGateway(created.id, { authType: "none", outbound: {}, secrets: {} });
+      expect([changed.outbound, changed.secrets, changed.revision === created.revision]).toEqual([
+        undefined,
+        undefined,
+        false,
+      ]);
+      await store.deleteGateway(created.id);
+    });
+
+    it("keeps tokens of upstreams for one principal and one upstream, the newest of several writers", async () => {
+      const { id } = await store.createGateway(gatewayInput("tokens"));
+      const { id: other } = await store.createGateway(gatewayInput("others"));
+      const before = await store.catalogueVersion();
+      expect(await store.putUpstreamToken(id, "ann", "first", 0)).toBe(1);
+      expect(await store.putUpstreamToken(id, "ann", "second", 1)).toBe(2);
+      // Another process refreshed meanwhile: its token is not written over.
+      expect(await store.putUpstreamToken(id, "ann", "late", 1)).toBeUndefined();
+      await store.failUpstreamToken(id, "ann", 1, "too late to matter");
+      expect(await store.upstreamToken(id, "ann")).toEqual({ value: "second", version: 2, failure: null });
+      await store.failUpstreamToken(id, "ann", 2, "the server said no");
+      expect(await store.upstreamToken(id, "ann")).toEqual({
+        value: "second",
+        version: 2,
+        failure: "the server said no",
+      });
+      expect(await store.upstreamToken(id, "bob")).toBeUndefined();
+      expect(await store.upstreamToken(other, "ann")).toBeUndefined();
+      expect(await store.catalogueVersion()).toBe(before);
+      expect([await store.deleteUpstreamToken(id, "ann"), await store.deleteUpstreamToken(id, "ann")]).toEqual([
+        true,
+        false,
+      ]);
+      await store.putUpstreamToken(id, "ann", "again", 0);
+      await store.deleteGateway(id);
+      expect(await store.upstreamToken(id, "ann")).toBeUndefined();
+      await store.deleteGateway(other);
+    });
+
+    it("keeps the first registration of a client for an issuer and a way back", async () => {
+      const { id } = await store.createGateway(gatewayInput("client"));
+      const client = { issuer: "https://as", clientId: "one", redirectUri: "https://here/oauth/callback", value: "s" };
+      expect(await store.putUpstreamClient(id, client)).toEqual(client);
+      expect(await store.putUpstreamClient(id, { ...client, clientId: "two" })).toEqual(client);
+      const moved = { ...client, clientId: "three", redirectUri: "https://there/oauth/callback" };
+      expect(await store.putUpstreamClient(id, moved)).toEqual(moved);
+      expect(await store.upstreamClient(id)).toEqual(moved);
+      expect([await store.deleteUpstreamClient(id), await store.upstreamClient(id)]).toEqual([true, undefined]);
+      await store.deleteGateway(id);
+    });
+
+    it("seals everything anew with the first key, so that an old one can go", async () => {
+      const headers = { authorization: "Bearer kept" };
+      const { id } = await store.createGateway(gatewayInput("resealed", { authType: "bearer", authHeaders: headers }));
+      await store.putUpstreamToken(id, "ann", "a token", 0);
+      const client = { issuer: "i", clientId: "c", redirectUri: "r", value: "a secret" };
+      await store.putUpstreamClient(id, client);
+      const both = await open([young, old]);
+      expect([await both.resealCredentials(), await both.resealCredentials()]).toEqual([3, 0]);
+      const onlyYoung = await open([young]);
+      expect((await onlyYoung.getGateway(id))?.authHeaders).toEqual(headers);
+      expect((await onlyYoung.upstreamToken(id, "ann"))?.value).toBe("a token");
+      expect(await onlyYoung.upstreamClient(id)).toEqual(client);
+      // Who has lost the key has no token; he is not told of another's.
+      expect(await store.upstreamToken(id, "ann")).toBeUndefined();
+      await both.deleteGateway(id);
+      await Promise.all([both.close(), onlyYoung.close()]);
+    });
+
     it("keeps a virtual server with what is associated to it", async () => {
       const gateway = await store.createGateway(gatewayInput("behind"), listing("x", "y"));
       const [x] = await store.findItems(["tool"], ["behind__x"], "__");

@@ -126,6 +126,25 @@ describe("a WebSocket", () => {
     expect([parts.room.streams(), parts.room.conversations.inFlight]).toEqual([0, 0]);
   });
 
+  it("hears nothing more of a peer whose proof has ended, however long that one takes to close", async () => {
+    const parts = await start("modern");
+    let end: () => void = () => undefined;
+    const hold = (_: unknown, ends: () => void) => {
+      end = ends;
+      return () => undefined;
+    };
+    const sockets = createWebSockets({ ...parts.room.transports, hold }, 60_000);
+    const peer = new Peer();
+    peer.close = () => {
+      peer.isClosed = true;
+    };
+    sockets.accept(parts.endpoint, HEAD).open(peer);
+    sockets.close();
+    end();
+    peer.says({ id: 1, method: "tools/call", params: { name: "t", _meta: MODERN } });
+    expect([peer.isClosed, parts.room.conversations.inFlight, peer.sent]).toEqual([true, 0, []]);
+  });
+
   it("has a bound of requests that wait", async () => {
     const parts = await start("modern");
     const peer = connected(parts);

@@ -276,6 +276,9 @@ export class FakeUpstreams implements Upstreams {
   async inspect(): Promise<never> {
     throw new Error("not scripted");
   }
+  async fetchDocument(): Promise<never> {
+    throw new Error("not scripted");
+  }
   async probe(): Promise<void> {}
   async endExpired(): Promise<number> {
     return 0;
@@ -405,6 +408,7 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
     log,
     now: Date.now,
     ...placesOf(admission),
+    hold: () => () => undefined,
     countStream: (_kind, delta) => {
       streams += delta;
     },
@@ -459,9 +463,10 @@ export type ServedOptions = RoomsOptions & {
 /** The whole gateway over made-up upstreams, behind one of the engines on a free port. */
 export async function served(options: ServedOptions): Promise<Served> {
   const inner = await rooms(options);
-  const { admission, ...transports } = inner.transports as Rooms["transports"] & {
+  const { admission, ...rest } = inner.transports as Rooms["transports"] & {
     admission: ReturnType<typeof createAdmission>;
   };
+  const transports: TransportParts = { ...rest, hold: (principal, end) => auth.hold(principal, end) };
   const httpSse = createHttpSse(transports, inner.state);
   const webSockets = createWebSockets(transports, 60_000);
   const auth = createAuth({

@@ -9,7 +9,7 @@ DB_POOL_SIZE=5
 DB_POOL_RECYCLE=3600
 CLIENT_IDLE_TIMEOUT=120
 HTTPX_CONNECT_TIMEOUT=5
-SSRF_PROTECTION_ENABLED=true
+SIEM_EXPORT_ENABLED=true
 TEMPLATES_DIR=/x
 DB_POOL_SZIE=3
 HOME=/root
@@ -22,7 +22,7 @@ describe("the report as text", () => {
 old.env: 9 names: 1 refused, 1 unknown, 3 sized, 1 renamed, 2 honoured, 1 meaningless; 1 for other programs
 
 Refused: somebody relies on it, and this gateway does not keep it
-  SSRF_PROTECTION_ENABLED  line 7  any address that an administrator declares is called, private ones and metadata services included; instead: a NetworkPolicy for egress
+  SIEM_EXPORT_ENABLED  line 7  security events are kept in the database and on stderr, and not exported; instead: log lines on stderr (DISABLE_ACCESS_LOG=false for one per request)
 
 Unknown: mistyped, or of a version that is not known here
   DB_POOL_SZIE  line 9  no such name; DB_POOL_SIZE is the nearest

@@ -27,15 +27,20 @@ function kindOf(path: string): string | undefined {
   return (exact ?? firm ?? matching ?? locations.find(({ head }) => head === "/"))?.kind;
 }
 
-function expectedOf({ id, area, methods, cache }: Route): string {
+function expectedOf({ id, path, area, methods, cache }: Route): string {
   if (id === "identity") return "identity";
+  // Kept nowhere either, as long as the gateway does not say that it may be.
+  if (path.startsWith("/admin/")) return "admin";
   if (area === "mcp") return methods.includes("GET") ? "stream" : "plain";
   return { none: "plain", private: "api", public: "schema" }[cache];
 }
 
 /** What is there under the same path for reading decides: the other methods leave that location at once. */
 function readerOf(path: string): Route | undefined {
-  return routes.find((route) => route.path === path && route.methods.includes("GET"));
+  const reading = routes.filter(({ methods }) => methods.includes("GET"));
+  const isPattern = (route: Route) =>
+    new RegExp(`^${route.path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(path);
+  return reading.find((route) => route.path === path) ?? reading.find(isPattern);
 }
 
 describe("locations", () => {

@@ -1,0 +1,286 @@
+/** Export and import of the registry: a round trip changes nothing, secrets stay secrets, conflicts end as they were told to. */
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { GatewayInput, ItemKind, Store } from "../../../gateway/store/index.ts";
+import { REST_CAPABILITIES } from "../../../gateway/upstreams/index.ts";
+import { type Body, openRoom, problemsOf, type Room } from "./rest-room.ts";
+
+const imports = { maxBytes: 1000, maxTools: 10, fetchDocument: () => Promise.reject(new Error("nothing is fetched")) };
+const PASSPHRASE = "correct horse battery";
+let from: Room;
+let to: Room;
+beforeAll(async () => {
+  [from, to] = await Promise.all([openRoom({ imports }), openRoom({ imports })]);
+}, 90_000);
+afterAll(async () => {
+  await from?.close();
+  await to?.close();
+});
+const all = { limit: 0, after: 0, includeInactive: true };
+const viewer = { id: "admin@example.com", admin: true, teams: [] };
+const KINDS: readonly ItemKind[] = ["tool", "resource", "resourceTemplate", "prompt"];
+
+async function empty(store: Store): Promise<void> {
+  for (const { id } of (await store.listServers(all, viewer)).rows) await store.deleteServer(id);
+  for (const { id, gatewayId } of (await store.listItems(KINDS, all, viewer)).rows) {
+    if (gatewayId === "library") await store.deleteItem(id);
+  }
+  for (const { id } of await store.allGateways()) await store.deleteGateway(id);
+}
+beforeEach(async () => {
+  await empty(from.store);
+  await empty(to.store);
+});
+
+const exported = async (room: Room, passphrase?: string): Promise<Body> =>
+  (
+    await room.ask(
+      "GET",
+      "/export",
+      {},
+      passphrase === undefined ? {} : { headers: { "x-export-passphrase": passphrase } },
+    )
+  ).body;
+/** What of a document says something of the registry. */
+function essence({ exportedAt: _, secrets, ...rest }: Body) {
+  return { ...rest, names: Object(secrets).names };
+}
+
+const gateway = (slug: string, more: Partial<GatewayInput> = {}): GatewayInput => ({
+  ...{
+    slug,
+    name: slug.toUpperCase(),
+    description: "",
+    transport: "STREAMABLEHTTP",
+    url: `https://${slug}.example.com/mcp`,
+  },
+  ...{ stdio: null, era: "auto", authHeaders: {}, authType: "none", passthroughHeaders: [], requestTimeoutMs: null },
+  ...{ tags: [], visibility: "public", teamId: null, ownerEmail: null, enabled: true, source: "api" },
+  ...more,
+});
+const listed = (kind: ItemKind, originalName: string) => ({
+  kind,
+  originalName,
+  definition: `{"name":"${originalName}","n":1.0}`,
+});
+
+describe("a round trip", () => {
+  const text = fc.stringMatching(/^[a-zA-Z0-9 äß"\\{}]{0,12}$/);
+  const owned = fc.record({
+    visibility: fc.constantFrom("public" as const, "private" as const, "team" as const),
+    teamId: fc.option(fc.constantFrom("t1", "t2"), { nil: null }),
+    ownerEmail: fc.option(fc.constantFrom("a@b.c"), { nil: null }),
+    tags: fc.uniqueArray(fc.constantFrom("x", "y", "z")),
+    enabled: fc.boolean(),
+  });
+  const remote = fc.record({
+    owned,
+    description: text,
+    secret: fc.stringMatching(/^[a-z0-9]{12,20}$/),
+    transport: fc.constantFrom("STREAMABLEHTTP" as const, "SSE" as const, "STDIO" as const),
+    tools: fc.uniqueArray(fc.constantFrom("one", "two", "three"), { maxLength: 3 }),
+    setting: fc.record({
+      owned,
+      customName: fc.boolean(),
+      displayName: fc.option(text, { nil: null }),
+      description: fc.option(text, { nil: null }),
+    }),
+  });
+  const rest = fc.record({ owned, path: fc.constantFrom("/a", "/b/{id}"), setting: owned });
+  const state = fc.record({
+    remotes: fc.array(remote, { maxLength: 2 }),
+    rests: fc.array(rest, { maxLength: 2 }),
+    prompts: fc.array(fc.record({ owned, body: text }), { maxLength: 2 }),
+    server: fc.option(owned, { nil: undefined }),
+  });
+
+  async function fill(
+    store: Store,
+    { remotes, rests, prompts, server }: typeof state extends fc.Arbitrary<infer T> ? T : never,
+  ) {
+    const itemIds: string[] = [];
+    for (const [at, one] of remotes.entries()) {
+      const isStdio = one.transport === "STDIO";
+      const stdio = {
+        command: "node",
+        args: ["x"],
+        env: { TOKEN: one.secret },
+        cwd: null,
+        isolation: "session" as const,
+      };
+      const credentials = isStdio
+        ? { url: null, stdio }
+        : {
+            authHeaders: { "x-key": one.secret },
+            authType: "authheaders" as const,
+            url: `https://r${at}.example.com/mcp?k=${one.secret}`,
+          };
+      const about = { ...one.owned, description: one.description, transport: one.transport, ...credentials };
+      const items = one.tools.map((name) => listed("tool", name));
+      const outcome = {
+        ok: true,
+        capabilities: '{"tools":{}}',
+        instructions: null,
+        items,
+        incomplete: [],
+        note: null,
+      } as const;
+      const { id } = await store.createGateway(gateway(`r${at}`, about), outcome);
+      const [first] = (await store.listItems(KINDS, { ...all, gatewayId: id }, viewer)).rows;
+      if (first === undefined) continue;
+      const { customName, owned: settings, ...texts } = one.setting;
+      await store.updateItem(KINDS, first.id, { ...settings, ...texts, customName: customName ? `c${at}` : null });
+      itemIds.push(first.id);
+    }
+    for (const [at, { owned: own, path, setting }] of rests.entries()) {
+      const parameters =
+        path === "/a" ? [] : [{ argument: "id", in: "path", name: "id", style: "simple", explode: false }];
+      const operation = JSON.stringify({ method: "GET", path, parameters });
+      const definition = '{"name":"t","inputSchema":{"type":"object"}}';
+      const tool = { name: "t", definition, operation, sourceKey: at === 0 ? `GET ${path}` : null };
+      const made = { url: null, options: "{}", digest: "d", title: "T", version: "1" };
+      const about = {
+        id: `rest${at}`,
+        capabilities: REST_CAPABILITIES,
+        reachable: true,
+        ...(at === 0 ? { from: made } : {}),
+      };
+      await store.createRestGateway(gateway(`w${at}`, { ...own, transport: "REST" }), [tool], about);
+      const [item] = (await store.listItems(["tool"], { ...all, gatewayId: `rest${at}` }, viewer)).rows;
+      if (item !== undefined) await store.updateItem(["tool"], item.id, setting);
+    }
+    for (const [at, { owned: own, body }] of prompts.entries()) {
+      const input = {
+        kind: "prompt" as const,
+        originalName: `p${at}`,
+        definition: `{"name":"p${at}"}`,
+        body,
+        encoding: "text" as const,
+      };
+      await store.createHosted(input, { ...own, description: null, customName: null, displayName: null });
+    }
+    if (server !== undefined) {
+      const gatewayIds = rests.map((_, at) => `rest${at}`);
+      const modes = { icon: null, prefixMode: "always", failureMode: "closed" } as const;
+      await store.createServer({ ...server, ...modes, name: "S", description: "d", gatewayIds, itemIds }, "server-1");
+    }
+  }
+
+  it("into an empty deployment gives the same registry, secrets and all", async () => {
+    await fc.assert(
+      fc.asyncProperty(state, async (given) => {
+        await empty(from.store);
+        await empty(to.store);
+        await fill(from.store, given);
+        const open = await exported(from);
+        for (const { secret } of given.remotes) expect(JSON.stringify(open)).not.toContain(secret);
+        const sealed = given.remotes.length === 0 ? open : await exported(from, PASSPHRASE);
+        for (const { secret } of given.remotes) expect(JSON.stringify(sealed)).not.toContain(secret);
+        const { body } = await to.ask("POST", "/import", { importData: sealed, passphrase: PASSPHRASE });
+        expect(JSON.stringify(body.entities)).not.toContain('"fail"');
+        expect(essence(await exported(to))).toEqual(essence(open));
+        const credentials = async ({ store }: Room) =>
+          (await store.allGateways()).map(({ url, authHeaders, stdio }) => ({ url, authHeaders, stdio }));
+        expect(await credentials(to)).toEqual(await credentials(from));
+      }),
+      { numRuns: 8 },
+    );
+  }, 120_000);
+});
+
+describe("secrets", () => {
+  it("are named where they are left out, and their upstream waits for them", async () => {
+    const about = { authHeaders: { authorization: "Bearer very-secret" }, authType: "bearer" as const };
+    await from.store.createGateway(gateway("a", { ...about, url: "https://a.example.com/?key=hidden" }));
+    const document = await exported(from);
+    expect(document.secrets).toEqual({ names: { a: ["header authorization", "query of the URL"] } });
+    const { body } = await to.ask("POST", "/import", { importData: document });
+    const notes = ["its secrets are missing (header authorization, query of the URL): set them, then enable it"];
+    expect(body.entities).toEqual([{ type: "gateways", name: "a", as: "a", action: "create", notes }]);
+    expect(await to.store.allGateways()).toMatchObject([
+      { enabled: false, authHeaders: {}, url: "https://a.example.com/" },
+    ]);
+  });
+  it("stay what they are where a document without them updates", async () => {
+    await from.store.createGateway(
+      gateway("a", { authHeaders: { "x-key": "theirs" }, authType: "authheaders", description: "new" }),
+    );
+    await to.store.createGateway(gateway("a", { authHeaders: { "x-key": "ours" }, authType: "authheaders" }));
+    await to.ask("POST", "/import", { importData: await exported(from), conflictStrategy: "update" });
+    expect(await to.store.allGateways()).toMatchObject([
+      { description: "new", enabled: true, authHeaders: { "x-key": "ours" } },
+    ]);
+  });
+  it("open with their passphrase only", async () => {
+    await from.store.createGateway(gateway("a", { authHeaders: { "x-key": "v" }, authType: "authheaders" }));
+    expect(await problemsOf(exported(from, "short"))).toEqual(["passphrase: at least 12 characters"]);
+    const importData = await exported(from, PASSPHRASE);
+    const wrong = to.ask("POST", "/import", { importData, passphrase: "another passphrase" });
+    expect(await problemsOf(wrong)).toEqual(["passphrase: it has to be the one with which the document was exported"]);
+    expect(await to.store.allGateways()).toEqual([]);
+  });
+});
+
+describe("what is there already", () => {
+  const both = async () => {
+    for (const { store } of [from, to]) {
+      const { id } = await store.createGateway(gateway("a", { description: store === from.store ? "theirs" : "ours" }));
+      const modes = { icon: null, tags: [], prefixMode: "always", failureMode: "open", visibility: "public" } as const;
+      const owner = { teamId: null, ownerEmail: null, enabled: true };
+      await store.createServer({ ...modes, ...owner, name: "S", description: "", gatewayIds: [id], itemIds: [] });
+    }
+    return exported(from);
+  };
+  const state = async () => ({
+    gateways: (await to.store.allGateways()).map(({ slug, description }) => `${slug} ${description}`),
+    servers: (await to.store.listServers(all, viewer)).rows.map(({ name }) => name),
+  });
+  it.each([
+    ["skip", { gateways: ["a ours"], servers: ["S"] }],
+    ["update", { gateways: ["a theirs"], servers: ["S"] }],
+    ["rename", { gateways: ["a ours", "a-2 theirs"], servers: ["S", "S (2)"] }],
+  ])("with %s", async (conflictStrategy, expected) => {
+    const importData = await both();
+    const before = await state();
+    const dry = await to.ask("POST", "/import", { importData, conflict_strategy: conflictStrategy, dry_run: true });
+    expect(await state()).toEqual(before);
+    const { body } = await to.ask("POST", "/import", { importData, conflictStrategy });
+    expect([body.entities, await state()]).toEqual([dry.body.entities, expected]);
+    if (conflictStrategy !== "rename") return;
+    const { rows } = await to.store.listServers(all, viewer);
+    const gateways = await to.store.allGateways();
+    expect(rows.map(({ gatewayIds }) => gatewayIds)).toEqual(gateways.map(({ id }) => [id]));
+  });
+  it("with fail stops the whole import before it begins", async () => {
+    const importData = await both();
+    await from.store.createGateway(gateway("b"));
+    const work = to.ask("POST", "/import", { importData: await exported(from), conflictStrategy: "fail" });
+    await expect(work).rejects.toMatchObject({
+      code: "MCPS_ITEM_CONFLICT",
+      data: {
+        conflicts: [
+          { type: "gateways", name: "a" },
+          { type: "servers", name: "S" },
+        ],
+      },
+    });
+    expect(await state()).toEqual({ gateways: ["a ours"], servers: ["S"] });
+    expect(importData).toBeDefined();
+  });
+  it("is not touched by what was not selected", async () => {
+    await from.store.createGateway(gateway("b"));
+    const importData = await both();
+    const { body } = await to.ask("POST", "/import", { importData, selectedEntities: { gateways: ["b"] } });
+    expect(body).toMatchObject({ counts: { create: 1 }, entities: [{ name: "b" }] });
+  });
+});
+
+it("a document that is none is refused with what is wrong", async () => {
+  const problems = await problemsOf(to.ask("POST", "/import", { importData: { format: "other", version: 2 } }));
+  expect(problems).toContain("importData.entities: Invalid input: expected object, received undefined");
+  const good = await exported(from);
+  const entities = { ...Object(good.entities), gateways: [{ slug: "x" }] };
+  expect(await problemsOf(to.ask("POST", "/import", { importData: { ...good, entities } }))).toContain(
+    'importData.entities.gateways.0.transport: Invalid option: expected one of "STREAMABLEHTTP"|"SSE"|"STDIO"|"REST"',
+  );
+});
