@@ -23,6 +23,7 @@ import { isPersonal, Personal } from "./personal.ts";
 import { PersonalExchange, withToken } from "./personal-exchange.ts";
 import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
+import { Recovery } from "./recovery.ts";
 import { RestServers } from "./rest/server.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
@@ -93,6 +94,7 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #recovery: Recovery | undefined;
   readonly #answers: KeptAnswers | undefined;
   readonly #ledger: Ledger;
   readonly #open: OpenLines;
@@ -129,6 +131,7 @@ class Room implements Upstreams {
       clientInfo,
       greetSse: (target) => this.#connections.greet(target),
     });
+    this.#recovery = options.recovers === true ? new Recovery(this.#circuits, this.#profiles) : undefined;
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
@@ -175,7 +178,8 @@ class Room implements Upstreams {
   }
 
   async probe(target: UpstreamTarget, timeoutMs: number, pingMs?: number): Promise<void> {
-    if (target.transport === "builtin") return;
+    // There is no handshake with what speaks no MCP.
+    if (target.transport === "builtin" || target.transport === "rest") return;
     try {
       await withToken(this.#personal, { ...target, requestTimeoutMs: timeoutMs }, async (fitted) => {
         const profile = await this.#profiles.renew(fitted);
@@ -422,6 +426,7 @@ class Room implements Upstreams {
   async close(): Promise<void> {
     for (const listeners of [...this.#listeners.values()]) for (const listening of [...listeners]) listening.cancel();
     this.#connections.close();
+    this.#recovery?.close();
     await this.#pool?.close();
     await this.#wire.close();
   }
