@@ -191,8 +191,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     sessions: () => upstreams.sessionFigures(),
     circuits: () => upstreams.circuits(),
   });
-  const admin = openAdmin(settings, store, records, upkeep, pool);
-  const admin = openAdmin(settings, store, records, upkeep, caches);
+  const admin = openAdmin(settings, store, records, upkeep, caches, pool);
 
   const callersInput = { settings, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
