@@ -14,7 +14,7 @@ afterAll(() => gateway?.stop());
 
 /** Who is no administrator and in no team. */
 function tokenOf(email: string): Promise<string> {
-  const claims = new SignJWT().setProtectedHeader({ alg: "HS256" }).setSubject(email).setIssuedAt();
+  const claims = new SignJWT().setProtectedHeader({ alg: "HS256" }).setSubject(email).setIssuedAt().setJti(email);
   return claims.setIssuer("mcpgateway").setAudience("mcpgateway-api").sign(Buffer.from(SECRET));
 }
 

@@ -73,6 +73,7 @@ const validate = async (authorization: string) => {
   return { status, id: body.id, admin: body.isAdmin };
 };
 
+// Starts a whole gateway, once: that is what takes its time.
 describe("a gateway", () => {
   it("makes tokens with its private key, and so does the command line", async () => {
     expect(JSON.parse(Buffer.from(gateway.token.split(".")[0] ?? "", "base64url").toString())).toMatchObject({
