@@ -25,6 +25,7 @@ import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
 import { recordedRoom } from "./record-changes.ts";
+import { watchedGuard } from "./record-security.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
@@ -37,6 +38,7 @@ import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { tendUpstreams } from "./tend-upstreams.ts";
+import { toolChecks } from "./tool-checks.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
 import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
@@ -87,7 +89,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const state = await openState(input, store, observe);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log);
-  const guard = addressGuard(settings);
+  const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
@@ -122,6 +124,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     isAlone: input.isAlone,
     replicas: plan?.gateway.replicas.max ?? 1,
   });
+  const checks = toolChecks({ settings, store, federation: () => federation, log, count: observe.toolUnfit });
   const parts = {
     settings,
     log,
@@ -132,7 +135,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
+    watch: joinWatches([pins.watch, limitWatch(limits), checks, ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -188,9 +191,9 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     sessions: () => upstreams.sessionFigures(),
     circuits: () => upstreams.circuits(),
   });
-  const admin = openAdmin(settings, store, records, upkeep, pool);
+  const admin = openAdmin(settings, store, records, upkeep, caches, pool);
 
-  const callersInput = { settings, store, state, log, teardown };
+  const callersInput = { settings, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
