@@ -147,7 +147,8 @@ function created({ request }: Asked, response: RestResponse | undefined): unknow
 }
 
 function resourceOf({ params }: Asked, response: RestResponse | undefined): string | null {
-  const own = params.id ?? Object.values(params)[0];
+  // What opens something stands in no record.
+  const own = params.id ?? Object.entries(params).find(([name]) => name !== "token")?.[1];
   if (own !== undefined) return redactText(own, 300);
   const body: unknown = response?.body;
   const id: unknown = typeof body === "object" && body !== null ? Reflect.get(body, "id") : undefined;
