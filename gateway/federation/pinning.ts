@@ -42,6 +42,8 @@ export function createPinning(options: PinningOptions): Pinning {
   let isQuarantining = options.policy === "quarantine";
   const seen = new Map<string, Map<string, Seen>>();
   const reported = new Set<string>();
+  /** Seen here to be other than approved, until the store says something new of them. By upstream. */
+  const held = new Map<string, Set<string>>();
 
   function policyOf(gatewayId: string): PinPolicy {
     return books.get(gatewayId)?.policy ?? options.policy;
@@ -90,6 +92,25 @@ export function createPinning(options: PinningOptions): Pinning {
     return isSuspicious || isNewToBook(gatewayId, name);
   }
 
+  function mark(gatewayId: string, name: string, isHeldBack: boolean): void {
+    const own = held.get(gatewayId);
+    if (!isHeldBack) own?.delete(name);
+    else if (own === undefined) held.set(gatewayId, new Set([name]));
+    else if (own.size < MAX_SEEN) own.add(name);
+  }
+
+  /** What was decided or recorded meanwhile is newer than what was seen here. */
+  function letGo(before: ReadonlyMap<string, Book>): void {
+    for (const [gatewayId, names] of held) {
+      const [former, present] = [before.get(gatewayId)?.pins ?? NOTHING, books.get(gatewayId)?.pins];
+      if (present === undefined) held.delete(gatewayId);
+      for (const name of names) {
+        const [was, is] = [former.get(name), present?.get(name)];
+        if (was?.digest !== is?.digest || was?.pendingDigest !== is?.pendingDigest) names.delete(name);
+      }
+    }
+  }
+
   return {
     replace({ pins = [], pinPolicies = {}, gateways }) {
       const byGateway = new Map<string, Map<string, ToolPin>>();
@@ -97,6 +118,7 @@ export function createPinning(options: PinningOptions): Pinning {
         const own = byGateway.get(pin.gatewayId) ?? new Map<string, ToolPin>();
         byGateway.set(pin.gatewayId, own.set(pin.name, pin));
       }
+      const before = books;
       books = new Map(
         gateways.map(({ id }) => [
           id,
@@ -104,6 +126,7 @@ export function createPinning(options: PinningOptions): Pinning {
         ]),
       );
       isQuarantining = [...books.values()].some(({ policy }) => policy === "quarantine");
+      letGo(before);
       for (const id of seen.keys()) if (!books.has(id)) seen.delete(id);
       // What was decided or forgotten meanwhile is told again when it is seen again.
       reported.clear();
@@ -117,17 +140,17 @@ export function createPinning(options: PinningOptions): Pinning {
       const pin = books.get(gatewayId)?.pins.get(name);
       if (pin === undefined || (pin.digest === found.digest ? null : found.digest) !== pin.pendingDigest)
         report(gatewayId, name, raw, found.digest);
-      return policy !== "quarantine" || !isHeld(gatewayId, name, found);
+      const isHeldBack = policy === "quarantine" && isHeld(gatewayId, name, found);
+      mark(gatewayId, name, isHeldBack);
+      return !isHeldBack;
     },
     refusal(gatewayId, slug, name) {
       if (!isQuarantining || policyOf(gatewayId) !== "quarantine") return undefined;
       const pin = books.get(gatewayId)?.pins.get(name);
-      const found = seen.get(gatewayId)?.get(name);
-      const isOther =
-        pin !== undefined && (found === undefined ? pin.pendingDigest !== null : pin.digest !== found.digest);
-      const isUnknown =
-        pin === undefined && (found === undefined ? isNewToBook(gatewayId, name) : isHeld(gatewayId, name, found));
-      if (!isOther && !isUnknown) return undefined;
+      const isOther = pin !== undefined && pin.pendingDigest !== null;
+      const isSeen = held.get(gatewayId)?.has(name) === true;
+      const isUnknown = pin === undefined && isNewToBook(gatewayId, name);
+      if (!isOther && !isSeen && !isUnknown) return undefined;
       return fault("MCPS_TOOL_QUARANTINED", { tool: name, upstream: slug }, { tool: name, gateway: slug });
     },
     sightings(gatewayId, tools) {
