@@ -139,7 +139,10 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
 
   async #find(key: string, flight: Flight<Value>): Promise<Value | undefined> {
     const beganAt = this.#now();
-    const found = await this.#second?.read(key, beganAt);
+    const second = this.#second;
+    const waitMs = this.#options.shared?.waitForOthersMs ?? 0;
+    let found = await second?.read(key, beganAt);
+    if (found === undefined && waitMs > 0) found = await second?.waitTurn(key, waitMs, this.#now);
     if (found !== undefined) {
       this.#count("shared");
       // Clocks differ: never longer than a value of our own would live.
@@ -153,14 +156,21 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
       value = await this.#options.load(key);
     } catch (error) {
       this.#count("failure");
+      if (waitMs > 0) void second?.endTurn(key);
       throw error;
     }
-    if (!flight.isWanted) return value;
+    const shared = this.#store(key, value, flight, beganAt);
+    if (waitMs > 0) void shared.then(() => second?.endTurn(key));
+    return value;
+  }
+
+  /** Keeps what was loaded, unless it was forgotten meanwhile. Resolves when others can find it; never rejects. */
+  async #store(key: string, value: Value | undefined, flight: Flight<Value>, beganAt: number): Promise<void> {
+    if (!flight.isWanted) return;
     const lifeMs = this.#lifeOf(value) * (1 - JITTER * this.#random());
     this.#keep(key, value, lifeMs);
     const now = this.#now();
-    if (lifeMs > 0) void this.#second?.write(key, value, now + lifeMs, now, beganAt);
-    return value;
+    if (lifeMs > 0) await this.#second?.write(key, value, now + lifeMs, now, beganAt);
   }
 
   /** Unjittered, ms; 0 or less: not to be kept. */

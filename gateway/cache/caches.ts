@@ -19,6 +19,7 @@ export type CachesOptions = {
 
 export type CacheRecipe<Value extends Cached> = Omit<CacheOptions<Value>, "shared" | "now"> & {
   /** With them entries wait for other processes. */
+  readonly waitForOthersMs?: number;
   readonly encode?: (value: Value) => string | undefined;
   readonly decode?: (text: string) => Value | undefined;
 };
@@ -38,13 +39,13 @@ export function openCaches(options: CachesOptions): Caches {
   return {
     type,
     create(recipe) {
-      const { encode, decode, ...own } = recipe;
+      const { encode, decode, waitForOthersMs = 0, ...own } = recipe;
       if (opened.has(own.name)) throw new RangeError(`there is a cache ${own.name} already`);
       const isShared = (type === "redis" || type === "database") && encode !== undefined && decode !== undefined;
       const cache = createCache({
         ...own,
         maxEntries: type === "none" ? 0 : own.maxEntries,
-        shared: { state, second, secondTimeoutMs, ...(isShared ? { encode, decode } : {}) },
+        shared: { state, second, secondTimeoutMs, waitForOthersMs, ...(isShared ? { encode, decode } : {}) },
         now,
       });
       opened.set(own.name, cache);

@@ -1,5 +1,6 @@
 /** What one process has loaded, kept in the shared state for the others. A shared state that is away is a miss and never a failure. */
 import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import type { SharedState } from "../coordination/index.ts";
 import type { Cached, Forgotten } from "./types.ts";
 
@@ -11,12 +12,14 @@ const BURIED_MS = 30_000;
 const VERSION_MS = 7 * 86_400_000;
 const BURIED = "x";
 const ALL = "";
+const LOOK_AGAIN_MS = 50;
 /** Keys beyond this are known by their digest. */
 const LONGEST_KEY = 200;
 
 export class SecondLevel<Value extends Cached> {
   readonly #state: SharedState;
   readonly #name: string;
+  readonly #origin = randomUUID();
   readonly #groupOf: ((key: string) => string) | undefined;
   readonly #encode: (value: Value) => string | undefined;
   readonly #decode: (text: string) => Value | undefined;
@@ -54,6 +57,34 @@ export class SecondLevel<Value extends Cached> {
     } catch {
       return undefined;
     }
+  }
+
+  /**
+   * Waits while another process loads the key: what it found, or undefined when it is this one's turn, which endTurn ends. A shared state that is
+   * away keeps nobody waiting.
+   */
+  async waitTurn(key: string, waitMs: number, now: () => number): Promise<Found<Value> | undefined> {
+    const end = performance.now() + waitMs;
+    try {
+      for (;;) {
+        const { fence, leftMs } = await this.#state.acquire(this.#turnKey(key), this.#origin, waitMs);
+        if (fence > 0 || performance.now() >= end) return undefined;
+        await pause(Math.min(LOOK_AGAIN_MS, leftMs));
+        const found = await this.read(key, now());
+        if (found !== undefined) return found;
+      }
+    } catch {
+      return undefined;
+    }
+  }
+
+  async endTurn(key: string): Promise<void> {
+    // What is not given up ends by itself.
+    await this.#state.release(this.#turnKey(key), this.#origin).catch(() => undefined);
+  }
+
+  #turnKey(key: string): string {
+    return `cache:${this.#name}:turn:${shortened(key)}`;
   }
 
   /** Never over what stands there: an invalidated key stays so for the loads that began before. */
@@ -106,11 +137,10 @@ export class SecondLevel<Value extends Cached> {
   }
 
   async #keyOf(key: string): Promise<string> {
-    const short = key.length > LONGEST_KEY ? `#${createHash("sha256").update(key).digest("base64url")}` : key;
     const all = this.#version(ALL);
     const group = this.#groupOf?.(key);
     const version = group === undefined ? await all : `${await all}.${await this.#version(group)}`;
-    return `cache:${this.#name}:${version}:${short}`;
+    return `cache:${this.#name}:${version}:${shortened(key)}`;
   }
 
   #version(group: string): Promise<string> {
@@ -134,6 +164,10 @@ export class SecondLevel<Value extends Cached> {
     const value = this.#decode(text.slice(split + 2));
     return value === undefined ? undefined : { value, freshUntil };
   }
+}
+
+function shortened(key: string): string {
+  return key.length > LONGEST_KEY ? `#${createHash("sha256").update(key).digest("base64url")}` : key;
 }
 
 function placeOf(what: Forgotten): string {

@@ -44,6 +44,11 @@ export type SharedLevel<Value extends Cached> = {
   /** A value of another process that has not come by then is loaded here; by default it is waited for as long as the state takes. */
   readonly secondTimeoutMs?: number;
   /**
+   * For what is expensive to load: one process loads a key at a time and the others wait for what it finds, this long at most, ms. By
+   * default each loads for itself.
+   */
+  readonly waitForOthersMs?: number;
+  /**
    * With both of them loaded values wait for other processes in the shared state; without, only invalidations are shared. A value that
    * becomes undefined stays here.
    */

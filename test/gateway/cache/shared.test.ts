@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Cache, createCache, invalidationsOf } from "../../../gateway/cache/index.ts";
 import type { SharedState } from "../../../gateway/coordination/index.ts";
+import { waitFor } from "../../harness/wait.ts";
 import { sharedStore } from "./states.ts";
 
 /** The same cache in two processes over one store; each loads `<value>` and says where. */
@@ -34,6 +35,38 @@ async function pair(kept: "shared" | "here") {
   await settle();
   return { a, b, clock, store, truth, loads, settle };
 }
+
+describe("a cache whose loads are expensive", () => {
+  it("loads in one process while the others wait, and in the next one when that fails", async () => {
+    const store = sharedStore(() => 1_000_000);
+    const loads: { readonly place: number; readonly end: (value: string | Error) => void }[] = [];
+    const caches = store.states.map((state, place) =>
+      createCache<string>({
+        name: "expensive",
+        ttlMs: 10_000,
+        maxEntries: 10,
+        load: () =>
+          new Promise((resolve, reject) => {
+            loads.push({ place, end: (value) => (value instanceof Error ? reject(value) : resolve(value)) });
+          }),
+        shared: { state, encode: (value) => value, decode: (text) => text, waitForOthersMs: 60_000 },
+        now: () => 1_000_000,
+      }),
+    );
+    const answers = caches.map(async (cache) => (await Promise.allSettled([cache.get("k")]))[0]);
+    await waitFor(() => loads.length > 0, 20_000, "a load");
+    const [first] = loads;
+    first?.end(new Error("away"));
+    await waitFor(() => loads.length > 1, 20_000, "another load");
+    loads[1]?.end("found");
+    const outcomes = await Promise.all(answers);
+    expect(outcomes.map((outcome) => outcome?.status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    expect(loads.map(({ place }) => place).toSorted()).toEqual([0, 1]);
+    const again = await Promise.all(caches.map((cache) => cache.get("k")));
+    expect(again).toEqual(["found", "found"]);
+    expect(loads).toHaveLength(2);
+  });
+});
 
 describe("a cache that processes share", () => {
   it("loads once for all processes and keeps no longer than the first", async () => {
