@@ -148,6 +148,16 @@ export const errors = {
     message: "The sign-in provider {provider} does not answer as it should",
   },
   MCPS_IDENTITY: { status: 500, rpc: -32603, message: "{what} cannot be used: {reason}" },
+  MCPS_TOOL_ARGUMENTS: {
+    status: 200,
+    rpc: -32602,
+    message: "Invalid arguments of tool {tool} of upstream {upstream}: {reason}",
+  },
+  MCPS_TOOL_RESULT: {
+    status: 502,
+    rpc: -32005,
+    message: "The result of tool {tool} of upstream {upstream} does not fit its outputSchema: {reason}",
+  },
   MCPS_TOOL_QUARANTINED: {
     status: 200,
     rpc: -32004,

@@ -188,6 +188,12 @@ export const metrics = {
     labels: ["rule"],
     help: "Requests and calls refused by a limit or quota, by the name of its rule (RATE_LIMITS, QUOTAS, tiers, tool-rate).",
   },
+  mcp_tool_checks_failed_total: {
+    type: "counter",
+    unit: "1",
+    labels: ["what"],
+    help: "Arguments and results that do not fit a tool's schema (TOOL_ARGUMENTS_CHECK, TOOL_RESULTS_CHECK).",
+  },
   mcp_tool_pins_total: {
     type: "counter",
     unit: "1",

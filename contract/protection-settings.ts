@@ -111,6 +111,50 @@ export const protectionSettings = {
     description:
       "What is suspicious in a tool's definition: unseen, direction and tag characters, control characters, hidden HTML, orders to a model. Such a tool is told in the log, and with the policy quarantine it waits.",
   },
+  VALIDATION_MAX_RPC_PARAM_SIZE: {
+    type: "bytes",
+    default: 0,
+    unit: "bytes",
+    min: 0,
+    max: 1_073_741_824,
+    room: "main",
+    description: "Largest arguments of one tools/call, as JSON; 0: what MAX_BODY_BYTES lets in.",
+  },
+  MAX_PARAM_LENGTH: {
+    type: "integer",
+    default: 0,
+    unit: "characters",
+    min: 0,
+    max: 1_073_741_824,
+    room: "main",
+    description: "Longest text in the arguments of a tools/call; 0 sets no limit.",
+  },
+  TOOL_ARGUMENTS_CHECK: {
+    type: "enum",
+    default: "off",
+    allowed: ["off", "warn", "enforce"],
+    room: "main",
+    description:
+      "Compare the arguments of a tools/call with the inputSchema that the registry knows, before anything is sent: log what does not fit, or refuse it.",
+  },
+  TOOL_RESULTS_CHECK: {
+    type: "enum",
+    default: "off",
+    allowed: ["off", "warn", "enforce"],
+    room: "main",
+    description:
+      "Compare structuredContent with the tool's outputSchema: log what does not fit, or answer an error in its place.",
+  },
+  MAX_BATCH_MESSAGES: {
+    type: "integer",
+    default: 100,
+    unit: "messages",
+    min: 1,
+    max: 10_000,
+    room: "transports",
+    description:
+      "Messages of one JSON-RPC batch. Limits by principal, token, team and address count the batch as one request; those by tool and upstream count its calls.",
+  },
   COMPRESSION_ENABLED: {
     type: "boolean",
     default: true,

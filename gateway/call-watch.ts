@@ -3,7 +3,20 @@ import type { CallWatch } from "./sessions/index.ts";
 
 /** They are asked in their order, and the first refusal counts; all are told of the end, of a refused request too. */
 export function joinWatches(watches: readonly CallWatch[]): CallWatch {
+  const answering = watches.filter((watch) => watch.mayAnswer !== undefined);
   return {
+    // Not there where nobody looks at results: then none is looked at.
+    ...(answering.length === 0
+      ? {}
+      : {
+          mayAnswer(call, raw, result) {
+            for (const watch of answering) {
+              const refused = watch.mayAnswer?.(call, raw, result);
+              if (refused !== undefined) return refused;
+            }
+            return undefined;
+          },
+        }),
     mayBegin(call) {
       // By index: this is on the way of every call.
       for (let index = 0; index < watches.length; index++) {

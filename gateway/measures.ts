@@ -160,6 +160,7 @@ export function measures(metrics: Metrics) {
       });
       metrics.collect("mcp_requests_waiting", (set) => set(read().waiting));
     },
+    toolUnfit: (what: "arguments" | "result"): void => metrics.counter("mcp_tool_checks_failed_total", what).inc(),
     pinned: (kind: string): void => metrics.counter("mcp_tool_pins_total", kind).inc(),
     limitRefused: (rule: string): void => metrics.counter("mcp_limit_refused_total", rule).inc(),
     upstreamSessions(room: Pick<Upstreams, "circuits" | "sessionFigures">): void {

@@ -14,6 +14,7 @@ import {
   type TokenGuards,
 } from "./accounts/index.ts";
 import type { Auth, Person, Verifier } from "./auth/index.ts";
+import type { Caches } from "./cache/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
@@ -23,6 +24,7 @@ type Input = {
   readonly settings: Settings;
   readonly store: Store;
   readonly state: SharedState;
+  readonly caches: Caches;
   readonly log: Log;
   readonly teardown: Teardown;
 };
@@ -36,10 +38,11 @@ export type Callers = {
 };
 
 /** What the auth room is made with. */
-export async function openCallers({ settings, store, state, log, teardown }: Input): Promise<Callers> {
+export async function openCallers({ settings, store, state, caches, log, teardown }: Input): Promise<Callers> {
   const directory = await openDirectory({
     store,
     state,
+    caches,
     log,
     now: Date.now,
     userTtlMs: settings.AUTH_CACHE_USER_TTL * 1000,

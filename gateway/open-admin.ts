@@ -2,6 +2,7 @@
 import type { RestRoom } from "../contract/rest.ts";
 import type { Settings } from "../contract/settings.ts";
 import { type AdminSubject, createAdmin, type ItemName } from "./admin/index.ts";
+import type { Caches } from "./cache/index.ts";
 import type { Upkeep } from "./keep-records.ts";
 import type { Records } from "./start-records.ts";
 import type { Store } from "./store/index.ts";
@@ -14,6 +15,7 @@ export function openAdmin(
   store: Store,
   records: Records,
   upkeep: Upkeep,
+  caches: Pick<Caches, "create">,
   ...subjects: readonly AdminSubject[]
 ): RestRoom {
   const itemOf = async (kind: ItemName["kind"], id: string): Promise<ItemName | undefined> => {
@@ -25,6 +27,7 @@ export function openAdmin(
       records: store.records,
       itemOf,
       chainKeys: records.chainKeys,
+      caches,
       cacheTtlMs: settings.METRICS_CACHE_ENABLED ? settings.METRICS_CACHE_TTL_SECONDS * 1000 : 0,
       maxResults: settings.LOG_SEARCH_MAX_RESULTS,
       flush: () => records.flush(),

@@ -5,7 +5,7 @@ import type { HealthMethod, PoolOptions, UpstreamsOptions } from "./upstreams/in
 
 const HEALTH_METHODS: readonly HealthMethod[] = ["ping", "list_tools", "list_prompts", "list_resources", "skip"];
 
-type SessionOptions = Pick<UpstreamsOptions, "circuits" | "retries" | "sessionCaps" | "pool" | "maxIdle">;
+type SessionOptions = Pick<UpstreamsOptions, "circuits" | "retries" | "sessionCaps" | "pool" | "maxIdle" | "recovers">;
 
 /** Throws MCPS_SETTINGS for a health check that does not exist. */
 export function sessionOptions(settings: Settings): SessionOptions {
@@ -14,6 +14,7 @@ export function sessionOptions(settings: Settings): SessionOptions {
       threshold: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_THRESHOLD,
       resetMs: settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_RESET * 1000,
     },
+    recovers: true,
     retries: {
       attempts: settings.RETRY_MAX_ATTEMPTS,
       baseMs: settings.RETRY_BASE_DELAY * 1000,

@@ -38,6 +38,7 @@ import type { GatewayRecord, Store } from "./store/index.ts";
 import { Teardown } from "./teardown.ts";
 import { collectBuild, collectLoopMetrics, type Log, type Metrics } from "./telemetry/index.ts";
 import { tendUpstreams } from "./tend-upstreams.ts";
+import { toolChecks } from "./tool-checks.ts";
 import { identityOptions, targetRules, warnOfUnpassed } from "./upstream-rules.ts";
 import { type Actor, createUpstreams, type UpstreamsOptions } from "./upstreams/index.ts";
 import { NAME, VERSION } from "./version.ts";
@@ -123,6 +124,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     isAlone: input.isAlone,
     replicas: plan?.gateway.replicas.max ?? 1,
   });
+  const checks = toolChecks({ settings, store, federation: () => federation, log, count: observe.toolUnfit });
   const parts = {
     settings,
     log,
@@ -133,7 +135,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     federation,
     observe,
     places,
-    watch: joinWatches([pins.watch, limitWatch(limits), ...records.watches]),
+    watch: joinWatches([pins.watch, limitWatch(limits), checks, ...records.watches]),
   };
   const sessions = await startSessions(parts);
   const catalogue = await watchCatalogue(store, state, federation, sessions.conversations, log);
@@ -189,9 +191,9 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     sessions: () => upstreams.sessionFigures(),
     circuits: () => upstreams.circuits(),
   });
-  const admin = openAdmin(settings, store, records, upkeep, pool);
+  const admin = openAdmin(settings, store, records, upkeep, caches, pool);
 
-  const callersInput = { settings, store, state, log, teardown };
+  const callersInput = { settings, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);

@@ -90,6 +90,7 @@ export function startEngine(input: EngineInput): StartedEngine {
       retryMs: settings.SSE_RETRY_TIMEOUT,
       lingerMs: settings.STREAM_LINGER * 1000,
     },
+    maxBatch: settings.MAX_BATCH_MESSAGES,
     log,
     now: Date.now,
     ...placesOf(admission, input.limits),

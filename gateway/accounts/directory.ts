@@ -3,7 +3,7 @@
  * message was lost is seen by the identity version. Revocations are read from the database, never from a store that may forget.
  */
 import type { Directory, DirectoryChange, Identity, Standing } from "../auth/index.ts";
-import { type Cache, createCache } from "../cache/index.ts";
+import { type Cache, type Caches, createCache } from "../cache/index.ts";
 import type { SharedState } from "../coordination/index.ts";
 import type { AccountOperations, StandingRecord } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
@@ -19,6 +19,8 @@ export type DirectoryOptions = {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Makes the caches; without it they are its own, kept and counted by nobody else. */
+  readonly caches?: Pick<Caches, "create"> | undefined;
   readonly userTtlMs: number;
   readonly revocationTtlMs: number;
   /** Only users are let in. */
@@ -57,21 +59,22 @@ class StoredDirectory implements AccountDirectory {
   constructor(options: DirectoryOptions) {
     this.#options = options;
     const { store, now, userTtlMs, revocationTtlMs } = options;
-    const common = { maxEntries: MAX_KNOWN, now };
-    this.#users = createCache({
+    const create: Caches["create"] = (recipe) => options.caches?.create(recipe) ?? createCache({ ...recipe, now });
+    const common = { maxEntries: MAX_KNOWN };
+    this.#users = create({
       ...common,
       name: "identity-users",
       ttlMs: userTtlMs,
       negativeTtlMs: userTtlMs,
       load: (email) => store.standingOf(email),
     });
-    this.#revoked = createCache({
+    this.#revoked = create({
       ...common,
       name: "identity-revocations",
       ttlMs: revocationTtlMs,
       load: (jti) => store.isRevoked(jti),
     });
-    this.#defaults = createCache({
+    this.#defaults = create({
       ...common,
       name: "identity-defaults",
       ttlMs: userTtlMs,

@@ -1,7 +1,7 @@
 /** Figures of calls: overview, the busiest and the worst, by the hour, of one item or server. */
 import { fault } from "../../contract/errors.ts";
 import type { QueryParameter } from "../../contract/rest.ts";
-import { createCache } from "../cache/index.ts";
+import { type CacheRecipe, createCache } from "../cache/index.ts";
 import type { CallFigures, FigureQuery } from "../store/index.ts";
 import { oneOf, parameter, refused, TIME_PARAMETERS, timeOf, valuesOf, wholeOf } from "./query.ts";
 import { NOTHING, shown, shownItem, shownServer } from "./shown.ts";
@@ -44,13 +44,13 @@ function conditions(values: ReadonlyMap<string, string>): Pick<FigureQuery, "kin
 type Figures = (query: FigureQuery) => Promise<readonly CallFigures[]>;
 
 export function figureRoutes(parts: RecordParts): AdminRoutes {
-  const kept = createCache<readonly CallFigures[]>({
+  const recipe: CacheRecipe<readonly CallFigures[]> = {
     name: "figures",
     ttlMs: parts.cacheTtlMs,
     maxEntries: 200,
     load: (key) => parts.records.figures(readKey(key)),
-    now: parts.now,
-  });
+  };
+  const kept = parts.caches?.create(recipe) ?? createCache({ ...recipe, now: parts.now });
   const figures: Figures = async (query) => (await kept.get(JSON.stringify(query))) ?? [];
   return {
     "metrics.overview": overview(parts, figures),

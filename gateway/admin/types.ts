@@ -1,6 +1,8 @@
 /** What the handlers of this room are given and give. */
+
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { RouteDescription } from "../../contract/rest.ts";
+import type { Caches } from "../cache/index.ts";
 import type { RecordRepository } from "../store/index.ts";
 import type { BufferFigures, ChainKeys } from "../telemetry/index.ts";
 
@@ -27,6 +29,8 @@ export type RecordParts = {
   readonly chainKeys: ChainKeys;
   /** How long aggregates are kept; 0 keeps none. */
   readonly cacheTtlMs: number;
+  /** Makes the cache; without it that is its own, kept and counted by nobody else. */
+  readonly caches?: Pick<Caches, "create">;
   /** Rows of one answer at most. */
   readonly maxResults: number;
   /** Writes what waits in this process. */

@@ -315,6 +315,11 @@ export class Call implements ReplySink, Ringed<Call> {
       this.askLegacyClient(raw.subarray(result.start, result.end));
       return;
     }
+    const unfit = this.parts.watch.mayAnswer?.(this.spec, raw, result);
+    if (unfit !== undefined) {
+      this.answerError(unfit);
+      return;
+    }
     const rewrite = this.prefixing();
     const edits = rewrite === undefined ? [] : resultUriEdits(raw, result, asked.method, rewrite);
     const { start, end } = envelope.id;

@@ -2,7 +2,7 @@
 import type { Fault } from "../../contract/errors.ts";
 import type { SharedState } from "../coordination/index.ts";
 import type { Caller, Federation, Route, View } from "../federation/index.ts";
-import type { Envelope } from "../mcp/index.ts";
+import type { Envelope, Span } from "../mcp/index.ts";
 import type { Log } from "../telemetry/index.ts";
 
 /** Where what belongs to one client request goes. The transport behind it frames, buffers and replays. */
@@ -65,6 +65,8 @@ export type WatchedCall = {
 export interface CallWatch {
   /** Asked once, before anything is sent: a fault refuses the request. A promise only where somebody else has to be asked; it never rejects. */
   mayBegin(call: WatchedCall): Fault | undefined | Promise<Fault | undefined>;
+  /** Asked of a result before it goes to the client; `raw` is the upstream's message. A fault takes its place. */
+  mayAnswer?(call: WatchedCall, raw: Buffer, result: Span): Fault | undefined;
   /** Once for each that was asked about, refused ones too. `outcome` is ok, tool_error, a fault's code or cancelled. */
   ended(call: WatchedCall, outcome: string, ms: number): void;
 }

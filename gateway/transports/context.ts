@@ -20,6 +20,8 @@ export type TransportParts = {
     /** How long a legacy stream without its client goes on collecting events. */
     readonly lingerMs: number;
   };
+  /** Messages of one batch, at most. */
+  readonly maxBatch: number;
   readonly log: Log;
   readonly now: () => number;
   /** Takes a place among the open streams; a fault when there is none. */

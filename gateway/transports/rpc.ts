@@ -24,8 +24,6 @@ import { isJson, refuseCall } from "./edge.ts";
 import { clientOf } from "./initialize.ts";
 import { faultOf, rawId } from "./streamable-http.ts";
 
-const MAX_BATCH = 100;
-
 export function serveRpc(parts: TransportParts, endpoint: Endpoint, request: GatewayRequest, sink: ResponseSink): void {
   const { body, headers } = request;
   const type = headers["content-type"];
@@ -67,9 +65,9 @@ function serveBatch(
   sink: ResponseSink,
 ): void {
   if (items.length === 0) throw fault("MCPS_ENVELOPE", { reason: "the batch is empty" });
-  if (items.length > MAX_BATCH)
+  if (items.length > parts.maxBatch)
     throw fault("MCPS_ENVELOPE", {
-      reason: `the batch has ${items.length} messages, at most ${MAX_BATCH} are allowed`,
+      reason: `the batch has ${items.length} messages, at most ${parts.maxBatch} are allowed`,
     });
   const answers: Buffer[] = [];
   let pending = items.length;

@@ -25,7 +25,6 @@ import { openGetStream } from "./get-stream.ts";
 import { handshake } from "./initialize.ts";
 import { PostReply } from "./replies.ts";
 
-const MAX_BATCH = 100;
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 export function serveStreamableHttp(
@@ -247,9 +246,9 @@ function serveBatch(parts: TransportParts, endpoint: Endpoint, request: GatewayR
     if (session.protocolVersion !== ASSUMED_LEGACY) throw fault("MCPS_BATCH", { version: session.protocolVersion });
     const spans = elements(body, scanJson(body));
     if (spans.length === 0) throw fault("MCPS_ENVELOPE", { reason: "the batch is empty" });
-    if (spans.length > MAX_BATCH)
+    if (spans.length > parts.maxBatch)
       throw fault("MCPS_ENVELOPE", {
-        reason: `the batch has ${spans.length} messages, at most ${MAX_BATCH} are allowed`,
+        reason: `the batch has ${spans.length} messages, at most ${parts.maxBatch} are allowed`,
       });
     const envelopes = spans.map((span) => scanRoot(body, span));
     if (envelopes.some(({ method }) => method === "initialize"))

@@ -20,8 +20,7 @@ export type CircuitOptions = {
 export type CircuitListener = (id: string, revision: string, state: "closed" | "open", hinted: boolean) => void;
 
 type Circuit = {
-  readonly revision: string;
-  readonly slug: string;
+  readonly target: UpstreamTarget;
   failures: number;
   /** When the next attempt may be made; undefined while it is closed. */
   openUntil: number | undefined;
@@ -75,6 +74,12 @@ export class Circuits {
     } else if (this.#troubled.size > 0) this.#close(target.id, target.revision, false);
   }
 
+  /** The target of an open circuit. */
+  openTarget(id: string): UpstreamTarget | undefined {
+    const circuit = this.#troubled.get(id);
+    return circuit?.openUntil === undefined ? undefined : circuit.target;
+  }
+
   /** Another worker has opened or closed a circuit: taken over where nothing better is known. */
   hint(target: UpstreamTarget, state: "closed" | "open"): void {
     if (this.#options.threshold === 0) return;
@@ -89,7 +94,7 @@ export class Circuits {
 
   forget(id: string): void {
     const circuit = this.#troubled.get(id);
-    if (circuit !== undefined) this.#close(id, circuit.revision, true);
+    if (circuit !== undefined) this.#close(id, circuit.target.revision, true);
   }
 
   onChange(listener: CircuitListener): () => void {
@@ -100,21 +105,21 @@ export class Circuits {
   /** Those that have failed last; all others are closed. */
   views(): CircuitView[] {
     const now = this.#options.now();
-    return [...this.#troubled].map(([id, { slug, failures, openUntil, isProbed }]) => {
+    return [...this.#troubled].map(([id, { target, failures, openUntil, isProbed }]) => {
       const retryMs = openUntil === undefined ? 0 : Math.max(0, openUntil - now);
       const state = openUntil === undefined ? "closed" : retryMs > 0 && !isProbed ? "open" : "half-open";
-      return { id, slug, state, failures, retryMs };
+      return { id, slug: target.slug, state, failures, retryMs };
     });
   }
 
   #of({ id, revision }: UpstreamTarget): Circuit | undefined {
     const circuit = this.#troubled.get(id);
-    return circuit?.revision === revision ? circuit : undefined;
+    return circuit?.target.revision === revision ? circuit : undefined;
   }
 
-  #add({ id, slug, revision }: UpstreamTarget): Circuit {
-    const circuit: Circuit = { revision, slug, failures: 0, openUntil: undefined, isProbed: false };
-    this.#troubled.set(id, circuit);
+  #add(target: UpstreamTarget): Circuit {
+    const circuit: Circuit = { target, failures: 0, openUntil: undefined, isProbed: false };
+    this.#troubled.set(target.id, circuit);
     return circuit;
   }
 
@@ -136,7 +141,7 @@ export class Circuits {
 
   #close(id: string, revision: string, hinted: boolean): void {
     const circuit = this.#troubled.get(id);
-    if (circuit?.revision !== revision) return;
+    if (circuit?.target.revision !== revision) return;
     this.#troubled.delete(id);
     if (circuit.openUntil !== undefined) this.#tell(id, revision, "closed", hinted);
   }

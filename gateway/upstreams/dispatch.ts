@@ -159,7 +159,8 @@ export class Dispatch implements Exchange, ReplySink {
   fail(fault: Fault): void {
     if (this.#over) return;
     this.#leave();
-    if (isUnsent(fault) && this.#sent) this.#context.circuits.settle(this.#target, fault);
+    // However often it is tried, it is one request that failed.
+    if (isUnsent(fault) && this.#sent && this.#attempt === 1) this.#context.circuits.settle(this.#target, fault);
     if (this.#triesAgain(fault)) return;
     this.#over = true;
     this.#count(fault.code);

@@ -23,6 +23,7 @@ import { isPersonal, Personal } from "./personal.ts";
 import { PersonalExchange, withToken } from "./personal-exchange.ts";
 import { SessionPool } from "./pool.ts";
 import { Profiles } from "./profiles.ts";
+import { Recovery } from "./recovery.ts";
 import { RestServers } from "./rest/server.ts";
 import { Retries } from "./retries.ts";
 import { SseConnections } from "./sse-connections.ts";
@@ -72,6 +73,7 @@ export type { HealthMethod } from "./pool-health.ts";
 export * from "./rest/operation.ts";
 export { REST_CAPABILITIES, type RestOptions } from "./rest/server.ts";
 export { compile as compileRestTool, type RestToolSource } from "./rest/tools.ts";
+export { type Check, compileCheck } from "./rest/validator.ts";
 export type * from "./types.ts";
 
 /** Subscriptions a holder may have at one time; they are kept in the shared state. */
@@ -92,6 +94,7 @@ class Room implements Upstreams {
   readonly #connections: SseConnections;
   readonly #context: DispatchContext;
   readonly #circuits: Circuits;
+  readonly #recovery: Recovery | undefined;
   readonly #answers: KeptAnswers | undefined;
   readonly #ledger: Ledger;
   readonly #open: OpenLines;
@@ -128,6 +131,7 @@ class Room implements Upstreams {
       clientInfo,
       greetSse: (target) => this.#connections.greet(target),
     });
+    this.#recovery = options.recovers === true ? new Recovery(this.#circuits, this.#profiles) : undefined;
     this.#lines = new Lines({
       wire: this.#wire,
       holdings: this.#holdings,
@@ -174,7 +178,8 @@ class Room implements Upstreams {
   }
 
   async probe(target: UpstreamTarget, timeoutMs: number, pingMs?: number): Promise<void> {
-    if (target.transport === "builtin") return;
+    // There is no handshake with what speaks no MCP.
+    if (target.transport === "builtin" || target.transport === "rest") return;
     try {
       await withToken(this.#personal, { ...target, requestTimeoutMs: timeoutMs }, async (fitted) => {
         const profile = await this.#profiles.renew(fitted);
@@ -421,6 +426,7 @@ class Room implements Upstreams {
   async close(): Promise<void> {
     for (const listeners of [...this.#listeners.values()]) for (const listening of [...listeners]) listening.cancel();
     this.#connections.close();
+    this.#recovery?.close();
     await this.#pool?.close();
     await this.#wire.close();
   }

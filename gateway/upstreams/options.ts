@@ -52,6 +52,8 @@ export type UpstreamsOptions = {
   readonly clock?: () => number;
   /** When an upstream is left alone; never when absent. */
   readonly circuits?: Omit<CircuitOptions, "now">;
+  /** Upstreams that are left alone are asked meanwhile whether they are back. */
+  readonly recovers?: boolean;
   /** When a client's request is sent again after a failure; never when absent. */
   readonly retries?: RetryOptions;
   /** Unix socket of the stdio host; undefined while there is none. */

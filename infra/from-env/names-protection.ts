@@ -41,10 +41,10 @@ export const protectionFamilies = {
   },
   contentLimits: {
     verdict: "refused",
-    because: "only whole requests and whole messages have a limit",
+    because: "whole requests, whole messages and arguments of tools have a limit, their other parts have none",
     instead: "MAX_BODY_BYTES and UPSTREAM_MAX_MESSAGE_BYTES",
-    names: `MAX_PATH_DEPTH MAX_PARAM_LENGTH META_MAX_KEYS META_MAX_DEPTH META_MAX_BYTES VALIDATION_MAX_JSON_DEPTH
-      VALIDATION_MAX_RPC_PARAM_SIZE VALIDATION_MAX_CONTENT_LENGTH MAX_RESOURCE_SIZE CONTENT_MAX_RESOURCE_SIZE
+    names: `MAX_PATH_DEPTH META_MAX_KEYS META_MAX_DEPTH META_MAX_BYTES VALIDATION_MAX_JSON_DEPTH
+      VALIDATION_MAX_CONTENT_LENGTH MAX_RESOURCE_SIZE CONTENT_MAX_RESOURCE_SIZE
       CONTENT_MAX_PROMPT_SIZE MAX_PROMPT_SIZE`,
   },
   contentTuning: {

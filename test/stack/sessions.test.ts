@@ -1,12 +1,14 @@
 /** What sessions do over a real Redis between two workers: streams resumed elsewhere, tombstones, parked calls, and the store going away. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { redisState, workerPresence } from "../../gateway/coordination/index.ts";
 import { createMailbox, createReplays, createTombstones } from "../../gateway/sessions/index.ts";
 import { until } from "../gateway/coordination/conformance.ts";
 import { silentLog } from "../gateway/coordination/log.ts";
-import { type Daemon, missing, startRedis, titled } from "../harness/index.ts";
+import { type Daemon, installed, missing, startRedis, titled } from "../harness/index.ts";
 
-const absent = missing("redis-server");
+const absent = missing("redis-server", "redis-cli");
 describe.skipIf(absent !== undefined)(titled("sessions over Redis", absent), () => {
   let server: Daemon;
   beforeAll(async () => {
@@ -50,6 +52,29 @@ describe.skipIf(absent !== undefined)(titled("sessions over Redis", absent), () 
     expect((await reader.resume("s", id))?.entries.map((entry) => entry.message)).toEqual(["two", "three", "error"]);
     await presence.close();
     await second.close();
+  });
+
+  it("keeps no more of a stream than its cap, and nothing of it for ever", async () => {
+    const state = open();
+    const room = createReplays({ state, workerId: "w1", cap: 5, ttlMs: 60_000 });
+    const streams = Array.from({ length: 20 }, (_, n) => room.open({ sessionId: `bounded-${n}` }));
+    for (let n = 0; n < 200; n++) for (const stream of streams) stream.append(`event ${n}`);
+    await Promise.all(streams.map((stream) => stream.finish()));
+    const cli = async (...args: string[]) => {
+      const { stdout } = await promisify(execFile)(installed("redis-cli"), ["-u", server.url, ...args]);
+      return stdout.trim();
+    };
+    for (const [n, { streamId }] of streams.entries()) {
+      const kept = await state.readAfter(`events:bounded-${n}:${streamId}`, 0);
+      // The last of them says that the stream is finished.
+      expect(kept.entries.length).toBe(5);
+    }
+    const keys = (await cli("--scan", "--pattern", "*bounded-*")).split("\n");
+    expect(keys.length).toBeGreaterThanOrEqual(20);
+    const left = await Promise.all(keys.map((key) => cli("pttl", key)));
+    expect(left.filter((ms) => Number(ms) <= 0 || Number(ms) > 60_000)).toEqual([]);
+    await room.close();
+    await state.close();
   });
 
   it("ends a session at every worker, and carries on a parked call through a mailbox", async () => {

@@ -3,7 +3,7 @@ import { type Fault, fault } from "../../../contract/errors.ts";
 import type { LimitRule, QuotaRule } from "../../../contract/limit-rules.ts";
 import type { Purse, Supply } from "./purse.ts";
 import { Purses } from "./purses.ts";
-import { anchorOf, type Counted, keysOf } from "./subjects.ts";
+import { type Anchor, anchorOf, type Counted, keysOf } from "./subjects.ts";
 
 export type Limited = {
   readonly rule: LimitRule | QuotaRule;
@@ -14,6 +14,7 @@ type Entry = {
   readonly rule: LimitRule | QuotaRule;
   readonly windowMs: number;
   readonly purses: Purses;
+  readonly anchor: Anchor;
   readonly remembered: WeakMap<object, readonly string[]>;
 };
 
@@ -35,6 +36,7 @@ export class Limiter {
       rule,
       windowMs: windowMs(rule),
       purses: new Purses(supply, now),
+      anchor: anchorOf(rule),
       remembered: new WeakMap(),
     }));
     this.#now = now;
@@ -125,13 +127,14 @@ export type LimitFigures = {
 };
 const MOST_SHOWN = 50;
 
-function keysFor({ rule, remembered }: Entry, counted: Counted): readonly string[] {
-  const anchor = anchorOf(rule, counted);
-  if (anchor === undefined) return keysOf(rule, counted);
-  const known = remembered.get(anchor);
+function keysFor({ rule, anchor, remembered }: Entry, counted: Counted): readonly string[] {
+  if (anchor === "address" && rule.only === undefined) return counted.address === undefined ? [] : [counted.address];
+  const object = anchor === "principal" ? counted.principal : anchor === "target" ? counted.target : undefined;
+  if (object === undefined) return keysOf(rule, counted);
+  const known = remembered.get(object);
   if (known !== undefined) return known;
   const keys = keysOf(rule, counted);
-  remembered.set(anchor, keys);
+  remembered.set(object, keys);
   return keys;
 }
 

@@ -53,9 +53,12 @@ export function keysOf({ subjects, only }: Named, counted: Counted): readonly st
   return keys;
 }
 
-/** The one object by which the keys of a rule can be remembered; undefined where they depend on several. */
-export function anchorOf({ subjects }: Named, { principal, target }: Counted): object | undefined {
-  if (subjects.every((subject) => subject === "principal" || subject === "token" || subject === "team"))
-    return principal;
-  return subjects.every((subject) => subject === "tool" || subject === "upstream") ? target : undefined;
+/** By what the keys of a rule can be remembered: by an object that is often the same one, by the address itself, or not at all. */
+export type Anchor = "principal" | "target" | "address" | "none";
+
+export function anchorOf({ subjects }: Named): Anchor {
+  const isOf = (...some: readonly Subject[]) => subjects.every((subject) => some.includes(subject));
+  if (isOf("principal", "token", "team")) return "principal";
+  if (isOf("tool", "upstream")) return "target";
+  return isOf("address") ? "address" : "none";
 }

@@ -405,6 +405,7 @@ export async function rooms(options: RoomsOptions): Promise<Rooms> {
     keepalive,
     patience: createPatience(60_000, Date.now),
     streams: { keepaliveMs: 60_000, retryMs: 1000, lingerMs: 1000 },
+    maxBatch: 100,
     log,
     now: Date.now,
     ...placesOf(admission),

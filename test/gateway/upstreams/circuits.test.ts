@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { fault } from "../../../contract/errors.ts";
 import { Circuits } from "../../../gateway/upstreams/circuits.ts";
 import type { Upstreams } from "../../../gateway/upstreams/index.ts";
-import { freePort } from "../../harness/index.ts";
+import { freePort, waitFor } from "../../harness/index.ts";
 import { holder, legacyLife, message, methodsOf, resultOf, room, rpc, send, serve, target } from "./harness.ts";
 
 const closers: (() => unknown)[] = [];
@@ -180,6 +180,19 @@ describe("an upstream", () => {
     // The probe left nothing behind: what it opened it has ended.
     const opened = methodsOf(second).filter((method) => method === "initialize").length;
     expect([opened, methodsOf(second).filter((method) => method === "DELETE").length]).toEqual([1, 1]);
+  });
+
+  it("that is back before its time is over is found by the worker that left it alone", async () => {
+    const made = room({ circuits: { threshold: 1, resetMs: 3_600_000 }, recovers: true });
+    closers.push(() => made.close());
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}/mcp`;
+    expect(await codesOf(made, url, 1)).toEqual(["MCPS_UPSTREAM_UNREACHABLE"]);
+    expect(made.circuits()).toMatchObject([{ state: "open" }]);
+    const server = await createWorking(port);
+    closers.push(() => server.close());
+    await waitFor(async () => made.circuits().length === 0);
+    expect(resultOf(await send(made, target(url), holder(), message(2, "tools/call")))).toBe("done");
   });
 
   it("that is only slow, or answers with errors, is asked on", async () => {
