@@ -3,9 +3,9 @@
  * version's row is taken first, so that writers go one after the other and a version never shows half a change.
  */
 import { randomUUID } from "node:crypto";
-import { type Fault, fault } from "../../contract/errors.ts";
+import { fault } from "../../contract/errors.ts";
 import { type AccountOperations, accountOperations } from "./accounts.ts";
-import { databaseFault, errorField } from "./failures.ts";
+import { databaseFault } from "./failures.ts";
 import { gatewayRows } from "./gateways.ts";
 import * as items from "./items.ts";
 import { deleteHosted, libraryOperations } from "./library.ts";
@@ -14,8 +14,9 @@ import { type Database, openPool, type StoreFigures } from "./pool.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { type QuotaRepository, quotaRepository } from "./quotas.ts";
 import { type RecordRepository, recordRepository } from "./records/index.ts";
-import { primaryReads, type Reads, replicaReads, type SeenVersion } from "./replica.ts";
+import { primaryReads, replicaReads, type SeenVersion } from "./replica.ts";
 import { type RestToolOperations, restToolOperations } from "./rest-tools.ts";
+import { type Runner, runner, storeFault } from "./runner.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -96,15 +97,9 @@ export type StoreOptions = PoolOptions & {
 /** How long a replica may keep a list waiting for a connection, ms. */
 const REPLICA_TIMEOUT_MS = 2000;
 
-export type Gateways = ReturnType<typeof gatewayRows>;
-/** Runs a read or a write and makes Faults of failures. */
-export type Runner = {
-  read<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
-  write<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
-  /** A read that a replica may answer. */
-  list<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
-};
+export type { Runner } from "./runner.ts";
 
+export type Gateways = ReturnType<typeof gatewayRows>;
 /** Opens the pool and makes sure that the database answers. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const database = openPool(options);
@@ -125,6 +120,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...serverOperations(run),
     ...pinOperations(run),
     ...accountOperations(database, storeFault),
+    // Looked at by a clock, as the catalogue's version is, and counted with it.
+    identityVersion: () => accountOperations(database.as("catalogue"), storeFault).identityVersion(),
     ...upstreamTokens(options.sealing, run.read),
     ping: async () => void (await faultySql(database.as("ping")).query("select 1")),
     gauges: () => database.gauges(),
@@ -160,59 +157,6 @@ function faultySql(database: Database): Sql {
 function openReplica(options: StoreOptions, url: string): Database {
   const poolTimeoutMs = Math.min(options.poolTimeoutMs, REPLICA_TIMEOUT_MS);
   return openPool({ ...options, url, poolTimeoutMs, maxRetries: 0 });
-}
-
-function runner(database: Database, reads: Reads, seen: SeenVersion): Runner {
-  return {
-    async list(work) {
-      try {
-        return await reads.registry(work);
-      } catch (error) {
-        throw storeFault(error);
-      }
-    },
-    async read(work) {
-      try {
-        return await work(database);
-      } catch (error) {
-        throw storeFault(error);
-      }
-    },
-    async write(work) {
-      try {
-        const { result, version } = await database.transaction(async (sql) => {
-          const [row] = await sql.query<{ version: string }>(
-            "update catalogue set version = version + 1 returning version",
-          );
-          return { result: await work(sql), version: Number(row?.version ?? 0) };
-        });
-        seen.version = Math.max(seen.version, version);
-        return result;
-      } catch (error) {
-        throw storeFault(error);
-      }
-    },
-  };
-}
-
-const CONFLICTS: Readonly<Record<string, { kind: string; field: string }>> = {
-  gateway_slug_key: { kind: "gateway", field: "slug" },
-  virtual_server_name_key: { kind: "server", field: "name" },
-  virtual_server_pkey: { kind: "server", field: "id" },
-  item_gateway_id_kind_name_digest_key: { kind: "item", field: "name or URI" },
-  account_pkey: { kind: "user", field: "email" },
-  team_slug_key: { kind: "team", field: "slug" },
-  role_name_key: { kind: "role", field: "name" },
-  api_token_name: { kind: "token", field: "name" },
-  item_custom_name: { kind: "item", field: "customName" },
-};
-
-const UNIQUE_VIOLATION = "23505";
-
-function storeFault(error: unknown): Fault {
-  const conflict = CONFLICTS[errorField(error, "constraint") ?? ""];
-  if (errorField(error, "code") !== UNIQUE_VIOLATION || conflict === undefined) return databaseFault(error);
-  return fault("MCPS_ITEM_CONFLICT", { ...conflict, value: "(as given)", owner: `another ${conflict.kind}` });
 }
 
 function catalogueOperations(
