@@ -5,7 +5,7 @@ import { editDistance } from "../../contract/nearest.ts";
 
 export type Problem = { readonly path: string; readonly value?: unknown; readonly allowed: string };
 
-const SECRET = /password|token|secret|header|env|auth/i;
+const SECRET = /password|token|secret|header|env|auth|key/i;
 const MAX_PROBLEMS = 100;
 const MAX_VALUE = 200;
 

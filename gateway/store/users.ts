@@ -99,6 +99,8 @@ export function userOperations({ read, change, note }: AccountsRunner): UserOper
           "delete from team where personal and id in (select team_id from team_member where email = $1 and role = 'owner')",
           [email],
         );
+        // Whoever gets the address next shall not get what its owner has authorised.
+        await sql.query("delete from upstream_token where principal_id = $1", [email]);
         return (await sql.query("delete from account where email = $1 returning email", [email])).length === 1;
       }),
     passwordOf: (email) =>

@@ -3,7 +3,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Fault } from "../../../contract/errors.ts";
 import { type Credentials, credentialsOf } from "../../../gateway/registry/credential-input.ts";
+import { readBody } from "../../../gateway/registry/input.ts";
 import { draftRecord } from "../../../gateway/registry/inspect.ts";
 import { showGateway } from "../../../gateway/registry/present.ts";
 import type { Problem } from "../../../gateway/registry/problems.ts";
@@ -128,6 +130,19 @@ describe("certificates", () => {
       ["clientKey: has to be the key of clientCert"],
       ["caCertificate: has to be a certificate in PEM"],
     ]);
+  });
+
+  it("whose key is no PEM do not come back in the refusal", () => {
+    const body = Buffer.from(JSON.stringify({ client_key: "hidden-key", oauth_config: { grant_type: "hidden-type" } }));
+    const request = { method: "PATCH", path: "/gateways/x", query: "", headers: {}, remoteAddress: "", body };
+    let said: unknown;
+    try {
+      readBody(request, gatewayPatch, "gateway");
+    } catch (error) {
+      said = error instanceof Fault ? [error.message, error.data] : error;
+    }
+    expect(JSON.stringify(said)).toContain("clientKey: has to be PEM");
+    expect(JSON.stringify(said)).not.toContain("hidden");
   });
 
   it("are refused when they have expired", () => {

@@ -195,6 +195,14 @@ export function describeStore(name: string, urlOf: () => Promise<string>): void 
         true,
         false,
       ]);
+      const account = { email: "gone@example.com", fullName: "", admin: false, active: true } as const;
+      await store.createAccount(
+        { ...account, passwordHash: null, mustChangePassword: false, source: "local" },
+        undefined,
+      );
+      await store.putUpstreamToken(id, account.email, "his", 0);
+      expect(await store.deleteAccount(account.email)).toBe(true);
+      expect(await store.upstreamToken(id, account.email)).toBeUndefined();
       await store.putUpstreamToken(id, "ann", "again", 0);
       await store.deleteGateway(id);
       expect(await store.upstreamToken(id, "ann")).toBeUndefined();
