@@ -1,6 +1,7 @@
 /** The registry as a document: what one deployment exports and another imports. Things are known by name; ids are kept where they are free. */
 import * as z from "zod";
 import { outboundSecrets, outboundShape } from "../../store/index.ts";
+import { importOptions } from "../rest-schemas.ts";
 import { gatewayPatch, serverPatch } from "../schemas.ts";
 
 export const FORMAT = "mcp-stack-registry";
@@ -15,6 +16,13 @@ const owned = {
   enabled: z.boolean(),
   tags: z.array(text).max(100),
 };
+function isImportOptions(value: string): boolean {
+  try {
+    return importOptions.safeParse(JSON.parse(value)).success;
+  } catch {
+    return false;
+  }
+}
 const itemKind = z.enum(["tool", "resource", "resourceTemplate", "prompt"]);
 const raw = z.string().max(4 * 1024 * 1024);
 
@@ -60,7 +68,15 @@ const gateway = z.strictObject({
   capabilities: z.unknown(),
   instructions: raw.nullable(),
   items: z.array(item).max(100_000),
-  import: z.strictObject({ url: text.nullable(), options: text, digest: text, title: text, version: text }).optional(),
+  import: z
+    .strictObject({
+      url: text.nullable(),
+      options: text.refine(isImportOptions, "has to be the options of an import, as JSON"),
+      digest: text,
+      title: text,
+      version: text,
+    })
+    .optional(),
 });
 export type GatewayEntry = z.infer<typeof gateway>;
 
