@@ -29,6 +29,8 @@ export type Principal = {
   readonly serverId?: string;
   /** Of the token: `jti`, or the id of a stored one. For records, limits and revocation; never the token itself. */
   readonly tokenId?: string;
+  /** Who made the token, where that was not this gateway. */
+  readonly issuer?: string;
   /** Epoch milliseconds; absent for anonymous. */
   readonly expiresAt?: number;
 };

@@ -9,6 +9,7 @@ import { admissionSettings } from "./admission-settings.ts";
 import { cacheSettings } from "./cache-settings.ts";
 import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
+import { healthSettings } from "./health-settings.ts";
 import { identitySettings } from "./identity-settings.ts";
 import { poolSettings } from "./pool-settings.ts";
 import { protectionSettings } from "./protection-settings.ts";
@@ -39,6 +40,7 @@ export const settings = {
   ...restSettings,
   ...credentialSettings,
   ...poolSettings,
+  ...healthSettings,
   ...retrySettings,
   // limits and life
   MAX_IN_FLIGHT: {

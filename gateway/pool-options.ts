@@ -5,7 +5,7 @@ import type { HealthMethod, PoolOptions, UpstreamsOptions } from "./upstreams/in
 
 const HEALTH_METHODS: readonly HealthMethod[] = ["ping", "list_tools", "list_prompts", "list_resources", "skip"];
 
-type SessionOptions = Pick<UpstreamsOptions, "circuits" | "retries" | "sessionCaps" | "pool">;
+type SessionOptions = Pick<UpstreamsOptions, "circuits" | "retries" | "sessionCaps" | "pool" | "maxIdle">;
 
 /** Throws MCPS_SETTINGS for a health check that does not exist. */
 export function sessionOptions(settings: Settings): SessionOptions {
@@ -21,6 +21,7 @@ export function sessionOptions(settings: Settings): SessionOptions {
       jitter: settings.RETRY_JITTER_MAX,
       budget: settings.RETRY_BUDGET,
     },
+    maxIdle: settings.UPSTREAM_IDLE_CONNECTIONS,
     sessionCaps: {
       maxTotal: settings.MCP_SESSION_POOL_MAX_TOTAL_SESSIONS,
       maxPerUpstream: settings.MCP_SESSION_POOL_MAX_PER_UPSTREAM,

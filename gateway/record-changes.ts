@@ -8,6 +8,7 @@ import type { GatewayRequest, RequestHead, RestResponse } from "../contract/http
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { matchRoute, type Route } from "../contract/routes.ts";
+import { securityKindOf } from "./record-security.ts";
 import { type AuditWriter, redact, redactText, type SecurityLog } from "./telemetry/index.ts";
 
 export type ChangeRecorder = {
@@ -96,10 +97,11 @@ async function recorded(
     return response;
   } catch (error) {
     const { code, status } = asFault(error, correlationId);
-    if (status === 403) {
+    const kind = securityKindOf(code);
+    if (kind !== undefined) {
       const { principal } = asked;
       security?.record({
-        kind: "auth.forbidden",
+        kind,
         remote: request.remoteAddress,
         principal: principal?.id,
         detail: route.id,

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
+import { poolSubject } from "./admin/index.ts";
 import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
@@ -24,6 +25,7 @@ import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
 import { recordedRoom } from "./record-changes.ts";
+import { watchedGuard } from "./record-security.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
@@ -87,7 +89,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const state = await openState(input, store, observe);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log);
-  const guard = addressGuard(settings);
+  const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
@@ -164,12 +166,17 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     authorization: { ...oauth, targetFor },
     checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
+    circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
   await tendUpstreams({
     ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
       if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
+    },
+    async away({ id }, reason) {
+      await store.recordInspection(id, { ok: false, reason });
+      await changed();
     },
   });
   const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
@@ -179,7 +186,12 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
   });
   teardown.add("upkeep of records", () => keeping.close());
-  const admin = openAdmin(settings, store, records, upkeep);
+  const pool = poolSubject({
+    workerId,
+    sessions: () => upstreams.sessionFigures(),
+    circuits: () => upstreams.circuits(),
+  });
+  const admin = openAdmin(settings, store, records, upkeep, pool);
 
   const callersInput = { settings, store, state, log, teardown };
   const callers = await openCallers(callersInput);

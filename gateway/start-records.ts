@@ -3,6 +3,7 @@ import { hkdfSync, randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { auditCalls, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
+import { securityWatch } from "./record-security.ts";
 import { type CallWatch, parseKeyRing } from "./sessions/index.ts";
 import { type CallRow, type LogRow, RowsRefused, type Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
@@ -153,6 +154,7 @@ export function openRecords(input: RecordsInput): Records {
           }),
     watches: [
       ...(calls === undefined ? [] : [recordCalls((row) => void calls.add(row), Date.now)]),
+      ...(security === undefined ? [] : [securityWatch(security)]),
       ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redactText, Date.now)]),
     ],
     changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, now: Date.now },

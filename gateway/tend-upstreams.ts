@@ -3,7 +3,7 @@ import type { Settings } from "../contract/settings.ts";
 import { startSessionCleanUp } from "./clean-sessions.ts";
 import type { SharedState } from "./coordination/index.ts";
 import type { Federation } from "./federation/index.ts";
-import { startHealthChecks } from "./health.ts";
+import { type HealthOptions, startHealthChecks } from "./health.ts";
 import type { Measures } from "./measures.ts";
 import { shareCircuits } from "./share-circuits.ts";
 import type { GatewayRecord } from "./store/index.ts";
@@ -22,6 +22,8 @@ export type TendInput = {
   readonly teardown: Teardown;
   /** Inspects an upstream and stores what it found; rejects when the upstream is away. */
   readonly refresh: (record: GatewayRecord) => Promise<void>;
+  /** Stores that an upstream is away. */
+  readonly away: (record: GatewayRecord, reason: string) => Promise<void>;
 };
 
 export async function tendUpstreams(input: TendInput): Promise<void> {
@@ -37,9 +39,14 @@ export async function tendUpstreams(input: TendInput): Promise<void> {
     const share = await shareCircuits(state, upstreams, target, log);
     teardown.add("shared circuits", () => share.close());
   }
-  const intervalMs = settings.HEALTH_CHECK_INTERVAL * 1000;
-  const health = startHealthChecks(state, federation, intervalMs, election, input.refresh, log);
-  teardown.add("health checks", () => health.close());
+  const health = startHealthChecks(state, { ...healthOptions(input), election });
+  const forget = upstreams.onCircuit((id, _, circuit) => {
+    if (circuit === "open") health.suspect(id);
+  });
+  teardown.add("health checks", () => {
+    forget();
+    return health.close();
+  });
   const cleanUp = startSessionCleanUp(state, upstreams, {
     election,
     intervalMs: settings.SESSION_CLEANUP_INTERVAL * 1000,
@@ -48,4 +55,30 @@ export async function tendUpstreams(input: TendInput): Promise<void> {
     log,
   });
   teardown.add("session clean-up", () => cleanUp.close());
+}
+
+function healthOptions({
+  settings,
+  upstreams,
+  federation,
+  refresh,
+  away,
+  log,
+}: TendInput): Omit<HealthOptions, "election"> {
+  const timeoutMs = settings.GATEWAY_HEALTH_CHECK_TIMEOUT * 1000;
+  const pingMs = settings.MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC ? settings.HEALTH_CHECK_TIMEOUT * 1000 : undefined;
+  return {
+    intervalMs: settings.HEALTH_CHECK_INTERVAL * 1000,
+    threshold: settings.UNHEALTHY_THRESHOLD,
+    concurrency: settings.MAX_CONCURRENT_HEALTH_CHECKS,
+    refreshMs: settings.AUTO_REFRESH_SERVERS ? settings.GATEWAY_AUTO_REFRESH_INTERVAL * 1000 : undefined,
+    gateways: () => federation.snapshot.gateways,
+    async probe({ id }) {
+      const target = federation.target(id);
+      if (target !== undefined) await upstreams.probe(target, timeoutMs, pingMs);
+    },
+    refresh,
+    away,
+    log,
+  };
 }

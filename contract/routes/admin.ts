@@ -70,4 +70,14 @@ const records: readonly Line[] = [
   ],
 ];
 
-export const adminRoutes: readonly Route[] = records.map(admin);
+const upstreams: readonly Line[] = [
+  [
+    "pool.metrics",
+    "GET",
+    "/admin/mcp-pool/metrics",
+    "admin.metrics",
+    "Sessions at upstreams, their pool, and upstreams that are left alone, of the worker that answers",
+  ],
+];
+
+export const adminRoutes: readonly Route[] = [...records, ...upstreams].map(admin);

@@ -30,6 +30,8 @@ export async function requireWhole(
   action: string,
 ): Promise<void> {
   requirePerson(principal, action);
+  // It ends when its issuer says so; what was made of it here would go on.
+  if (principal.issuer !== undefined) throw forbid(principal, `${action} with a token of another issuer`);
   const whole = await directory.standingOf({ subject: principal.id, kind: "jwt", claimsAdmin: false });
   const { grants, teams, serverId } = principal;
   const isWhole =

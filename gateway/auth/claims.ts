@@ -25,6 +25,7 @@ export function identityOfClaims(
   return {
     subject,
     kind: "jwt",
+    issuer: issuer.issuer,
     claimsAdmin: groups.some((group) => issuer.adminGroups.includes(group)),
     ...(issuer.teams === undefined ? {} : { teams: teamsOf(groups, issuer.teams) }),
     ...(permissions === undefined ? {} : { permissions }),

@@ -20,6 +20,8 @@ export type Identity = {
   readonly serverId?: string;
   /** `jti`, or the id of a stored token. */
   readonly tokenId?: string;
+  /** Who made the token, where that was not this gateway. */
+  readonly issuer?: string;
   /** Epoch milliseconds. */
   readonly issuedAt?: number;
   readonly expiresAt?: number;

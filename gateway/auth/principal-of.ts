@@ -10,7 +10,7 @@ type Admitted = Extract<Standing, { admitted: true }>;
  * administrator's roles give either.
  */
 export function principalOf(identity: Identity, standing: Admitted): Principal {
-  const { subject, kind, serverId, tokenId, expiresAt } = identity;
+  const { subject, kind, serverId, tokenId, issuer, expiresAt } = identity;
   const isMachine = kind === "certificate";
   const grants = isMachine && (standing.admin || standing.oversees) ? undefined : standing.grants;
   return Object.freeze({
@@ -22,6 +22,7 @@ export function principalOf(identity: Identity, standing: Admitted): Principal {
     ...(grants === undefined ? {} : { permissions: everyPermission(grants), grants }),
     ...(serverId === undefined ? {} : { serverId }),
     ...(tokenId === undefined ? {} : { tokenId }),
+    ...(issuer === undefined ? {} : { issuer }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   });
 }

@@ -104,8 +104,15 @@ export function createFederation(options: FederationOptions, initial: CatalogueS
     /** Takes a newer snapshot; views and remembered facts of changed upstreams start anew. Answers the ids that changed or went. */
     replace(snapshot: CatalogueSnapshot): string[] {
       const before = index.targets;
+      const reached = new Map(index.snapshot.gateways.map(({ id, reachable }) => [id, reachable]));
       index = indexSnapshot(snapshot, options);
       options.pinning?.replace(snapshot);
+      for (const { id, reachable } of snapshot.gateways) {
+        const target = index.targets.get(id);
+        // What a health check has found out holds for every worker at once.
+        if (target !== undefined && reached.get(id) === !reachable)
+          options.upstreams.hintCircuit(target, reachable ? "closed" : "open");
+      }
       const gone: string[] = [];
       for (const [id, target] of before) {
         if (index.targets.get(id)?.revision === target.revision) continue;

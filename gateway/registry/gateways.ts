@@ -21,6 +21,7 @@ const WAITS = "its callers authorise the gateway one by one; POST /oauth/fetch-t
 
 export function gatewayHandlers(parts: RegistryParts) {
   const { store } = parts;
+  const present = (record: GatewayRecord) => showGateway(record, parts.circuitOf?.(record.id));
 
   async function editable(call: Call, action?: "delete"): Promise<GatewayRecord> {
     const record = changeable(call.principal, await store.getGateway(call.id), KIND, call.id, action);
@@ -37,10 +38,10 @@ export function gatewayHandlers(parts: RegistryParts) {
     async list({ request, principal }: Call): Promise<RestResponse> {
       const input = readListQuery(request.query, "gateways", KIND);
       const page = await store.listGateways(input.query, viewerOf(principal));
-      return listResponse("gateways", page, input, showGateway);
+      return listResponse("gateways", page, input, present);
     },
     async get({ id, principal }: Call): Promise<RestResponse> {
-      return { status: 200, body: showGateway(visible(principal, await store.getGateway(id), KIND, id)) };
+      return { status: 200, body: present(visible(principal, await store.getGateway(id), KIND, id)) };
     },
     async create({ request, principal }: Call): Promise<RestResponse> {
       const deferred = flag(readQuery(request.query, ["deferred"], KIND), "deferred", KIND, false);
@@ -58,7 +59,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       if (failure !== undefined && !deferred) throw failure;
       const created = await store.createGateway(input, outcome, id);
       await parts.changed();
-      return { status: 201, headers: { location: `/v1/gateways/${created.id}` }, body: showGateway(created) };
+      return { status: 201, headers: { location: `/v1/gateways/${created.id}` }, body: present(created) };
     },
     async update(call: Call): Promise<RestResponse> {
       const former = await editable(call);
@@ -93,7 +94,7 @@ export function gatewayHandlers(parts: RegistryParts) {
       await refreshGateway(parts, record, flag(values, "restore", KIND, false));
       return {
         status: 200,
-        body: showGateway(visible(call.principal, await store.getGateway(call.id), KIND, call.id)),
+        body: present(visible(call.principal, await store.getGateway(call.id), KIND, call.id)),
       };
     },
   };
@@ -105,7 +106,7 @@ export function gatewayHandlers(parts: RegistryParts) {
 
   async function shown(call: Call): Promise<RestResponse> {
     await parts.changed();
-    return { status: 200, body: showGateway(visible(call.principal, await store.getGateway(call.id), KIND, call.id)) };
+    return { status: 200, body: present(visible(call.principal, await store.getGateway(call.id), KIND, call.id)) };
   }
 }
 

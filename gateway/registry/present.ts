@@ -1,13 +1,16 @@
 /** What REST shows of records: camelCase, without any credential. */
 import type * as z from "zod";
 import type { GatewayRecord, HostedBody, ItemDetail, ServerRecord } from "../store/index.ts";
+import type { CircuitState } from "../upstreams/index.ts";
 import { isHosted } from "./hosted.ts";
 import type { gatewayRead, itemRead, serverRead } from "./schemas.ts";
 
-export function showGateway(record: GatewayRecord): z.infer<typeof gatewayRead> {
+/** `circuit`: how the worker that answers gets on with it. */
+export function showGateway(record: GatewayRecord, circuit: CircuitState = "closed"): z.infer<typeof gatewayRead> {
   const { authHeaders, stdio, revision: _, secrets = {}, outbound = {}, ...shown } = record;
   return {
     ...shown,
+    circuit,
     oauthConfig: outbound.oauth ?? null,
     authQueryParamKey: secrets.queryName ?? null,
     caCertificate: outbound.caCertificate ?? null,

@@ -202,6 +202,8 @@ export const gatewayRead = z.object({
   envNames: z.array(z.string()),
   cwd: z.string().nullable(),
   isolation: z.enum(["session", "shared"]).nullable(),
+  /** Of the worker that answers: open while it leaves the upstream alone, because it could not be reached. */
+  circuit: z.enum(["closed", "open", "half-open"]),
   reachable: z.boolean(),
   lastError: z.string().nullable(),
   lastSeen: time.nullable(),

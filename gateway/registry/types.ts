@@ -1,6 +1,7 @@
 /** What the registry's parts are given, and what its handlers take and answer. */
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
+import type { CircuitState } from "../upstreams/index.ts";
 import type { InspectParts } from "./inspect.ts";
 import type { AuthorizationParts } from "./oauth.ts";
 
@@ -10,6 +11,8 @@ export type RegistryParts = InspectParts & {
   readonly separator: string;
   /** Whether what belongs to a team may be public (ALLOW_PUBLIC_VISIBILITY); absent: it may. */
   readonly allowsPublic?: boolean;
+  /** How this worker gets on with an upstream; "closed" = well, for all when absent. */
+  readonly circuitOf?: (id: string) => CircuitState;
   /** How users authorise the gateway at upstreams; they cannot when absent. */
   readonly authorization?: AuthorizationParts;
   /** Absent: nothing can be imported. */

@@ -8,6 +8,8 @@ import { askBuiltin, type BuiltinContext, builtinServer, silentStream } from "./
 import { type CircuitListener, Circuits, type CircuitView } from "./circuits.ts";
 import { type CleanUpOptions, endExpired } from "./clean-up.ts";
 import { Dispatch, type DispatchContext } from "./dispatch.ts";
+import { isOpeningFailure } from "./failures.ts";
+import { type Introduction, LATEST_LEGACY } from "./handshake.ts";
 import { HoldingsStore, heldState } from "./holdings.ts";
 import { inspectUpstream } from "./inspect.ts";
 import { KeptAnswers } from "./kept-answers.ts";
@@ -170,6 +172,37 @@ class Room implements Upstreams {
     if (target.transport === "builtin") return builtinServer(this.#options.builtin, target).profile;
     if (target.transport === "rest") return this.#rest.profile;
     return withToken(this.#personal, target, (fitted) => this.#profiles.get(fitted, prefer));
+  }
+
+  async probe(target: UpstreamTarget, timeoutMs: number, pingMs?: number): Promise<void> {
+    if (target.transport === "builtin") return;
+    try {
+      await withToken(this.#personal, { ...target, requestTimeoutMs: timeoutMs }, async (fitted) => {
+        const profile = await this.#profiles.renew(fitted);
+        if (pingMs !== undefined && profile.era === "legacy" && !profile.sessionless && target.transport !== "sse")
+          await this.#ping(fitted, pingMs);
+      });
+    } catch (error) {
+      const failure = faultOf(target, error);
+      if (isOpeningFailure(failure)) throw failure;
+    }
+  }
+
+  async #ping(target: UpstreamTarget, timeoutMs: number): Promise<void> {
+    const session = await this.#lines.greet(target, this.#introduction());
+    if (session === undefined) return;
+    try {
+      await this.#lines.command(target, session, "ping", {}, timeoutMs);
+    } finally {
+      await this.#lines.end(target, session);
+    }
+  }
+
+  /** As nobody in particular. */
+  #introduction(): Introduction {
+    const { clientName: name, clientVersion: version } = this.#options;
+    const clientInfo = Buffer.from(JSON.stringify({ name, version }));
+    return { protocolVersion: LATEST_LEGACY, clientCapabilities: Buffer.from("{}"), clientInfo };
   }
 
   request(target: UpstreamTarget, holder: Holder, message: OutboundMessage, sink: ReplySink): Exchange {

@@ -42,6 +42,8 @@ export type UpstreamsOptions = {
   readonly connectionWaitMs?: number;
   /** How long an idle connection is kept, ms; default 4000. */
   readonly keepAliveMs?: number;
+  /** Idle connections to all origins together; unlimited when absent. */
+  readonly maxIdle?: number;
   /** How many upstream sessions this process may have open. */
   readonly sessionCaps?: SessionCaps;
   /** Sessions shared by clients where upstreams allow it; none when absent. */

@@ -7,7 +7,7 @@ import type { NetConnectOpts, Socket } from "node:net";
 import { buildConnector, Pool } from "undici";
 import { fault } from "../../contract/errors.ts";
 import type { AddressGuard, Trust } from "./guard/index.ts";
-import { ConnectionPool } from "./lean/pool.ts";
+import { ConnectionPool, type IdleBudget } from "./lean/pool.ts";
 import type { ClientTls } from "./types.ts";
 
 export type Connector = buildConnector.connector;
@@ -18,6 +18,8 @@ export type OriginOptions = {
   readonly connectionsPerOrigin: number;
   /** How long an idle connection is kept, ms; default 4000, for Node's servers close theirs after 5000. */
   readonly keepAliveMs?: number;
+  /** Idle connections to all origins together, where plain sockets are enough; unlimited when absent. */
+  readonly maxIdle?: number;
   /** Opens sockets in place of undici's connector. */
   readonly connect?: Connector;
   /** Where may be connected to; anywhere when absent. */
@@ -122,13 +124,15 @@ export class PoolPair {
   readonly #options: OriginOptions;
   readonly #connect: Connector;
   readonly #place: NetConnectOpts | undefined;
+  readonly #idle: IdleBudget;
   #leanCalls: ConnectionPool | undefined;
   #leanStreams: ConnectionPool | undefined;
   #callPool: Pool | undefined;
   #streamPool: Pool | undefined;
   #destroyed = false;
 
-  constructor(address: Place, options: OriginOptions) {
+  constructor(address: Place, options: OriginOptions, idle: IdleBudget) {
+    this.#idle = idle;
     this.address = address;
     this.host = new URL(address.origin).host;
     this.#place = plainPlace(address, options);
@@ -195,7 +199,7 @@ export class PoolPair {
   #openPlain(limit: number): ConnectionPool {
     if (this.#place === undefined) throw new Error(`${this.address.origin} needs more than a plain socket`);
     const { connectTimeoutMs, keepAliveMs = KEEP_ALIVE_MS } = this.#options;
-    return new ConnectionPool({ place: this.#place, limit, connectTimeoutMs, keepAliveMs });
+    return new ConnectionPool({ place: this.#place, limit, connectTimeoutMs, keepAliveMs, idle: this.#idle });
   }
 
   /** Lets requests under way finish and closes what is idle. */
@@ -222,10 +226,12 @@ export class PoolPair {
 export class Origins {
   readonly #options: OriginOptions;
   readonly #pairs = new Map<string, PoolPair>();
+  readonly #idle: IdleBudget;
   #closed = false;
 
   constructor(options: OriginOptions) {
     this.#options = options;
+    this.#idle = { limit: options.maxIdle ?? Infinity, count: 0 };
   }
 
   /** Calls without a connection, over all origins. */
@@ -241,7 +247,7 @@ export class Origins {
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
       if (this.#closed) throw fault("MCPS_DRAINING");
-      pair = new PoolPair(address, this.#options);
+      pair = new PoolPair(address, this.#options, this.#idle);
       this.#pairs.set(key, pair);
     }
     pair.owners.add(upstreamId);

@@ -5,7 +5,7 @@
 
 import { Fault, fault } from "../../contract/errors.ts";
 import { type Envelope, memberAt, scanMessage, sliceAt } from "../mcp/index.ts";
-import type { Prepared } from "./address.ts";
+import { type Prepared, withMessageHeaders } from "./address.ts";
 import { networkFault, protocolFault, redirectFault, statusFault, timeoutFault, tooLargeFault } from "./failures.ts";
 import { Flight } from "./flight.ts";
 import {
@@ -22,7 +22,7 @@ import { ACCEPT_STREAM } from "./line.ts";
 import { first, isMalformedNotification, mediaType } from "./messages.ts";
 import { isRepeatable } from "./repeatable.ts";
 import { SseParser } from "./sse-parser.ts";
-import type { Exchange, ReplySink } from "./types.ts";
+import type { Exchange, Holder, ReplySink } from "./types.ts";
 import type { Answer, Wire } from "./wire.ts";
 
 const MAX_PENDING = 10_000;
@@ -34,6 +34,8 @@ export type SseConnectionOptions = {
   readonly wire: Wire;
   readonly prepared: Prepared;
   readonly idSource: () => string;
+  /** Whose headers are passed on with what the gateway itself sends. */
+  readonly from: Pick<Holder, "passed">;
   /** Once, when the connection is of no use any more. */
   readonly onClosed: (reason: Fault) => void;
 };
@@ -92,7 +94,7 @@ export class SseConnection {
   #connect(): void {
     const { wire, prepared } = this.#options;
     const pair = wire.pair(prepared);
-    const headers = [...prepared.plain, ...ACCEPT_STREAM];
+    const headers = withMessageHeaders([...prepared.plain, ...ACCEPT_STREAM], prepared, this.#options.from);
     const request = {
       pair,
       method: "GET",
@@ -238,7 +240,7 @@ export class SseConnection {
     const { target } = prepared;
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     const version = this.#version === undefined ? [] : ["mcp-protocol-version", this.#version];
-    const headers = [...(extra ?? prepared.post), ...version];
+    const headers = [...(extra ?? withMessageHeaders(prepared.post, prepared, this.#options.from)), ...version];
     return new Promise((resolve, reject) => {
       let timer = setTimeout(() => {
         flight.abort();

@@ -62,7 +62,7 @@ export class SseConnections {
   }
 
   #enter(key: string, target: UpstreamTarget, holder: Holder): Promise<SseConnection> {
-    const connection = this.#make(target, () => {
+    const connection = this.#make(target, holder, () => {
       if (this.#entries.get(key)?.connection === connection) this.#entries.delete(key);
     });
     const opened = this.#start(target, holder, connection);
@@ -93,7 +93,7 @@ export class SseConnections {
 
   /** A connection of the gateway's own, without client capabilities; whoever asked for it closes it. */
   async guest(target: UpstreamTarget): Promise<{ connection: SseConnection; profile: UpstreamProfile }> {
-    const connection = this.#make(target, () => undefined);
+    const connection = this.#make(target, {}, () => undefined);
     const greeting = await connection.open({
       protocolVersion: LATEST_LEGACY,
       clientCapabilities: Buffer.from("{}"),
@@ -112,9 +112,9 @@ export class SseConnections {
     return { connection, profile };
   }
 
-  #make(target: UpstreamTarget, onClosed: () => void): SseConnection {
+  #make(target: UpstreamTarget, from: Pick<Holder, "passed">, onClosed: () => void): SseConnection {
     const { wire, idSource } = this.#options;
-    return new SseConnection({ wire, prepared: wire.prepared(target), idSource, onClosed });
+    return new SseConnection({ wire, prepared: wire.prepared(target), idSource, from, onClosed });
   }
 
   async #start(target: UpstreamTarget, holder: Holder, connection: SseConnection): Promise<SseConnection> {

@@ -212,6 +212,12 @@ export interface Upstreams {
   /** Ends sessions whose holders are gone, in parallel; answers how many. Rejects with MCPS_STATE. */
   endExpired(options: CleanUpOptions): Promise<number>;
 
+  /**
+   * Asks whether it lives: a handshake within `timeoutMs`, and where a ping is wanted and there are sessions, an answer to one within
+   * `pingMs`. Leaves no session behind. Rejects with what speaks against the upstream; that it wants other credentials does not.
+   */
+  probe(target: UpstreamTarget, timeoutMs: number, pingMs?: number): Promise<void>;
+
   /** Lists everything with a session of its own and leaves no session behind. */
   inspect(target: UpstreamTarget): Promise<Inspection>;
 

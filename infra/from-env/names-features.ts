@@ -76,7 +76,7 @@ export const featureFamilies = {
   liveLists: {
     verdict: "meaningless",
     because: "lists are kept only as long as their upstreams allow it, and asked for when somebody wants them",
-    names: `AUTO_REFRESH_SERVERS GATEWAY_AUTO_REFRESH_INTERVAL HOT_COLD_CLASSIFICATION_ENABLED SLUG_REFRESH_BATCH_SIZE`,
+    names: `HOT_COLD_CLASSIFICATION_ENABLED SLUG_REFRESH_BATCH_SIZE`,
   },
   noSuchCache: {
     verdict: "meaningless",
@@ -96,10 +96,9 @@ export const featureFamilies = {
   },
   upstreamHealth: {
     verdict: "meaningless",
-    because: "an upstream is asked in one way, with the limits of any call, and is back as soon as it answers",
-    instead: "HEALTH_CHECK_INTERVAL and UPSTREAM_CONNECT_TIMEOUT",
-    names: `HEALTH_CHECK_TIMEOUT GATEWAY_HEALTH_CHECK_TIMEOUT UNHEALTHY_THRESHOLD MAX_CONCURRENT_HEALTH_CHECKS
-      GATEWAY_VALIDATION_TIMEOUT GATEWAY_ASYNC_LIFECYCLE_ENABLED GATEWAY_ASYNC_LIFECYCLE_POLL_INTERVAL
+    because: "an upstream is asked in one way when it is registered, and is back as soon as it answers",
+    instead: "GATEWAY_HEALTH_CHECK_TIMEOUT and UNHEALTHY_THRESHOLD",
+    names: `GATEWAY_VALIDATION_TIMEOUT GATEWAY_ASYNC_LIFECYCLE_ENABLED GATEWAY_ASYNC_LIFECYCLE_POLL_INTERVAL
       GATEWAY_ASYNC_LIFECYCLE_ATTEMPT_TIMEOUT GATEWAY_ASYNC_LIFECYCLE_LEASE_SECONDS
       GATEWAY_ASYNC_LIFECYCLE_SHUTDOWN_TIMEOUT`,
   },

@@ -59,8 +59,7 @@ export const processFamilies = {
     verdict: "meaningless",
     because: "calls have one deadline, TOOL_TIMEOUT, and connections to an upstream are HTTP/1.1",
     instead: "TOOL_TIMEOUT",
-    names: `HTTPX_MAX_KEEPALIVE_CONNECTIONS HTTPX_WRITE_TIMEOUT HTTPX_HTTP2_ENABLED HTTPX_ADMIN_READ_TIMEOUT
-      MAX_TOOL_RETRIES`,
+    names: "HTTPX_WRITE_TIMEOUT HTTPX_HTTP2_ENABLED HTTPX_ADMIN_READ_TIMEOUT MAX_TOOL_RETRIES",
   },
   streamGuards: {
     verdict: "meaningless",
@@ -69,8 +68,9 @@ export const processFamilies = {
   },
   sessionPool: {
     verdict: "meaningless",
-    because: "upstream sessions are always kept per identity, and a broken one is replaced when it is next needed",
-    names: `MCP_SESSION_POOL_EXPLICIT_HEALTH_RPC MCP_SESSION_POOL_CLEANUP_TIMEOUT
+    because:
+      "what tells identities apart is a setting (MCP_SESSION_POOL_IDENTITY_HEADERS), and keys without sessions are forgotten",
+    names: `MCP_SESSION_POOL_CLEANUP_TIMEOUT
       MCP_SESSION_POOL_JWT_IDENTITY_EXTRACTION MCP_SESSION_POOL_MAX_TOTAL_KEYS`,
   },
 } as const satisfies Record<string, Family>;

@@ -5,6 +5,7 @@ import { type AuthorizationServer, Browser, startAuthorizationServer } from "../
 import { legacyLife, rpc, serve, type TestServer } from "../gateway/upstreams/harness.ts";
 import {
   callModern,
+  connectSse,
   type Gateway,
   LEGACY,
   message,
@@ -205,6 +206,16 @@ describe("headers of callers", () => {
       { ...gateway.headers, ...OWN, "content-type": "application/json" },
       call(1),
     );
+    expect(arrived()).toEqual(EXPECTED);
+  });
+
+  it("arrive over HTTP+SSE", async () => {
+    const client = await connectSse(`${gateway.url}/sse`, { ...gateway, headers: { ...gateway.headers, ...OWN } });
+    try {
+      await client.callTool({ name: "up__x", arguments: {} });
+    } finally {
+      await client.close();
+    }
     expect(arrived()).toEqual(EXPECTED);
   });
 

@@ -32,7 +32,11 @@ export type ReplicaPair = {
   stop(): Promise<void>;
 };
 
-export async function startReplicaPair(withRedis: boolean): Promise<ReplicaPair> {
+/** `env`: more settings of both. */
+export async function startReplicaPair(
+  withRedis: boolean,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ReplicaPair> {
   const daemons: Daemon[] = [await startPostgres()];
   if (withRedis) daemons.push(await startRedis());
   const [postgres, redis] = daemons;
@@ -44,6 +48,7 @@ export async function startReplicaPair(withRedis: boolean): Promise<ReplicaPair>
         JWT_SECRET_KEY: SECRET,
         AUTH_ENCRYPTION_SECRET: SECRET,
         SESSION_KEYS: SECRET,
+        ...env,
       },
     });
   const [legacy, modern] = await Promise.all([

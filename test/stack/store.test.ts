@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSealer } from "../../gateway/sessions/index.ts";
 import { migrateDatabase, openStore, readMigrations } from "../../gateway/store/index.ts";
 import { silentLog } from "../gateway/coordination/log.ts";
+import { describeAccounts } from "../gateway/store/accounts-conformance.ts";
 import { describeStore, keyOf } from "../gateway/store/conformance.ts";
 import { type Daemon, missing, startPgBouncer, startPostgres, titled } from "../harness/index.ts";
 
@@ -29,6 +30,7 @@ describe.skipIf(noPostgres !== undefined)(titled("PostgreSQL", noPostgres), () =
   });
 
   describeStore("PostgreSQL", async () => server.url.replace("postgresql:", "postgresql+psycopg:"));
+  describeAccounts("PostgreSQL", async () => server.url.replace("postgresql:", "postgresql+psycopg:"));
   const open = (poolTimeoutMs: number) =>
     openStore({ url: server.url, poolSize: 1, poolTimeoutMs, log: silentLog, sealing: createSealer([keyOf("k")]) });
 
@@ -77,5 +79,6 @@ describe.skipIf(noPostgres !== undefined)(titled("PostgreSQL", noPostgres), () =
 
   describe.skipIf(noPooler !== undefined)(titled("PgBouncer", noPooler), () => {
     describeStore("PgBouncer in transaction mode", async () => pooler?.url ?? "");
+    describeAccounts("PgBouncer in transaction mode", async () => pooler?.url ?? "");
   });
 });

@@ -13,7 +13,12 @@ export type PoolOptions = {
   readonly connectTimeoutMs: number;
   /** How long an idle connection is kept where the server says nothing of it, ms. */
   readonly keepAliveMs: number;
+  /** Idle connections of all pools together; unlimited when absent. */
+  readonly idle?: IdleBudget;
 };
+
+/** What pools share: how many connections may be idle, and how many are. */
+export type IdleBudget = { readonly limit: number; count: number };
 
 /** What the way to the server may take of the time that it says it keeps a connection. */
 const HINT_MARGIN_MS = 2000;
@@ -29,6 +34,7 @@ export class ConnectionPool implements ConnectionOwner {
   readonly #all = new Set<Connection>();
   /** By the time they became free, the newest last. */
   readonly #idle: Connection[] = [];
+  readonly #budget: IdleBudget;
   readonly #waiting = new Set<Transfer>();
   #sweeper: NodeJS.Timeout | undefined;
   #closed = false;
@@ -37,6 +43,7 @@ export class ConnectionPool implements ConnectionOwner {
     this.place = options.place;
     this.connectTimeoutMs = options.connectTimeoutMs;
     this.#limit = options.limit;
+    this.#budget = options.idle ?? { limit: Infinity, count: 0 };
     this.#keepAliveMs = options.keepAliveMs;
     this.#sweepMs = Math.min(MAX_SWEEP_MS, Math.max(options.keepAliveMs / 2, 1));
   }
@@ -44,6 +51,7 @@ export class ConnectionPool implements ConnectionOwner {
   /** Sends a request, or keeps it until a connection is free. `now`: performance.now(). */
   send(transfer: Transfer, now: number): void {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      this.#budget.count--;
       if (now - idle.idleSince < this.#lifetime(idle)) {
         idle.carry(transfer, now);
         return;
@@ -90,19 +98,22 @@ export class ConnectionPool implements ConnectionOwner {
       connection.carry(next, now);
       return;
     }
-    if (this.#closed || this.#lifetime(connection) <= 0) {
+    if (this.#closed || this.#lifetime(connection) <= 0 || this.#budget.count >= this.#budget.limit) {
       connection.close();
       return;
     }
     connection.idleSince = now;
     this.#idle.push(connection);
+    this.#budget.count++;
     this.#sweeper ??= setTimeout(sweep, this.#sweepMs, this).unref();
   }
 
   gone(connection: Connection): void {
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);
-    if (at !== -1) this.#idle.splice(at, 1);
+    if (at === -1) return;
+    this.#idle.splice(at, 1);
+    this.#budget.count--;
   }
 
   advance(): void {

@@ -32,6 +32,8 @@ export type KeeperParts = {
 };
 
 type Held = { readonly grant: Grant; readonly version: number; readonly token: AccessToken; readonly revision: string };
+/** `failure`: why its server gives no other one for it. */
+type Stored = Held & { readonly failure: string | null };
 type Refusal = { readonly error: Error; readonly until: number };
 
 const MAX_HELD = 20_000;
@@ -188,6 +190,8 @@ export class TokenKeeper implements TokenSource {
       const stored = await this.#stored(target);
       const isNewer = stored !== undefined && stored.version !== former?.version;
       if (isNewer && isUsable(stored.grant, wallClock())) return stored;
+      // It was refused for good: asking again would only look like an attack.
+      if (stored !== undefined && stored.failure !== null) throw new GrantGone(stored.failure);
       try {
         const client = await clients.of(target);
         const grant = await renewed(target, client, stored?.grant, asserting, wallClock());
@@ -196,17 +200,19 @@ export class TokenKeeper implements TokenSource {
         log.debug("upstream.token_renewed", { upstream: target.slug, version });
         return this.#hold(target, grant, version);
       } catch (error) {
-        if (stored !== undefined)
+        // A server that is away for a moment has refused nothing.
+        if (stored !== undefined && error instanceof GrantGone)
           await store.failUpstreamToken(target.id, principal, stored.version, reasonOf(error)).catch(() => undefined);
         throw error;
       }
     });
   }
 
-  async #stored(target: UpstreamTarget): Promise<Held | undefined> {
+  async #stored(target: UpstreamTarget): Promise<Stored | undefined> {
     const stored = await this.#parts.store.upstreamToken(target.id, principalOf(target));
     const grant = stored === undefined ? undefined : parseGrant(stored.value, target);
-    return stored === undefined || grant === undefined ? undefined : this.#hold(target, grant, stored.version);
+    if (stored === undefined || grant === undefined) return undefined;
+    return { ...this.#hold(target, grant, stored.version), failure: stored.failure };
   }
 
   #hold(target: UpstreamTarget, grant: Grant, version: number): Held {

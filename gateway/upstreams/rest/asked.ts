@@ -14,6 +14,7 @@ import { isUnsent, statusFault, timeoutFault } from "../failures.ts";
 import type { UpstreamMetrics } from "../options.ts";
 import type { Exchange, OutboundMessage, ReplySink, UpstreamTarget } from "../types.ts";
 import { faultOf, rawIdOf } from "../wire.ts";
+import { duplicateAt } from "./duplicates.ts";
 import type { RestExchange } from "./exchange.ts";
 import { isIdempotent } from "./operation.ts";
 import { basePath, type RestRequest, requestOf, withOwnQuery } from "./request.ts";
@@ -101,10 +102,7 @@ export class Asked implements Exchange {
     const tool = tools.get(name);
     if (tool === undefined) throw fault("MCPS_TOOL_UNKNOWN", { name: name.slice(0, 200) });
     const given = memberAt(body, params, "arguments");
-    const wrong =
-      given !== undefined && !isObject(body, given)
-        ? "/: arguments have to be an object"
-        : tool.checkInput(given === undefined ? {} : valueAt(body, given));
+    const wrong = problemOf(tool, body, given);
     if (wrong !== undefined) {
       this.#soon(errorResult(`Nothing was sent: the arguments of ${name} are not valid. ${wrong}`));
       return;
@@ -240,6 +238,16 @@ export class Asked implements Exchange {
   get #metrics(): UpstreamMetrics | undefined {
     return this.#context.wire.options.metrics;
   }
+}
+
+/** What is wrong with the arguments; checked is what is sent, so a name that stands twice is refused. */
+function problemOf(tool: RestTool, body: Buffer, given: Span | undefined): string | undefined {
+  if (given === undefined) return tool.checkInput({});
+  if (!isObject(body, given)) return "/: arguments have to be an object";
+  const wrong = tool.checkInput(valueAt(body, given));
+  if (wrong !== undefined) return wrong;
+  const twice = duplicateAt(body, given);
+  return twice === undefined ? undefined : `${twice.slice(0, 200)}: stands there twice`;
 }
 
 /** Definitions pass as they were stored. Throws MCPS_CURSOR. */

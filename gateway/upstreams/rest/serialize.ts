@@ -86,6 +86,19 @@ export function pathText(given: Given, name: string, style: Style, explode: bool
   return parts.values.map(([one, value]) => `;${one === "" ? key : percent(one)}=${percent(value)}`).join("");
 }
 
+/** OpenAPI leaves open what is inside of members; servers that take this style read `a[b][c]` and `a[0]`. */
+function deepPairs(given: Given, key: string, encode: (text: string) => string): string[] {
+  const { argument, bytes, span } = given;
+  const inside = (name: string, value: Span) =>
+    deepPairs({ argument, bytes, span: value }, `${key}%5B${name}%5D`, encode);
+  if (isArray(bytes, span)) return elements(bytes, span).flatMap((one, at) => inside(String(at), one));
+  if (!isObject(bytes, span)) return isNull(given) ? [] : [`${key}=${encode(textOf(given))}`];
+  return members(bytes, span).flatMap((member) => {
+    if (!member.key.isWellFormed()) throw new ArgumentError(argument, "has a name with half of a surrogate pair");
+    return inside(percent(member.key), member.value);
+  });
+}
+
 const SEPARATORS: Partial<Record<Style, string>> = { spaceDelimited: "%20", pipeDelimited: "%7C" };
 
 /** `name=value` pairs, encoded, in order. */
@@ -99,9 +112,7 @@ export function queryPairs(
   const parts = partsOf(given, style);
   const key = percent(name);
   const encode = (text: string) => percent(text, allowReserved);
-  if (parts.kind === "object" && style === "deepObject") {
-    return parts.values.map(([one, value]) => `${key}%5B${percent(one)}%5D=${encode(value)}`);
-  }
+  if (style === "deepObject" && parts.kind !== "one") return deepPairs(given, key, encode);
   if (explode && parts.kind === "array") return parts.values.map(([, value]) => `${key}=${encode(value)}`);
   if (explode && parts.kind === "object") return parts.values.map(([one, value]) => `${percent(one)}=${encode(value)}`);
   if (parts.kind === "array" && parts.values.length === 0) return [];

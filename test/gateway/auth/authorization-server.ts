@@ -4,6 +4,8 @@ import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
 import { newKey } from "./issuer.ts";
 
+const RESOURCE_SCOPES = ["servers.use", "tools.read"];
+
 export type AccountClaims = Readonly<Record<string, unknown>>;
 export type AuthorizationServer = Awaited<ReturnType<typeof startAuthorizationServer>>;
 
@@ -27,6 +29,24 @@ export async function startAuthorizationServer(redirectUri: string, accounts: Re
     jwks: { keys: [{ ...key.privateKey.export({ format: "jwk" }), kid: key.kid, alg: "RS256", use: "sig" }] },
     cookies: { keys: ["a key of the tests"] },
     pkce: { required: () => true },
+    scopes: ["openid", "offline_access", "profile", "email", ...RESOURCE_SCOPES],
+    features: {
+      // As clients of MCP need it: they register themselves, and say for which resource they want a token (RFC 7591, RFC 8707).
+      registration: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => undefined,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_: unknown, resource: string) => ({
+          scope: RESOURCE_SCOPES.join(" "),
+          audience: resource,
+          accessTokenFormat: "jwt",
+          accessTokenTTL: 600,
+          jwt: { sign: { alg: "RS256" } },
+        }),
+      },
+    },
+    ttl: { AccessToken: 600, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "groups"] },
     findAccount: (_: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id, ...accounts[id] }) }),
   });

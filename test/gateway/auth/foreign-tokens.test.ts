@@ -50,6 +50,7 @@ describe("the bearer of a token", () => {
       admin: false,
       teams: [],
       tokenId: "t",
+      issuer: issuer.url,
       expiresAt: NOW + 600_000,
     });
     expect((await caller(await other.sign(foreign, claims()))).id).toBe(`${nameOf(other)}#u1`);

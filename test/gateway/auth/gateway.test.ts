@@ -103,6 +103,18 @@ describe("a gateway", () => {
     ]);
   });
 
+  it("makes no token of its own out of another issuer's", async () => {
+    const authorization = await foreign({ email: "admin@example.com", email_verified: true });
+    expect((await validate(authorization)).id).toBe("admin@example.com");
+    for (const [path, body] of [
+      ["/auth/refresh", undefined],
+      ["/tokens", { name: "mine" }],
+    ] as const) {
+      const refused = await rest({ ...gateway, headers: { authorization } }, "POST", path, body);
+      expect([path, refused.status]).toEqual([path, 403]);
+    }
+  });
+
   it("tells clients where to get a token", async () => {
     const refused = await send("POST", `${base}/mcp`, { "content-type": "application/json" }, "{}");
     const leads = `${base}${WELL_KNOWN}/mcp`;

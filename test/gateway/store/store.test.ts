@@ -10,6 +10,7 @@ import { createSealer } from "../../../gateway/sessions/index.ts";
 import { openCredentials, sealCredentials } from "../../../gateway/store/credentials.ts";
 import { migrateDatabase, readMigrations } from "../../../gateway/store/index.ts";
 import { silentLog } from "../coordination/log.ts";
+import { describeAccounts } from "./accounts-conformance.ts";
 import { describeStore, keyOf } from "./conformance.ts";
 import { describeRecords } from "./records-conformance.ts";
 
@@ -26,6 +27,7 @@ afterAll(async () => {
 });
 
 describeStore("the embedded database", async () => database.url);
+describeAccounts("the embedded database", async () => database.url);
 describeRecords("the embedded database", async () => database.url, "insert");
 
 async function connect(): Promise<pg.Client> {

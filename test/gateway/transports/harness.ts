@@ -279,6 +279,7 @@ export class FakeUpstreams implements Upstreams {
   async fetchDocument(): Promise<never> {
     throw new Error("not scripted");
   }
+  async probe(): Promise<void> {}
   async endExpired(): Promise<number> {
     return 0;
   }

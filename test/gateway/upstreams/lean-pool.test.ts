@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpRequest } from "../../../gateway/upstreams/flight.ts";
+import { Origins } from "../../../gateway/upstreams/origins.ts";
 import { waitFor } from "../../harness/index.ts";
-import { Caller, call, closeAll, fine, ok, pairOf, upstream, type Visit } from "./lean-upstream.ts";
+import { Caller, call, closeAll, closers, fine, ok, pairOf, upstream, type Visit } from "./lean-upstream.ts";
 
 afterEach(closeAll);
 
@@ -40,6 +41,23 @@ describe("connections", () => {
     expect([await call(pair), await call(pair)]).toEqual([fine("x"), fine("x")]);
     expect(sockets.length).toBe(2);
     await waitFor(async () => sockets.every((socket) => socket.readableEnded || socket.destroyed));
+  });
+
+  it("are kept idle in no greater number than is allowed, to all origins together", async () => {
+    const places = [
+      await upstream(({ socket }) => void socket.write(ok("x"))),
+      await upstream(({ socket }) => void socket.write(ok("x"))),
+    ];
+    const origins = new Origins({ connectTimeoutMs: 2000, connectionsPerOrigin: 8, maxIdle: 3, keepAliveMs: 600_000 });
+    closers.push(() => origins.close());
+    const pairs = places.map(({ origin }) => origins.pair({ origin, key: origin }, "upstream"));
+    await Promise.all(pairs.flatMap((pair) => [call(pair), call(pair), call(pair)]));
+    const open = () =>
+      places.flatMap(({ sockets }) => sockets).filter((socket) => !socket.readableEnded && !socket.destroyed);
+    await waitFor(async () => open().length === 3);
+    // The three are used again, and nothing is counted twice or forgotten.
+    for (let round = 0; round < 5; round++) await Promise.all(pairs.flatMap((pair) => [call(pair), call(pair)]));
+    await waitFor(async () => open().length === 3);
   });
 
   it("are not used again after bytes that nobody asked for", async () => {

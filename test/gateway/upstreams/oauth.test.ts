@@ -284,6 +284,12 @@ describe("a user", () => {
       authorised: false,
       failure: "its authorization server answers invalid_grant: grant request is invalid",
     });
+    // Nor is the server asked a second time.
+    shared.aheadMs += 60_000;
+    server.asked.length = 0;
+    expect([(await made.call({ ...ann })).fault?.code, server.asked]).toEqual(["MCPS_UPSTREAM_AUTHORIZE", []]);
+    await authorised(made, ann);
+    expect(textOf(await made.call({ ...ann }))).toBe("ann");
   });
 
   it("keeps his token while the authorization server is away", async () => {
@@ -295,6 +301,7 @@ describe("a user", () => {
     shared.aheadMs = 3_600_000;
     server.isAway = true;
     expect((await made.call({ ...ann })).fault?.code).toBe("MCPS_UPSTREAM_CREDENTIALS");
+    expect(await made.authorization.keeper.status(ann)).toMatchObject({ authorised: true, failure: null });
     server.isAway = false;
     shared.aheadMs += 3000;
     expect(textOf(await made.call({ ...ann }))).toBe("ann");

@@ -174,6 +174,20 @@ describe("a request", () => {
     const none = await call(says("text/plain", "x"), { inputSchema });
     expect(none.result.content[0].text).toBe("Nothing was sent: the arguments of t are not valid. /: limit is needed");
   });
+  it("with a name that stands twice is not sent: what was checked is what arrives", async () => {
+    const upstreams = room({ rest: { tools: async () => [tool({})], maxTextLength: 1000 } });
+    asked = 0;
+    const body = Buffer.from(
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":[{"role":1,"ro\\u006ce":2}]}}}',
+    );
+    const to = target(base, { transport: "rest" });
+    const { messages } = await send(upstreams, to, holder(), { ...message(1, "tools/call"), body });
+    expect([asked, JSON.parse(messages[0] ?? "{}").result.content[0].text]).toEqual([
+      0,
+      "Nothing was sent: the arguments of t are not valid. /a/0/role: stands there twice",
+    ]);
+    await upstreams.close();
+  });
   it("is not held up by a pattern of exponential time", async () => {
     const inputSchema = { type: "object", properties: { a: { type: "string", pattern: "^(a+)+$" } } };
     expect(

@@ -220,6 +220,11 @@ describe("styles (OpenAPI 3.2, table of style examples)", () => {
     [{ style: "spaceDelimited", explode: false }, list, "?color=blue%20black%20brown"],
     [{ style: "pipeDelimited", explode: false }, list, "?color=blue%7Cblack%7Cbrown"],
     [{ style: "deepObject", explode: true }, value, "?color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150"],
+    [
+      { style: "deepObject", explode: true },
+      '{"color":{"a":{"b":[1.0,"x"]},"n":null}}',
+      "?color%5Ba%5D%5Bb%5D%5B0%5D=1.0&color%5Ba%5D%5Bb%5D%5B1%5D=x",
+    ],
     [{ style: "json", explode: false }, value, `?color=${encodeURIComponent('{"R":100,"G":200,"B":150}')}`],
     [{ style: "form", explode: true }, '{"color":[]}', ""],
     [{ style: "form", explode: true }, '{"color":null}', ""],
