@@ -266,6 +266,65 @@ describe("while nobody answers", () => {
   });
 });
 
+describe("quotas", () => {
+  /** As the database counts: never above the limit, and what comes back may be handed out again. */
+  function bank() {
+    const used = new Map<string, number>();
+    let takes = 0;
+    return {
+      used,
+      takes: () => takes,
+      async takeQuota(key: string, periodStart: Date, want: number, limit: number) {
+        takes++;
+        const at = `${key} ${periodStart.toISOString()}`;
+        const before = used.get(at) ?? 0;
+        const granted = want > 0 ? Math.max(0, Math.min(want, limit - before)) : Math.max(want, -before);
+        used.set(at, before + granted);
+        return { granted, used: before + granted };
+      },
+    };
+  }
+
+  it("hold for a calendar day of UTC, begin anew with the next one, and say when that is", async () => {
+    const world = newWorld();
+    world.now = Date.UTC(2026, 11, 31, 23, 59, 50);
+    const quotas = bank();
+    const limits = limitsIn(world, { quotas, quotaRules: ["principal=2/day"] });
+    expect(await outcome(limits.request(MCP, HEAD, ADA))).toBe("in");
+    expect(await outcome(limits.request(MCP, HEAD, ADA))).toBe("in");
+    expect(await limits.request(MCP, HEAD, ADA)).toMatchObject({
+      code: "MCPS_QUOTA",
+      status: 429,
+      data: { rule: "principal", limit: 2, windowSeconds: 86_400, retryAfterSeconds: 10 },
+      headers: { "retry-after": "10", "ratelimit-policy": '"principal";q=2;w=86400' },
+    });
+    world.now += 10_000;
+    expect(await outcome(limits.request(MCP, HEAD, ADA))).toBe("in");
+    expect([...quotas.used.keys()]).toEqual([
+      "principal:ada 2026-12-31T00:00:00.000Z",
+      "principal:ada 2027-01-01T00:00:00.000Z",
+    ]);
+    limits.close();
+  });
+
+  it("are written in batches, are never exceeded, and get back what a process that ends has left", async () => {
+    const world = newWorld();
+    const quotas = bank();
+    const each = [0, 1].map(() => limitsIn(world, { quotas, quotaRules: ["team:red=2000/month"] }));
+    let served = 0;
+    for (let call = 0; call < 2500; call++)
+      if ((await outcome(each[call % 2]?.request(MCP, HEAD, ADA))) === "in") served++;
+    expect(served).toBe(2000);
+    expect(quotas.takes()).toBeLessThan(2000 / 5);
+    expect([...quotas.used.values()]).toEqual([2000]);
+    const [one] = [limitsIn(newWorld(), { quotas, quotaRules: ["principal=1000/month"] })];
+    await one?.request(MCP, HEAD, BOB);
+    one?.close();
+    await Promise.resolve();
+    expect(quotas.used.get("principal:bob 1970-01-01T00:00:00.000Z")).toBe(1);
+  });
+});
+
 describe("addresses", () => {
   const of = (trusted: readonly string[], remoteAddress: string, headers: Record<string, string> = {}) =>
     createAddressOf(trusted)({ ...HEAD, remoteAddress, headers });
