@@ -13,7 +13,7 @@ const ENVIRONMENT = {
   GRANIAN_BLOCKING_THREADS: "9",
   GRANIAN_DEV_MODE: "True",
   // Less than any process of Node needs.
-  WORKER_MEMORY: "64MiB",
+  WORKER_MEMORY: "128MiB",
 };
 
 type Line = {
