@@ -1,9 +1,14 @@
 /** Other issuers whose access tokens are accepted: which they are, and what is believed of what each says. */
 import { readFileSync } from "node:fs";
-import { parse } from "yaml";
+import { createRequire } from "node:module";
+import type * as Yaml from "yaml";
 import * as z from "zod";
 import { fault } from "../../contract/errors.ts";
 import { JWT_ALGORITHMS, type JwtAlgorithm } from "../../contract/identity-settings.ts";
+import { lazily } from "../../contract/lazily.ts";
+
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const yaml = lazily((): typeof Yaml => createRequire(import.meta.url)("yaml"));
 
 const ASYMMETRIC = JWT_ALGORITHMS.filter((name) => !name.startsWith("HS"));
 const MAX_ISSUERS = 100;
@@ -102,7 +107,7 @@ function readFile(path: string): z.infer<typeof File> {
   const what = `TOKEN_ISSUERS_FILE ${JSON.stringify(path)}`;
   try {
     // JSON is YAML.
-    return checked(what, File, parse(readFileSync(path, "utf8")));
+    return checked(what, File, yaml().parse(readFileSync(path, "utf8")));
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown reason";
     throw error instanceof Error && "code" in error && error.code === "MCPS_IDENTITY"

@@ -4,8 +4,9 @@
  * to all its nodes (Redis Cluster specification, "Publish/Subscribe"), a plain connection to any of them does as well.
  */
 import { randomUUID } from "node:crypto";
-import { Cluster, Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import type { RedisAddress } from "../../contract/redis-url.ts";
+import { ioredis } from "./ioredis.ts";
 import { type ConnectionOptions, clientOptions, type RedisConnections, retryIn } from "./redis-options.ts";
 import { scripts } from "./redis-scripts.ts";
 
@@ -14,7 +15,7 @@ const PUBLISH = "return redis.call('PUBLISH', ARGV[1], ARGV[2])";
 
 export function clusterConnections(nodes: readonly RedisAddress[], options: ConnectionOptions): RedisConnections {
   const { retryStrategy, enableOfflineQueue, scripts: _, ...nodeOptions } = clientOptions(options, "commands");
-  const commands = new Cluster([...nodes], {
+  const commands = new (ioredis().Cluster)([...nodes], {
     lazyConnect: true,
     scripts,
     redisOptions: nodeOptions,
@@ -28,7 +29,7 @@ export function clusterConnections(nodes: readonly RedisAddress[], options: Conn
     dnsLookup: (address, callback) => callback(null, address),
   });
   const retryDelay = retryIn(options.maxRetryDelayMs);
-  const subscriber = new Redis({
+  const subscriber = new (ioredis().Redis)({
     ...clientOptions(options, "subscriptions"),
     retryStrategy(attempt) {
       aim();

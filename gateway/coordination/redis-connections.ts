@@ -1,6 +1,7 @@
 /** The connections of a gateway to its Redis, whichever kind of Redis that is. */
-import { Redis } from "ioredis";
+
 import type { RedisUrl } from "../../contract/redis-url.ts";
+import { ioredis } from "./ioredis.ts";
 import { clusterConnections } from "./redis-cluster.ts";
 import {
   type ClientOptions,
@@ -15,8 +16,8 @@ export function redisConnections(options: ConnectionOptions): RedisConnections {
   const { url } = options;
   if (url.kind === "cluster") return clusterConnections(url.nodes, options);
   const place = url.kind === "server" ? serverPlace(url) : sentinelPlace(url, options);
-  const commands = new Redis({ ...clientOptions(options, "commands"), ...place });
-  const subscriber = new Redis({ ...clientOptions(options, "subscriptions"), ...place });
+  const commands = new (ioredis().Redis)({ ...clientOptions(options, "commands"), ...place });
+  const subscriber = new (ioredis().Redis)({ ...clientOptions(options, "subscriptions"), ...place });
   return {
     commands,
     subscriber,

@@ -4,11 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import type { NetConnectOpts, Socket } from "node:net";
-import { buildConnector, Pool } from "undici";
+import type { buildConnector, Pool } from "undici";
 import { fault } from "../../contract/errors.ts";
 import type { AddressGuard, Trust } from "./guard/index.ts";
 import { ConnectionPool, type IdleBudget } from "./lean/pool.ts";
 import type { ClientTls } from "./types.ts";
+import { undici } from "./undici.ts";
 
 export type Connector = buildConnector.connector;
 
@@ -98,7 +99,7 @@ function plainPlace(
 /** For TLS, and for what needs undici for other reasons. */
 function connectorOf({ socketPath, trust = "user", tls = {} }: Place, options: OriginOptions): Connector {
   const { connectTimeoutMs: timeout, connect, guard } = options;
-  if (socketPath !== undefined) return buildConnector({ timeout, allowH2: false, socketPath });
+  if (socketPath !== undefined) return undici().buildConnector({ timeout, allowH2: false, socketPath });
   if (connect !== undefined) return connect;
   const { ca, certificate, key } = tls;
   const build = {
@@ -108,7 +109,7 @@ function connectorOf({ socketPath, trust = "user", tls = {} }: Place, options: O
     ...(certificate === undefined ? {} : { cert: certificate }),
     ...(key === undefined ? {} : { key }),
   };
-  return guard === undefined ? buildConnector(build) : guard.connector(trust, build);
+  return guard === undefined ? undici().buildConnector(build) : guard.connector(trust, build);
 }
 
 export class PoolPair {
@@ -184,7 +185,7 @@ export class PoolPair {
   }
 
   #open(connections: number): Pool {
-    return new Pool(this.address.origin, {
+    return new (undici().Pool)(this.address.origin, {
       connections,
       connect: this.#connect,
       allowH2: false,

@@ -1,5 +1,10 @@
 /** The OpenID Connect provider, as openid-client speaks to it. Found when somebody first signs in, and again after a while. */
-import * as oidc from "openid-client";
+import { createRequire } from "node:module";
+import type * as Oidc from "openid-client";
+import { lazily } from "../../../contract/lazily.ts";
+
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
 
 export type ProviderOptions = {
   readonly issuer: string;
@@ -37,9 +42,9 @@ export interface Provider {
 }
 
 export function createProvider(options: ProviderOptions): Provider {
-  let found: { readonly config: Promise<oidc.Configuration>; readonly at: number } | undefined;
+  let found: { readonly config: Promise<Oidc.Configuration>; readonly at: number } | undefined;
 
-  function configuration(): Promise<oidc.Configuration> {
+  function configuration(): Promise<Oidc.Configuration> {
     if (found !== undefined && options.now() < found.at + BELIEVED_MS) return found.config;
     const config = configure(options);
     const mine = { config, at: options.now() };
@@ -54,12 +59,12 @@ export function createProvider(options: ProviderOptions): Provider {
   return {
     async depart(redirectUri) {
       const config = await configuration();
-      const verifier = oidc.randomPKCECodeVerifier();
-      const [state, nonce] = [oidc.randomState(), oidc.randomNonce()];
-      const url = oidc.buildAuthorizationUrl(config, {
+      const verifier = oidc().randomPKCECodeVerifier();
+      const [state, nonce] = [oidc().randomState(), oidc().randomNonce()];
+      const url = oidc().buildAuthorizationUrl(config, {
         redirect_uri: redirectUri,
         scope: options.scope,
-        code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+        code_challenge: await oidc().calculatePKCECodeChallenge(verifier),
         code_challenge_method: "S256",
         state,
         nonce,
@@ -68,7 +73,7 @@ export function createProvider(options: ProviderOptions): Provider {
     },
     async arrive(current, { state, nonce, verifier }) {
       const config = await configuration();
-      const tokens = await oidc.authorizationCodeGrant(config, current, {
+      const tokens = await oidc().authorizationCodeGrant(config, current, {
         expectedState: state,
         expectedNonce: nonce,
         pkceCodeVerifier: verifier,
@@ -76,20 +81,20 @@ export function createProvider(options: ProviderOptions): Provider {
       });
       const claims: Claims = tokens.claims() ?? {};
       if (claims.email !== undefined || config.serverMetadata().userinfo_endpoint === undefined) return claims;
-      const more = await oidc.fetchUserInfo(config, tokens.access_token, String(claims.sub));
+      const more = await oidc().fetchUserInfo(config, tokens.access_token, String(claims.sub));
       return { ...more, ...claims };
     },
   };
 }
 
-async function configure(options: ProviderOptions): Promise<oidc.Configuration> {
+async function configure(options: ProviderOptions): Promise<Oidc.Configuration> {
   const { issuer, clientId, clientSecret, endpoints } = options;
-  const auth = clientSecret === undefined ? oidc.None() : oidc.ClientSecretPost(clientSecret);
+  const auth = clientSecret === undefined ? oidc().None() : oidc().ClientSecretPost(clientSecret);
   // OpenID Connect asks for https; a provider on the same machine or network may be configured without.
-  const execute = new URL(issuer).protocol === "http:" ? [oidc.allowInsecureRequests] : [];
+  const execute = new URL(issuer).protocol === "http:" ? [oidc().allowInsecureRequests] : [];
   if (endpoints === undefined) {
-    const config = await oidc.discovery(new URL(issuer), clientId, undefined, auth, {
-      execute: [...execute, oidc.enableNonRepudiationChecks],
+    const config = await oidc().discovery(new URL(issuer), clientId, undefined, auth, {
+      execute: [...execute, oidc().enableNonRepudiationChecks],
       timeout: ANSWER_WITHIN_S,
     });
     return config;
@@ -97,8 +102,8 @@ async function configure(options: ProviderOptions): Promise<oidc.Configuration> 
   const { authorization, token, jwks, userinfo } = endpoints;
   const server = { issuer, authorization_endpoint: authorization, token_endpoint: token, jwks_uri: jwks };
   const more = userinfo === undefined ? {} : { userinfo_endpoint: userinfo };
-  const config = new oidc.Configuration({ ...server, ...more }, clientId, undefined, auth);
+  const config = new (oidc().Configuration)({ ...server, ...more }, clientId, undefined, auth);
   config.timeout = ANSWER_WITHIN_S;
-  for (const run of [...execute, oidc.enableNonRepudiationChecks]) run(config);
+  for (const run of [...execute, oidc().enableNonRepudiationChecks]) run(config);
   return config;
 }

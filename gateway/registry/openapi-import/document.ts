@@ -1,5 +1,10 @@
 /** An OpenAPI document as plain data, within bounds; references inside of it, and nothing outside of it. */
-import { parseDocument } from "yaml";
+import { createRequire } from "node:module";
+import type * as Yaml from "yaml";
+import { lazily } from "../../../contract/lazily.ts";
+
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const yaml = lazily((): typeof Yaml => createRequire(import.meta.url)("yaml"));
 
 /** A document that cannot be read, or a part of it; the text names the part. */
 export class DocumentError extends Error {
@@ -57,7 +62,7 @@ function jsonOf(text: string): unknown {
 }
 
 function yamlOf(text: string): unknown {
-  const document = parseDocument(text, { logLevel: "error", uniqueKeys: false, prettyErrors: true });
+  const document = yaml().parseDocument(text, { logLevel: "error", uniqueKeys: false, prettyErrors: true });
   const [wrong] = document.errors;
   if (wrong !== undefined) throw new DocumentError(`the document is no valid YAML: ${wrong.message.slice(0, 300)}`);
   try {

@@ -4,7 +4,8 @@
  */
 import { type LookupAddress, lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
-import { buildConnector } from "undici";
+import type { buildConnector } from "undici";
+import { undici } from "../undici.ts";
 import { addressesIn, isIn, kindOf, type Network, parseNetwork } from "./addresses.ts";
 
 export type GuardPolicy = {
@@ -105,7 +106,7 @@ export function createAddressGuard(policy: GuardPolicy, resolve: Resolve = resol
       });
     },
     connector(trust, options) {
-      const connect = buildConnector({ ...options, lookup: guard.lookup(trust) });
+      const connect = undici().buildConnector({ ...options, lookup: guard.lookup(trust) });
       return (to, callback) => {
         const port = to.port === "" ? "" : `:${to.port}`;
         const url = URL.canParse(`${to.protocol}//${to.hostname}${port}`)

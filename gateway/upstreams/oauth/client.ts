@@ -1,11 +1,16 @@
 /** The gateway as a client of an upstream's authorization server: configured, or registered there by itself (RFC 7591). */
-import * as oidc from "openid-client";
+import { createRequire } from "node:module";
+import type * as Oidc from "openid-client";
+import { lazily } from "../../../contract/lazily.ts";
 import type { StoredClient, UpstreamTokens } from "../../store/index.ts";
 import { BoundedMap } from "../bounded.ts";
 import type { Trust } from "../guard/index.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { protectedResource } from "./discover.ts";
 import type { EndpointFetch } from "./endpoint-fetch.ts";
+
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
 
 export type ClientRules = {
   readonly timeoutMs: number;
@@ -34,7 +39,7 @@ export type ClientParts = {
 
 /** A client, ready to ask its server for tokens. */
 export type OAuthClient = {
-  readonly config: oidc.Configuration;
+  readonly config: Oidc.Configuration;
   readonly scope: string | undefined;
   readonly resource: string;
   readonly audience: string | undefined;
@@ -98,19 +103,19 @@ export class OAuthClients {
   }
 
   /** RFC 8414, and OpenID Connect Discovery where that finds nothing. */
-  async #discovered(issuer: URL, target: UpstreamTarget, http: EndpointFetch): Promise<oidc.ServerMetadata> {
+  async #discovered(issuer: URL, target: UpstreamTarget, http: EndpointFetch): Promise<Oidc.ServerMetadata> {
     const { rules } = this.#parts;
     if (!rules.discovers)
       throw new OAuthProblem("its tokenUrl has to be configured: discovery is off (OAUTH_DISCOVERY_ENABLED)");
     const options = (algorithm: "oauth2" | "oidc") => ({
       algorithm,
       timeout: rules.timeoutMs / 1000,
-      [oidc.customFetch]: http.custom,
-      execute: isPlainAllowed(target, issuer) ? [oidc.allowInsecureRequests] : [],
+      [oidc().customFetch]: http.custom,
+      execute: isPlainAllowed(target, issuer) ? [oidc().allowInsecureRequests] : [],
     });
     // No client is needed to read metadata; the name goes nowhere.
     const ask = (algorithm: "oauth2" | "oidc") =>
-      oidc.discovery(issuer, "discovery", undefined, oidc.None(), options(algorithm));
+      oidc().discovery(issuer, "discovery", undefined, oidc().None(), options(algorithm));
     try {
       return (await ask("oauth2")).serverMetadata();
     } catch (first) {
@@ -122,7 +127,7 @@ export class OAuthClients {
     }
   }
 
-  async #registered(server: oidc.ServerMetadata, target: UpstreamTarget, http: EndpointFetch) {
+  async #registered(server: Oidc.ServerMetadata, target: UpstreamTarget, http: EndpointFetch) {
     const { oauth } = target;
     const configured = oauth?.clientId;
     const { clientId, clientSecret } =
@@ -134,21 +139,21 @@ export class OAuthClients {
   }
 
   #configured(
-    server: oidc.ServerMetadata,
+    server: Oidc.ServerMetadata,
     target: UpstreamTarget,
     http: EndpointFetch,
     clientId: string,
-    auth: oidc.ClientAuth,
-  ): oidc.Configuration {
-    const config = new oidc.Configuration(server, clientId, undefined, auth);
-    config[oidc.customFetch] = http.custom;
+    auth: Oidc.ClientAuth,
+  ): Oidc.Configuration {
+    const config = new (oidc().Configuration)(server, clientId, undefined, auth);
+    config[oidc().customFetch] = http.custom;
     config.timeout = this.#parts.rules.timeoutMs / 1000;
-    if (isPlainAllowed(target, new URL(server.token_endpoint ?? server.issuer))) oidc.allowInsecureRequests(config);
+    if (isPlainAllowed(target, new URL(server.token_endpoint ?? server.issuer))) oidc().allowInsecureRequests(config);
     return config;
   }
 
   /** What was registered before, for this server and this way back, or a registration made now. */
-  async #ownClient(server: oidc.ServerMetadata, target: UpstreamTarget, http: EndpointFetch) {
+  async #ownClient(server: Oidc.ServerMetadata, target: UpstreamTarget, http: EndpointFetch) {
     const { rules, store, redirectUri } = this.#parts;
     const known = await store.upstreamClient(target.id);
     if (known?.issuer === server.issuer && known.redirectUri === redirectUri()) return secretOf(known);
@@ -158,8 +163,8 @@ export class OAuthClients {
     if (server.registration_endpoint === undefined)
       throw new OAuthProblem(`its issuer ${server.issuer} registers no clients: clientId has to be configured`);
     const isUsers = target.oauth?.grantType === "authorization_code";
-    const anonymous = this.#configured(server, target, http, "registration", oidc.None());
-    const registered = await oidc.dynamicClientRegistration(
+    const anonymous = this.#configured(server, target, http, "registration", oidc().None());
+    const registered = await oidc().dynamicClientRegistration(
       new URL(server.issuer),
       {
         client_name: rules.clientName.replaceAll("{gateway_name}", target.slug),
@@ -172,8 +177,8 @@ export class OAuthClients {
       {
         algorithm: "oauth2",
         timeout: rules.timeoutMs / 1000,
-        [oidc.customFetch]: alreadyDiscovered(http.custom, anonymous.serverMetadata()),
-        execute: isPlainAllowed(target, new URL(server.issuer)) ? [oidc.allowInsecureRequests] : [],
+        [oidc().customFetch]: alreadyDiscovered(http.custom, anonymous.serverMetadata()),
+        execute: isPlainAllowed(target, new URL(server.issuer)) ? [oidc().allowInsecureRequests] : [],
       },
     );
     const { client_id: clientId, client_secret: clientSecret } = registered.clientMetadata();
@@ -198,7 +203,7 @@ function secretOf({ clientId, value }: StoredClient): { clientId: string; client
 }
 
 /** openid-client reads the metadata again before it registers; it has been read a moment ago. */
-function alreadyDiscovered(custom: oidc.CustomFetch, server: oidc.ServerMetadata): oidc.CustomFetch {
+function alreadyDiscovered(custom: Oidc.CustomFetch, server: Oidc.ServerMetadata): Oidc.CustomFetch {
   return (url, options) =>
     options.method === "GET"
       ? Promise.resolve(Response.json(server, { headers: { "content-type": "application/json" } }))
@@ -211,9 +216,9 @@ function grantName({ oauth }: UpstreamTarget): string {
     : "client_credentials";
 }
 
-function authenticationOf(secret: string | undefined, method: ClientRules["authMethod"]): oidc.ClientAuth {
-  if (secret === undefined || method === "none") return oidc.None();
-  return method === "client_secret_post" ? oidc.ClientSecretPost(secret) : oidc.ClientSecretBasic(secret);
+function authenticationOf(secret: string | undefined, method: ClientRules["authMethod"]): Oidc.ClientAuth {
+  if (secret === undefined || method === "none") return oidc().None();
+  return method === "client_secret_post" ? oidc().ClientSecretPost(secret) : oidc().ClientSecretBasic(secret);
 }
 
 /** Without TLS only on this machine, or where the upstream itself is spoken to without. */

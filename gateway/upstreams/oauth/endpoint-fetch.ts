@@ -3,8 +3,9 @@
  * are not followed, and what is answered is bounded.
  */
 import type { CustomFetch } from "openid-client";
-import { Agent, fetch, type Response } from "undici";
+import type { Response } from "undici";
 import type { AddressGuard, Trust } from "../guard/index.ts";
+import { undici } from "../undici.ts";
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const KEEP_ALIVE_MS = 4000;
@@ -21,7 +22,7 @@ export type EndpointFetch = {
 
 export function endpointFetch(guard: AddressGuard | undefined, trust: Trust, timeoutMs: number): EndpointFetch {
   const connect = guard?.connector(trust, { timeout: timeoutMs, allowH2: false });
-  const dispatcher = new Agent({
+  const dispatcher = new (undici().Agent)({
     ...(connect === undefined ? {} : { connect }),
     maxResponseSize: MAX_ANSWER_BYTES,
     headersTimeout: timeoutMs,
@@ -29,7 +30,7 @@ export function endpointFetch(guard: AddressGuard | undefined, trust: Trust, tim
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
   const get = (url: URL, accept: string): Promise<Response> =>
-    fetch(url, {
+    undici().fetch(url, {
       dispatcher,
       redirect: "manual",
       headers: { accept },
@@ -37,7 +38,7 @@ export function endpointFetch(guard: AddressGuard | undefined, trust: Trust, tim
     });
   return {
     async custom(url, { body, headers, method, signal }) {
-      const response = await fetch(url, {
+      const response = await undici().fetch(url, {
         dispatcher,
         redirect: "manual",
         method,

@@ -3,15 +3,20 @@
  * his browser is sealed, bound to him and to the upstream, good for ten minutes and for one use.
  */
 import { createHash, randomBytes } from "node:crypto";
-import * as oidc from "openid-client";
+import { createRequire } from "node:module";
+import type * as Oidc from "openid-client";
 import * as z from "zod";
 import { fault } from "../../../contract/errors.ts";
+import { lazily } from "../../../contract/lazily.ts";
 import type { SharedState } from "../../coordination/index.ts";
 import type { Sealing } from "../../store/index.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { type OAuthClients, OAuthProblem } from "./client.ts";
 import { type Grant, grantOf } from "./grant.ts";
 import { reasonOf } from "./renewal.ts";
+
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
 
 const STATE = "oauth-state";
 const TICKET = "oauth-ticket";
@@ -70,7 +75,7 @@ export class AuthorizationFlow {
     const { config, scope, resource, audience } = await this.#speaking(target, () => clients.of(target));
     if (config.serverMetadata().authorization_endpoint === undefined)
       throw fault("MCPS_UPSTREAM_CREDENTIALS", { upstream: target.slug, reason: "its server authorises no users" });
-    const verifier = oidc.randomPKCECodeVerifier();
+    const verifier = oidc().randomPKCECodeVerifier();
     const secret = randomBytes(24).toString("base64url");
     const flow: FlowState = {
       gateway: target.id,
@@ -80,10 +85,10 @@ export class AuthorizationFlow {
       ...(isBrowser ? { browser: digest(secret) } : {}),
       expiresAt: wallClock() + LIFE_MS,
     };
-    const url = oidc.buildAuthorizationUrl(config, {
+    const url = oidc().buildAuthorizationUrl(config, {
       redirect_uri: redirectUri(),
       state: sealing.seal(STATE, JSON.stringify(flow)),
-      code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+      code_challenge: await oidc().calculatePKCECodeChallenge(verifier),
       code_challenge_method: "S256",
       resource,
       ...(scope === undefined ? {} : { scope }),
@@ -118,7 +123,7 @@ export class AuthorizationFlow {
       const url = new URL(redirectUri());
       url.search = query.toString();
       const checks = { pkceCodeVerifier: flow.verifier, expectedState: query.get("state") ?? "" };
-      const answer = await oidc.authorizationCodeGrant(config, url, checks, { resource });
+      const answer = await oidc().authorizationCodeGrant(config, url, checks, { resource });
       const grant = grantOf(answer, target, wallClock());
       if (grant === undefined) throw new OAuthProblem("the access token that its server gave cannot stand in a header");
       return grant;
@@ -129,7 +134,7 @@ export class AuthorizationFlow {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof oidc.AuthorizationResponseError)
+      if (error instanceof oidc().AuthorizationResponseError)
         throw fault("MCPS_OAUTH", { reason: `the authorization server answers ${error.error.slice(0, 100)}` });
       throw fault("MCPS_UPSTREAM_CREDENTIALS", { upstream: target.slug, reason: reasonOf(error) });
     }

@@ -3,14 +3,19 @@
  * is used twice is taken for stolen, and everything it gave is revoked.
  */
 import { createHash } from "node:crypto";
-import * as oidc from "openid-client";
+import { createRequire } from "node:module";
+import type * as Oidc from "openid-client";
 import { fault } from "../../../contract/errors.ts";
+import { lazily } from "../../../contract/lazily.ts";
 import { holdLease, type SharedState } from "../../coordination/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import { assertionOf } from "../personal.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { type OAuthClient, OAuthProblem } from "./client.ts";
 import { type Grant, grantOf } from "./grant.ts";
+
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
 
 const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";
@@ -50,13 +55,13 @@ async function ask(target: UpstreamTarget, client: OAuthClient, former: Grant | 
   const { oauth, actor } = target;
   switch (oauth?.grantType) {
     case "client_credentials":
-      return oidc.clientCredentialsGrant(config, wanted);
+      return oidc().clientCredentialsGrant(config, wanted);
     case "token_exchange": {
       if (actor === undefined) throw new OAuthProblem("it exchanges tokens of callers, and nobody calls");
       if (asserting.secret === undefined)
         throw new OAuthProblem("asserting who calls to its server needs IDENTITY_CLAIMS_SECRET");
       const { issuer } = config.serverMetadata();
-      return oidc.genericGrantRequest(config, EXCHANGE, {
+      return oidc().genericGrantRequest(config, EXCHANGE, {
         ...wanted,
         // The gateway's own word on who calls; the caller's token for this gateway stays here.
         subject_token: await assertionOf(actor, issuer, asserting.issuer, asserting.secret),
@@ -67,9 +72,9 @@ async function ask(target: UpstreamTarget, client: OAuthClient, former: Grant | 
     default: {
       if (former?.refreshToken === undefined) throw new GrantGone("it gave no refresh token");
       try {
-        return await oidc.refreshTokenGrant(config, former.refreshToken, { resource });
+        return await oidc().refreshTokenGrant(config, former.refreshToken, { resource });
       } catch (error) {
-        if (error instanceof oidc.ResponseBodyError && error.error === "invalid_grant")
+        if (error instanceof oidc().ResponseBodyError && error.error === "invalid_grant")
           throw new GrantGone(reasonOf(error));
         throw error;
       }
@@ -79,12 +84,12 @@ async function ask(target: UpstreamTarget, client: OAuthClient, former: Grant | 
 
 /** Why there is no token, from an authorization server's or the network's failure; nothing that was sent is in it. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof oidc.ResponseBodyError) {
+  if (error instanceof oidc().ResponseBodyError) {
     const more = error.error_description === undefined ? "" : `: ${error.error_description.slice(0, 300)}`;
     return `its authorization server answers ${error.error.slice(0, 100)}${more}`;
   }
   if (error instanceof OAuthProblem || error instanceof GrantGone) return error.message;
-  if (error instanceof oidc.WWWAuthenticateChallengeError) {
+  if (error instanceof oidc().WWWAuthenticateChallengeError) {
     const code = error.cause.map(({ parameters }) => parameters.error).find((one) => one !== undefined);
     return `its authorization server refuses the gateway's credentials (${code?.slice(0, 100) ?? `HTTP ${error.status}`})`;
   }

@@ -1,23 +1,30 @@
 /** JSON Schemas of tools, compiled when they are first needed. Failures name the path, the value and what is allowed. */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { createRequire } from "node:module";
+import type * as Ajv from "ajv/dist/2020.js";
+import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import safeRegex from "safe-regex2";
+import { lazily } from "../../../contract/lazily.ts";
 
 export type Check = (value: unknown) => string | undefined;
 
 const MAX_SHOWN = 10;
 const MAX_VALUE = 80;
 
-const ajv = new Ajv2020({
-  strict: false,
-  allErrors: true,
-  verbose: true,
-  validateFormats: false,
-  validateSchema: false,
-  meta: false,
-  logger: false,
-  // Schemas of real documents compile in a tenth of the time; what is compiled runs as fast.
-  inlineRefs: false,
-  code: { optimize: false },
+// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
+const ajv = lazily(() => {
+  const { Ajv2020 }: typeof Ajv = createRequire(import.meta.url)("ajv/dist/2020.js");
+  return new Ajv2020({
+    strict: false,
+    allErrors: true,
+    verbose: true,
+    validateFormats: false,
+    validateSchema: false,
+    meta: false,
+    logger: false,
+    // Schemas of real documents compile in a tenth of the time; what is compiled runs as fast.
+    inlineRefs: false,
+    code: { optimize: false },
+  });
 });
 
 /**
@@ -27,9 +34,9 @@ const ajv = new Ajv2020({
 export function compileCheck(schema: unknown): Check {
   if (typeof schema !== "object" || schema === null) throw new Error("a schema has to be an object");
   const own = checkable(schema);
-  const validate: ValidateFunction = ajv.compile(own);
+  const validate: ValidateFunction = ajv().compile(own);
   // The function lives with its tool, not with the compiler.
-  ajv.removeSchema(own);
+  ajv().removeSchema(own);
   return (value) => (validate(value) ? undefined : messageOf(validate.errors ?? []));
 }
 
