@@ -1,4 +1,5 @@
 /** Who may call, by the settings: the directory and API tokens before the auth room, their REST after it. Part of the composition root. */
+
 import type { RestRoom } from "../contract/rest.ts";
 import type { Settings } from "../contract/settings.ts";
 import {
@@ -13,6 +14,7 @@ import {
   openDirectory,
   type TokenGuards,
 } from "./accounts/index.ts";
+import { createAddressOf } from "./admission/index.ts";
 import type { Auth, Person, Verifier } from "./auth/index.ts";
 import type { Caches } from "./cache/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -96,6 +98,7 @@ export async function openAccounts(
   });
   const logins = createLogins({ store, passwords, now: Date.now, ...loginRules(settings) });
   return createAccounts({
+    addressOf: createAddressOf(settings.TRUSTED_PROXIES),
     store,
     directory,
     passwords,

@@ -29,7 +29,7 @@ export function openAuthHandlers(parts: AccountsParts): OpenHandlers {
     async "auth.login"(request) {
       requireLogins(request);
       const { email, password } = readBody(request, login, "login");
-      const record = await logins.prove(email, password, request.remoteAddress);
+      const record = await logins.prove(email, password, parts.addressOf(request));
       const reason = logins.reasonToChange(record);
       if (reason !== undefined) throw fault("MCPS_PASSWORD_CHANGE", { reason });
       // Parameters were raised since: the password is here in plain text only now.
@@ -40,7 +40,7 @@ export function openAuthHandlers(parts: AccountsParts): OpenHandlers {
     async "auth.password"(request) {
       requireLogins(request);
       const { email, oldPassword, newPassword } = readBody(request, passwordChange, "password");
-      const record = await logins.prove(email, oldPassword, request.remoteAddress);
+      const record = await logins.prove(email, oldPassword, parts.addressOf(request));
       const problems = passwordProblems(policy, newPassword, { email, admin: record.admin });
       if (await isUsedBefore(passwords, newPassword, record.hash, record.former, policy.history))
         problems.push("not one that was used before");

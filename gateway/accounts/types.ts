@@ -1,5 +1,5 @@
 /** What the handlers of the room share. */
-import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
+import type { GatewayRequest, RequestHead, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { Store } from "../store/index.ts";
 import type { AccountDirectory } from "./directory.ts";
@@ -28,6 +28,8 @@ export type AccountsParts = {
   readonly logins: Logins;
   readonly policy: PasswordPolicy;
   readonly rules: AccountRules;
+  /** Where a request comes from, as far as proxies in front are trusted to say it. */
+  readonly addressOf: (head: RequestHead) => string;
   /** A token for this user. */
   readonly mint: (request: { username: string; expMinutes: number }) => Promise<string>;
   /** What the registry holds belongs to others now. */

@@ -35,6 +35,8 @@ insert into shared_logs (log, generation, newest, dropped, expires_at)
 select 'l' || n, n, 1, 0, now() + interval '1 hour' from generate_series(1, 20000) n;
 insert into shared_log_entries (generation, sequence, entry) select n, 1, 'e' from generate_series(1, 20000) n;
 insert into shared_messages (channel, message) select 'c', 'm' from generate_series(1, 20000) n;
+insert into shared_buckets (key, tokens, taken, at, expires_at)
+select 'b' || n, 1, 1, now(), now() + interval '1 hour' from generate_series(1, 20000) n;
 create table call_metric_20260612 partition of call_metric for values from ('2026-06-12Z') to ('2026-06-13Z');
 create table call_metric_20260613 partition of call_metric for values from ('2026-06-13Z') to ('2026-06-14Z');
 insert into call_metric (at, kind, gateway_id, gateway_slug, name, server_id, outcome, ms, bucket)
@@ -179,6 +181,7 @@ describe.skipIf(noPostgres !== undefined)(titled("statements on full tables", no
       acquireLease: () => state.acquireLease("planned", "me", 1000),
       releaseLease: () => state.releaseLease("planned", "me"),
       putFenced: () => state.putFenced("k6", "v", 1000, 1),
+      takeTokens: () => state.takeTokens("b5", 1, 10, 0.01),
       sweepLeases: () => state.sweepLeases(100),
       ping: () => state.ping(),
     };
