@@ -1,4 +1,6 @@
 /** Admission, transports and the application, in the hands of an engine. Part of the composition root. */
+
+import { lazily } from "../contract/lazily.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { IDENTITY_HEADER, type RestArea } from "../contract/routes.ts";
@@ -176,7 +178,8 @@ function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, r
   const descriptions: Descriptions = Object.fromEntries(
     Object.entries(rest).map(([area, room]) => [area, room.description]),
   );
-  const openApi = openApiDocument(VERSION, descriptions, settings.URL_PATH_PREFIX);
+  // Made of hundreds of schemas: whoever asks first waits for it, and not every start.
+  const openApi = lazily(() => openApiDocument(VERSION, descriptions, settings.URL_PATH_PREFIX));
   return {
     identity: (principal: Principal) => ({ status: 204, headers: { [IDENTITY_HEADER]: identityOf(principal) } }),
     version: () => ({
@@ -197,6 +200,6 @@ function ownRoutes({ settings, workerId, metricsText, fingerprint, identityOf, r
       body: await metricsText(),
     }),
     limits: () => ({ status: 200, body: { worker: workerId, limits: limits.figures() } }),
-    openapi: () => ({ status: 200, body: openApi }),
+    openapi: () => ({ status: 200, body: openApi() }),
   };
 }
