@@ -43,6 +43,19 @@ export function recordCalls(add: (row: CallRow) => void, now: () => number): Cal
   };
 }
 
+const HOUR_MS = 3_600_000;
+
+/** Rows of one hour, item, outcome and duration, as far as the histogram tells durations apart, are one: a busy tool is a few rows a minute. */
+export const alikeCalls = {
+  keyOf: ({ at, kind, gatewayId, name, serverId, outcome, bucket }: CallRow): string =>
+    `${bucket} ${kind} ${Math.floor(at / HOUR_MS)} ${gatewayId} ${serverId} ${outcome} ${name}`,
+  merged(first: CallRow, second: CallRow): CallRow {
+    const [before, more] = [first.calls ?? 1, second.calls ?? 1];
+    const calls = before + more;
+    return { ...second, calls, ms: (first.ms * before + second.ms * more) / calls };
+  },
+};
+
 /** Calls in the audit trail: who, what and with which outcome; no arguments and no results. */
 export function auditCalls(audit: AuditWriter, redacted: (text: string) => string, now: () => number): CallWatch {
   return {

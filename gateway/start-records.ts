@@ -1,7 +1,7 @@
 /** What this worker writes down, and how it gets into the store. Part of the composition root. */
 import { hkdfSync, randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
-import { auditCalls, recordCalls } from "./record-calls.ts";
+import { alikeCalls, auditCalls, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
 import { securityWatch } from "./record-security.ts";
 import { type CallWatch, parseKeyRing } from "./sessions/index.ts";
@@ -108,6 +108,7 @@ export function openRecords(input: RecordsInput): Records {
       name: "calls",
       flushAt: size,
       capacity: size * CAPACITY_FACTOR,
+      merge: alikeCalls,
       flushEveryMs: settings.METRICS_BUFFER_ENABLED ? settings.METRICS_BUFFER_FLUSH_INTERVAL * 1000 : 1000,
       // Names of resources are URIs, which may hold what nobody else shall read; not looked at while a call waits.
       write: (rows, number) =>

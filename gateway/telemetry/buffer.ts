@@ -14,6 +14,8 @@ export type BufferOptions<Row> = {
   readonly flushEveryMs: number;
   /** Rejects when the rows could not be written. The same number with the same rows may come again. */
   readonly write: (rows: readonly Row[], batch: number) => Promise<void>;
+  /** Rows with the same key that wait together become one. */
+  readonly merge?: { readonly keyOf: (row: Row) => string; readonly merged: (first: Row, second: Row) => Row };
   /** Waiting does not help such a failure: the batch is dropped. */
   readonly isHopeless?: (error: unknown) => boolean;
   readonly log: Log;
@@ -43,8 +45,10 @@ const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1000;
 
 export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
-  const { name, flushAt, capacity, write, isHopeless = () => false, log } = options;
+  const { name, flushAt, capacity, write, merge, isHopeless = () => false, log } = options;
   let rows: Row[] = [];
+  /** Where in `rows` a key stands. */
+  const places = new Map<string, number>();
   let batch: { readonly rows: readonly Row[]; readonly number: number } | undefined;
   let batches = 0;
   let [written, dropped, failures, toldDropped] = [0, 0, 0, 0];
@@ -65,6 +69,7 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
     if (batch === undefined) {
       batch = { rows, number: ++batches };
       rows = [];
+      places.clear();
     }
     try {
       await write(batch.rows, batch.number);
@@ -110,10 +115,18 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
 
   return {
     add(row) {
+      const key = merge?.keyOf(row);
+      const place = key === undefined ? undefined : places.get(key);
+      const first = place === undefined ? undefined : rows[place];
+      if (merge !== undefined && place !== undefined && first !== undefined) {
+        rows[place] = merge.merged(first, row);
+        return true;
+      }
       if (waiting() >= capacity) {
         dropped++;
         return false;
       }
+      if (key !== undefined) places.set(key, rows.length);
       rows.push(row);
       if (rows.length >= flushAt && !isAway && flushing === undefined) setImmediate(() => void flush());
       return true;
@@ -132,6 +145,7 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       }
       dropped += waiting();
       [rows, batch] = [[], undefined];
+      places.clear();
       tellDropped();
     },
   };

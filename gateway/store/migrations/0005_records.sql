@@ -1,6 +1,6 @@
 -- What is written down of calls, changes, refusals and log lines. Rows are only added, and dropped when their time is over.
 
--- One row for each call. A partition for each day (UTC) is made by whoever first writes into it; a day is dropped as a whole.
+-- Calls, those together that were alike: of one bucket, and written at once. A partition for each day (UTC) is made by whoever first writes into it; a day is dropped as a whole.
 create table call_metric (
   at timestamptz not null,
   kind text not null,
@@ -14,7 +14,9 @@ create table call_metric (
   outcome text not null,
   ms real not null,
   -- Of the histogram of durations; see gateway/telemetry/durations.ts.
-  bucket smallint not null
+  bucket smallint not null,
+  -- How many; `ms` is their mean, and differs from none of them by more than a bucket is wide.
+  calls integer not null default 1 check (calls > 0)
 ) partition by range (at);
 create index call_metric_at on call_metric (at);
 create index call_metric_item on call_metric (gateway_id, kind, name, at);

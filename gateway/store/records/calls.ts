@@ -19,14 +19,15 @@ const COLUMNS: readonly Column<CallRow>[] = [
   { name: "outcome", type: "text", of: (row) => row.outcome },
   { name: "ms", type: "real", of: (row) => row.ms },
   { name: "bucket", type: "smallint", of: (row) => row.bucket },
+  { name: "calls", type: "integer", of: (row) => row.calls ?? 1 },
 ];
 
 // Added up from the rows themselves, so that doing an hour again mends it and never counts twice.
 const ROLL_UP = `
 with cells as (
   select date_trunc('hour', at, 'UTC') as hour, kind, gateway_id, name, server_id, outcome, bucket,
-    max(gateway_slug) as gateway_slug, count(*) as calls, count(*) filter (where outcome <> 'ok') as failures,
-    sum(ms::double precision) as total_ms, min(ms) as min_ms, max(ms) as max_ms, max(at) as last_at
+    max(gateway_slug) as gateway_slug, sum(calls) as calls, coalesce(sum(calls) filter (where outcome <> 'ok'), 0) as failures,
+    sum(ms::double precision * calls) as total_ms, min(ms) as min_ms, max(ms) as max_ms, max(at) as last_at
   from call_metric where at >= $1::timestamptz and at < $2::timestamptz
   group by 1, 2, 3, 4, 5, 6, 7
 ), by_outcome as (

@@ -71,7 +71,7 @@ function figuresText(query: FigureQuery, values: unknown[]): string {
 with mark as (select at from record_mark where name = 'call_metric_hour'),
 raw as materialized (
   select date_trunc('hour', at, 'UTC') as hour, kind, gateway_id, max(gateway_slug) as gateway_slug, name, server_id, bucket,
-    count(*) as calls, count(*) filter (where outcome <> 'ok') as failures, sum(ms::float8) as total_ms, min(ms) as min_ms,
+    sum(calls) as calls, coalesce(sum(calls) filter (where outcome <> 'ok'), 0) as failures, sum(ms::float8 * calls) as total_ms, min(ms) as min_ms,
     max(ms) as max_ms, max(at) as last_at
   from call_metric where at >= greatest($1::timestamptz, (select at from mark)) and at < $2::timestamptz${only}
   group by 1, kind, gateway_id, name, server_id, bucket

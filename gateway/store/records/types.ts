@@ -10,9 +10,12 @@ export type CallRow = {
   /** Empty without a virtual server. */
   readonly serverId: string;
   readonly outcome: string;
+  /** The mean, where it stands for several. */
   readonly ms: number;
   /** Of the histogram of durations. */
   readonly bucket: number;
+  /** How many calls it stands for, all of one bucket; 1 when absent. */
+  readonly calls?: number;
 };
 
 export type AuditRow = {

@@ -119,3 +119,39 @@ describe("createBuffer", () => {
     );
   });
 });
+
+describe("rows that are alike", () => {
+  it("wait as one, and are another one once they are being written", async () => {
+    const batches: (readonly { key: string; n: number }[])[] = [];
+    const gate = Promise.withResolvers<void>();
+    const buffer = createBuffer<{ key: string; n: number }>({
+      name: "sums",
+      flushAt: 100,
+      capacity: 2,
+      flushEveryMs: 60_000,
+      merge: { keyOf: ({ key }) => key, merged: (first, second) => ({ key: first.key, n: first.n + second.n }) },
+      async write(rows) {
+        batches.push(rows);
+        await gate.promise;
+      },
+      log: silentLog,
+    });
+    for (const key of ["a", "b", "a", "c", "a"]) buffer.add({ key, n: 1 });
+    // The third of them found no room.
+    expect(buffer.figures()).toMatchObject({ waiting: 2, dropped: 1 });
+    const flushing = buffer.flush();
+    expect(buffer.add({ key: "a", n: 1 })).toBe(false);
+    gate.resolve();
+    await flushing;
+    buffer.add({ key: "a", n: 5 });
+    await buffer.flush();
+    expect(batches).toEqual([
+      [
+        { key: "a", n: 3 },
+        { key: "b", n: 1 },
+      ],
+      [{ key: "a", n: 5 }],
+    ]);
+    await buffer.close(100);
+  });
+});
