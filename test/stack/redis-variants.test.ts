@@ -243,25 +243,28 @@ describe.skipIf(absent !== undefined)(titled("kinds of Redis", absent), () => {
       await delivered(other, "life:0", "before", seen);
 
       await victim.crash();
-      const answers = await Promise.all(
-        keys.map((key) =>
-          state.readAfter(key, 0).then(
-            () => "answered",
-            (error: { code: string }) => error.code,
+      try {
+        const answers = await Promise.all(
+          keys.map((key) =>
+            state.readAfter(key, 0).then(
+              () => "answered",
+              (error: { code: string }) => error.code,
+            ),
           ),
-        ),
-      );
-      expect(answers).toEqual(keys.map((key) => (held.includes(key) ? "MCPS_STATE" : "answered")));
+        );
+        expect(answers).toEqual(keys.map((key) => (held.includes(key) ? "MCPS_STATE" : "answered")));
 
-      await until(() => state.append("life:0", "after", { cap: 5, ttlMs: 600_000 }).then(() => true), "a new master");
-      expect((await state.readAfter("life:0", 0)).entries.map(({ entry }) => entry)).toEqual(["kept", "after"]);
-      await until(() => Promise.all(keys.map((key) => state.readAfter(key, 0))).then(() => true), "all keys");
-      await delivered(other, "life:0", "after", seen);
-
-      await victim.start();
+        await until(() => state.append("life:0", "after", { cap: 5, ttlMs: 600_000 }).then(() => true), "a new master");
+        // A node that has not heard of the failover yet may still name the dead one, and what goes there is refused.
+        await until(() => Promise.all(keys.map((key) => state.readAfter(key, 0))).then(() => true), "all keys");
+        expect((await state.readAfter("life:0", 0)).entries.map(({ entry }) => entry)).toEqual(["kept", "after"]);
+        await delivered(other, "life:0", "after", seen);
+      } finally {
+        await victim.start();
+        await state.close();
+        await other.close();
+      }
       await until(() => nodesWith("slave").includes(victim), "the dead master as a replica");
-      await state.close();
-      await other.close();
     });
 
     it.each([
