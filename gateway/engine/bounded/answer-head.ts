@@ -1,5 +1,5 @@
 /** Heads of answers as text: status line, Date, the application's fields, how the body is framed. */
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "../../../contract/node-http.ts";
 import { httpDate } from "../date.ts";
 
 /** What follows the fields: a length, chunks, or nothing (204, 304). */
