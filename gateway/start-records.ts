@@ -1,11 +1,11 @@
 /** What this worker writes down, and how it gets into the store. Part of the composition root. */
 import { hkdfSync, randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
-import { alikeCalls, auditCalls, recordCalls } from "./record-calls.ts";
+import { alikeCalls, auditCalls, type GrowingRow, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
 import { securityWatch } from "./record-security.ts";
 import { type CallWatch, parseKeyRing } from "./sessions/index.ts";
-import { type CallRow, type LogRow, RowsRefused, type Store } from "./store/index.ts";
+import { type LogRow, RowsRefused, type Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import {
   type AuditWriter,
@@ -102,9 +102,9 @@ export function openRecords(input: RecordsInput): Records {
     return made;
   }
 
-  function openCalls(): RowBuffer<CallRow> {
+  function openCalls(): RowBuffer<GrowingRow> {
     const size = settings.METRICS_BUFFER_MAX_SIZE;
-    const made = createBuffer<CallRow>({
+    const made = createBuffer<GrowingRow>({
       name: "calls",
       flushAt: size,
       capacity: size * CAPACITY_FACTOR,
@@ -154,7 +154,7 @@ export function openRecords(input: RecordsInput): Records {
             now: Date.now,
           }),
     watches: [
-      ...(calls === undefined ? [] : [recordCalls((row) => void calls.add(row), Date.now)]),
+      ...(calls === undefined ? [] : [recordCalls(calls, Date.now)]),
       ...(security === undefined ? [] : [securityWatch(security)]),
       ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redactText, Date.now)]),
     ],

@@ -3,7 +3,8 @@ import type { Fault } from "../../contract/errors.ts";
 import type { ResponseSink } from "../../contract/http.ts";
 import { errorMessage } from "../mcp/index.ts";
 
-export const JSON_HEADERS: Readonly<Record<string, string>> = { "content-type": "application/json" };
+/** Frozen, as engines keep what they made of fields that come again and again. */
+export const JSON_HEADERS: Readonly<Record<string, string>> = Object.freeze({ "content-type": "application/json" });
 
 export function respondJson(
   sink: ResponseSink,
