@@ -96,15 +96,14 @@ export function auditCalls(audit: AuditWriter, redacted: (text: string) => strin
       const { method } = call.envelope;
       const kind = kindOf(method);
       if (kind === undefined) return;
-      const { principal, headers } = call.caller;
+      const { principal, remote, correlationId } = call.caller;
       audit.add({
         at: now(),
-        // The trace that the caller says it is part of (W3C Trace Context).
-        correlationId: headers.traceparent?.split("-")[1]?.slice(0, 32) ?? "",
+        correlationId,
         principal: principal.id,
         principalKind: principal.kind,
         tokenId: principal.tokenId ?? null,
-        remote: "",
+        remote,
         method: "POST",
         action: method,
         resourceType: kind,

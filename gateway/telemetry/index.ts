@@ -10,6 +10,7 @@ export {
   type Linked,
   signAnchor,
 } from "./chain.ts";
+export { correlationOf, knownCorrelation } from "./correlation.ts";
 export { bucketOf, durationOf, percentile } from "./durations.ts";
 export { type Figures, METRICS_CONTENT_TYPE, renderFigures } from "./exposition.ts";
 export { createLog, type LogLevel, type LogOptions } from "./log.ts";

@@ -16,7 +16,12 @@ export function respondJson(
 }
 
 /** A fault as a JSON-RPC error response with the fault's HTTP status. `id` is raw JSON. */
-export function respondFault(sink: ResponseSink, failure: Fault, id: Uint8Array | string = "null"): void {
+export function respondFault(
+  sink: ResponseSink,
+  failure: Fault,
+  id: Uint8Array | string = "null",
+  extra?: Readonly<Record<string, string>>,
+): void {
   const status = failure.status === 200 ? 400 : failure.status;
-  sink.respond(status, { ...JSON_HEADERS, ...failure.headers }, errorMessage(id, failure));
+  sink.respond(status, { ...JSON_HEADERS, ...failure.headers, ...extra }, errorMessage(id, failure));
 }

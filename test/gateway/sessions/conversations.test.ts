@@ -68,6 +68,8 @@ function caller(
     identity: { protocolVersion: "2026-07-28", clientCapabilities: bytes, clientInfo: info },
     paramHeaders: undefined,
     headers: {},
+    remote: "192.0.2.7",
+    correlationId: "",
   };
 }
 
