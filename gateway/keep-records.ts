@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Settings } from "../contract/settings.ts";
 import { type Chore, type Election, holdChores, type SharedState } from "./coordination/index.ts";
 import type { RecordRepository } from "./store/index.ts";
-import { type ChainKeys, type Log, signAnchor } from "./telemetry/index.ts";
+import { type ChainEnd, type ChainKeys, type Log, signAnchor } from "./telemetry/index.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -60,7 +60,7 @@ export function keepRecords(parts: UpkeepParts): Upkeep {
         settings.METRICS_ROLLUP_ENABLED && settings.METRICS_DELETE_RAW_AFTER_ROLLUP
           ? await records.dropCalls(now() - settings.METRICS_DELETE_RAW_AFTER_ROLLUP_HOURS * HOUR_MS, lateHours)
           : [];
-      const sign = (row: { writer: string; sequence: number; hash: string }) => signAnchor(keys, row);
+      const sign = (end: ChainEnd) => signAnchor(keys, end);
       return {
         days: gone.length + addedUp.length,
         hours: await inBatches(

@@ -3,6 +3,8 @@
 export { type AuditEntry, type AuditWriter, createAuditWriter } from "./audit-writer.ts";
 export { type BufferFigures, type BufferOptions, createBuffer, type RowBuffer } from "./buffer.ts";
 export {
+  type Anchor,
+  type ChainEnd,
   type ChainKey,
   type ChainKeys,
   ChainReader,
