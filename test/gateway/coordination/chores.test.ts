@@ -1,13 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Chore, holdChores, memoryState, type SharedState } from "../../../gateway/coordination/index.ts";
+import { closing } from "../../harness/closing.ts";
 import { waitFor } from "../../harness/index.ts";
 import { recordingLog, silentLog } from "./log.ts";
 
 const ELECTION = { ttlMs: 10_000, heartbeatMs: 5 };
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 function worker(state: SharedState, workerId: string, chores: readonly Chore[], log = silentLog) {
   const lease = holdChores(state, { name: "chores", workerId, log, ...ELECTION }, chores);
