@@ -8,6 +8,7 @@ import type { GatewayRequest, RestResponse } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { matchRoute, type Route } from "../contract/routes.ts";
+import { canonicalJson } from "./mcp/index.ts";
 import { securityKindOf } from "./record-security.ts";
 import { type AuditWriter, correlationOf, redact, redactText, type SecurityLog } from "./telemetry/index.ts";
 
@@ -153,17 +154,8 @@ function permissionText({ permission }: Route): string | null {
   return permission === undefined ? null : JSON.stringify({ permission });
 }
 
-/** JSON with sorted keys, so that equal things have equal digests. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : inner,
-  );
-}
-
 const digest = (value: unknown) =>
-  value === undefined ? null : createHash("sha256").update(canonical(value)).digest("hex");
+  value === undefined ? null : createHash("sha256").update(canonicalJson(value)).digest("hex");
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
@@ -178,7 +170,7 @@ export function changeText(before: unknown, after: unknown): string {
   const names = [...new Set([...Object.keys(old), ...Object.keys(young)])].sort();
   const changed = Object.fromEntries(
     names
-      .filter((name) => canonical(old[name] ?? null) !== canonical(young[name] ?? null))
+      .filter((name) => canonicalJson(old[name] ?? null) !== canonicalJson(young[name] ?? null))
       .map((name) => [name, [old[name] ?? null, young[name] ?? null]]),
   );
   const digests = { before: digest(was), after: digest(is) };

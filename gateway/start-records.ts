@@ -19,7 +19,7 @@ import {
   logWithRows,
   type Metrics,
   type RowBuffer,
-  redactText,
+  rememberRedacted,
   type SecurityWriter,
 } from "./telemetry/index.ts";
 
@@ -29,6 +29,8 @@ const FLUSH_AT = 1000;
 const CAPACITY = 10_000;
 /** Of calls, times METRICS_BUFFER_MAX_SIZE. */
 const CAPACITY_FACTOR = 10;
+/** Names of tools, prompts and resources whose redacted form is remembered. */
+const REMEMBERED_NAMES = 1000;
 /** Buffers are told apart from a database that is slow: this long they are written at the end. */
 const LAST_WRITE_MS = 5000;
 
@@ -65,6 +67,7 @@ export function openRecords(input: RecordsInput): Records {
   const chainKeys = chainKeysOf(input.encryptionSecret);
   const isHopeless = (error: unknown) => error instanceof RowsRefused;
   const kept: Record<string, Kept> = {};
+  const redacted = rememberRedacted(REMEMBERED_NAMES);
 
   const audit = settings.AUDIT_TRAIL_ENABLED || settings.PERMISSION_AUDIT_ENABLED ? openAudit() : undefined;
   const security = settings.SECURITY_LOGGING_ENABLED ? openSecurity() : undefined;
@@ -114,7 +117,7 @@ export function openRecords(input: RecordsInput): Records {
       write: (rows, number) =>
         records.writeCalls(
           { writer, number },
-          rows.map((row) => ({ ...row, name: redactText(row.name) })),
+          rows.map((row) => ({ ...row, name: redacted(row.name) })),
         ),
       isHopeless,
       log,
@@ -156,7 +159,7 @@ export function openRecords(input: RecordsInput): Records {
     watches: [
       ...(calls === undefined ? [] : [recordCalls(calls, Date.now)]),
       ...(security === undefined ? [] : [securityWatch(security)]),
-      ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redactText, Date.now)]),
+      ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redacted, Date.now)]),
     ],
     changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, now: Date.now },
     security,

@@ -20,10 +20,15 @@ export type Link = {
   readonly resourceId: string | null;
   readonly status: number;
   readonly outcome: string;
+  /** JSON text. */
   readonly change: string | null;
   readonly dropped: number;
 };
 export type Linked = Link & { readonly keyId: string; readonly previous: string; readonly hash: string };
+/** The last row that was dropped of a chain. */
+export type ChainEnd = Pick<Linked, "writer" | "sequence" | "hash">;
+/** Signed apart from rows, so that what is left can be read on from there. */
+export type Anchor = ChainEnd & { readonly keyId: string; readonly mac: string };
 
 export type ChainKey = { readonly id: string; readonly secret: Buffer };
 /** The first one signs, all verify. */
@@ -65,20 +70,17 @@ export function linkRow(keys: ChainKeys, link: Link, previous: string): Linked {
 }
 
 /** The end of what was dropped of a chain, signed apart from rows. */
-export function signAnchor(keys: ChainKeys, anchor: { writer: string; sequence: number; hash: string }) {
+export function signAnchor(keys: ChainKeys, end: ChainEnd): Anchor {
   const [key] = keys;
-  return { ...anchor, keyId: key.id, mac: macOf(key, anchorText(anchor)) };
+  return { ...end, keyId: key.id, mac: macOf(key, anchorText(end)) };
 }
 
-export function isAnchor(
-  keys: ChainKeys,
-  anchor: { writer: string; sequence: number; hash: string; keyId: string; mac: string },
-): boolean {
+export function isAnchor(keys: ChainKeys, anchor: Anchor): boolean {
   const key = keys.find(({ id }) => id === anchor.keyId);
   return key !== undefined && isSame(anchor.mac, macOf(key, anchorText(anchor)));
 }
 
-function anchorText({ writer, sequence, hash }: { writer: string; sequence: number; hash: string }): string {
+function anchorText({ writer, sequence, hash }: ChainEnd): string {
   return JSON.stringify(["anchor", writer, sequence, hash]);
 }
 

@@ -1,42 +1,24 @@
 /** Legacy upstream sessions: opened, shared, lost, listened to and released. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fault } from "../../../contract/errors.ts";
 import { memoryState } from "../../../gateway/coordination/index.ts";
 import {
   Collector,
   counted,
-  type Handler,
   holder,
   json,
   legacyLife,
   message,
   methodsOf,
   notification,
+  opening,
   resultOf,
-  room,
   rpc,
   send,
-  serve,
-  type TestServer,
   target,
 } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function server(handler: Handler): Promise<TestServer> {
-  const made = await serve(handler);
-  closers.push(made.close);
-  return made;
-}
-
-function upstreams(options: Parameters<typeof room>[0] = {}) {
-  const made = room(options);
-  closers.push(() => made.close());
-  return made;
-}
+const { server, upstreams } = opening();
 
 const SSE = { "content-type": "text/event-stream" };
 
