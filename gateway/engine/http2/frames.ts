@@ -40,6 +40,8 @@ export const SETTING = {
 } as const;
 
 export const FRAME_HEAD_BYTES = 9;
+/** An identifier and its value (§6.5.1). */
+export const SETTING_BYTES = 6;
 /** §4.2: what every peer has to take, and all that is taken here. */
 export const MAX_FRAME_BYTES = 16_384;
 

@@ -82,15 +82,12 @@ export class Http2Connection implements Surroundings, FrameHandler {
     socket.on("drain", () => this.#pump());
     socket.on("close", () => this.#closed());
     socket.on("end", () => this.#closed());
-    this.output.control(FRAME.settings, 0, 0, [
-      [SETTING.maxConcurrentStreams, 2],
-      [MAX_STREAMS, 4],
-      [SETTING.initialWindowSize, 2],
-      [STREAM_WINDOW, 4],
-      [SETTING.maxHeaderListSize, 2],
-      [options.maxHeadBytes, 4],
+    this.output.settings([
+      [SETTING.maxConcurrentStreams, MAX_STREAMS],
+      [SETTING.initialWindowSize, STREAM_WINDOW],
+      [SETTING.maxHeaderListSize, options.maxHeadBytes],
     ]);
-    this.output.control(FRAME.windowUpdate, 0, 0, [[CONNECTION_WINDOW - DEFAULT_WINDOW, 4]]);
+    this.output.windowUpdate(0, CONNECTION_WINDOW - DEFAULT_WINDOW);
     const reads = new Reads(socket, (chunk) => this.#reader.receive(chunk));
     const early = reads.early();
     if (early !== undefined) this.#reader.receive(early);
@@ -154,7 +151,7 @@ export class Http2Connection implements Surroundings, FrameHandler {
     this.#owed += cost;
     if (this.#owed > CONNECTION_WINDOW) return ERROR.flowControl;
     if (this.#owed > CONNECTION_WINDOW / 2) {
-      this.output.control(FRAME.windowUpdate, 0, 0, [[this.#owed, 4]]);
+      this.output.windowUpdate(0, this.#owed);
       this.#owed = 0;
     }
     const isEnd = (flags & FLAG.endStream) !== 0;
@@ -217,7 +214,7 @@ export class Http2Connection implements Surroundings, FrameHandler {
   /** A stream that never was. */
   #refuse(streamId: number, code: number): number {
     this.#past.leave(streamId);
-    this.output.control(FRAME.rstStream, 0, streamId, [[code, 4]]);
+    this.output.resetStream(streamId, code);
     return this.#strikes.reset() ? ERROR.enhanceYourCalm : ERROR.none;
   }
 
@@ -257,7 +254,7 @@ export class Http2Connection implements Surroundings, FrameHandler {
     this.#hasSettings = true;
     const read = readSettings(bytes, from, to);
     if ("error" in read) return read.error;
-    this.output.control(FRAME.settings, FLAG.ack, 0, []);
+    this.output.acknowledgeSettings();
     const { window } = read;
     if (window !== undefined) {
       const change = window - this.#streamWindow;
@@ -274,7 +271,7 @@ export class Http2Connection implements Surroundings, FrameHandler {
   #ping(flags: number, streamId: number, bytes: Buffer, from: number, to: number): number {
     if (streamId !== 0) return ERROR.protocol;
     if (to - from !== 8) return ERROR.frameSize;
-    if ((flags & FLAG.ack) === 0) this.output.copy(FRAME.ping, FLAG.ack, 0, bytes.subarray(from, to));
+    if ((flags & FLAG.ack) === 0) this.output.acknowledgePing(bytes.subarray(from, to));
     return this.#counted();
   }
 
@@ -395,10 +392,7 @@ export class Http2Connection implements Surroundings, FrameHandler {
     this.#isOver = true;
     this.#reader.stop();
     this.#idleUntil = now() + options.bodyTimeoutMs;
-    this.output.control(FRAME.goaway, 0, 0, [
-      [this.#lastStreamId, 4],
-      [code, 4],
-    ]);
+    this.output.goaway(this.#lastStreamId, code);
     this.output.release();
     this.#abandon();
     this.#socket.end();
@@ -419,10 +413,7 @@ export class Http2Connection implements Surroundings, FrameHandler {
   notice(): void {
     if (this.#isNoticed || this.#isOver) return;
     this.#isNoticed = true;
-    this.output.control(FRAME.goaway, 0, 0, [
-      [ANY_STREAM, 4],
-      [ERROR.none, 4],
-    ]);
+    this.output.goaway(ANY_STREAM, ERROR.none);
   }
 
   closeIdle(): void {
