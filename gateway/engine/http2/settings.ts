@@ -5,13 +5,12 @@ import { MAX_SETTINGS } from "./limits.ts";
 export const DEFAULT_WINDOW = 65_535;
 export const MAX_WINDOW = 2 ** 31 - 1;
 
-/** The initial window of streams, when the frame has one; or the error that the frame is. */
+/** The initial window of streams, when the frame, of whole settings, has one; or the error that the frame is. */
 export function readSettings(
   bytes: Buffer,
   from: number,
   to: number,
 ): { readonly window: number | undefined } | { readonly error: number } {
-  if ((to - from) % SETTING_BYTES !== 0) return { error: ERROR.frameSize };
   if ((to - from) / SETTING_BYTES > MAX_SETTINGS) return { error: ERROR.enhanceYourCalm };
   let window: number | undefined;
   for (let at = from; at < to; at += SETTING_BYTES) {
