@@ -130,8 +130,9 @@ export class Streams implements Surroundings {
       if (this.#past.wasLeft(streamId)) return this.#carrier.strikes.control();
       return this.#past.wasOpened(streamId) ? ERROR.streamClosed : ERROR.protocol;
     }
-    const isWrong = !isEnd || block.kind !== "trailers" || !areTrailers(block.fields);
-    const code = isWrong ? ERROR.protocol : exchange.receiveTrailers();
+    const isRight = isEnd && block.kind === "trailers" && areTrailers(block.fields);
+    // Whatever comes behind the end is wrong for that alone (RFC 9113 §5.1, half-closed).
+    const code = isRight || exchange.isEndedByPeer ? exchange.receiveTrailers() : ERROR.protocol;
     if (code !== ERROR.none) exchange.reset(code);
     return ERROR.none;
   }
