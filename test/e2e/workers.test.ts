@@ -9,6 +9,7 @@ import {
   type Gateway,
   type GatewayOptions,
   isRunning,
+  openLegacySession,
   openStream,
   send,
   startGateway,
@@ -164,11 +165,18 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
   });
 
   it("end their streams with a hint to come back, and go to the new workers", async () => {
-    await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000" });
-    const stream = await openStream("GET", `${gateway.url}/sse`, gateway.headers);
+    await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000", SSE_RETRY_TIMEOUT: "700ms" });
+    const session = await openLegacySession(gateway.mcpUrl, gateway.headers, { version: "2025-06-18" });
+    const streams = await Promise.all([
+      openStream("GET", `${gateway.url}/sse`, gateway.headers),
+      openStream("GET", gateway.mcpUrl, { ...session.headers, accept: "text/event-stream" }),
+    ]);
+    expect(streams.map((stream) => stream.retryMs())).toEqual([undefined, undefined]);
     process.kill(gateway.pid, "SIGHUP");
-    await stream.ended;
-    expect(stream.isComplete()).toBe(true);
+    await Promise.all(streams.map(({ ended }) => ended));
+    expect(streams.map((stream) => stream.isComplete())).toEqual([true, true]);
+    // Spread, so that they do not all return at once.
+    expect(streams.map((stream) => Math.floor((stream.retryMs() ?? 0) / 700))).toEqual([1, 1]);
     await soon("reload.done");
     expect((await get("/version")).status).toBe(200);
   });
