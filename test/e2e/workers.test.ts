@@ -10,6 +10,7 @@ import {
   type Gateway,
   type GatewayOptions,
   isRunning,
+  openLegacySession,
   openStream,
   send,
   startGateway,
@@ -147,15 +148,27 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
     beforeAll(async () => {
       file = join(directory.path, "metrics-token");
       await writeFile(file, tokens[0] ?? "", { mode: 0o600 });
-      await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000", METRICS_TOKEN_FILE: file });
+      await start({
+        WORKERS: "1",
+        WORKER_MAX_REQUESTS: "1000000",
+        METRICS_TOKEN_FILE: file,
+        SSE_RETRY_TIMEOUT: "700ms",
+      });
     });
     afterAll(() => gateway?.stop());
 
     it("end their streams with a hint to come back, and go to the new workers", async () => {
-      const stream = await openStream("GET", `${gateway.url}/sse`, gateway.headers);
+      const session = await openLegacySession(gateway.mcpUrl, gateway.headers, { version: "2025-06-18" });
+      const streams = await Promise.all([
+        openStream("GET", `${gateway.url}/sse`, gateway.headers),
+        openStream("GET", gateway.mcpUrl, { ...session.headers, accept: "text/event-stream" }),
+      ]);
+      expect(streams.map((stream) => stream.retryMs())).toEqual([undefined, undefined]);
       process.kill(gateway.pid, "SIGHUP");
-      await stream.ended;
-      expect(stream.isComplete()).toBe(true);
+      await Promise.all(streams.map(({ ended }) => ended));
+      expect(streams.map((stream) => stream.isComplete())).toEqual([true, true]);
+      // Spread, so that they do not all return at once.
+      expect(streams.map((stream) => Math.floor((stream.retryMs() ?? 0) / 700))).toEqual([1, 1]);
       await soon("reload.done");
       expect((await get("/version")).status).toBe(200);
     });
