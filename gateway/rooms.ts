@@ -88,14 +88,15 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
-  const pins = startPins(settings, store, observe.pinned, log);
+  const pins = startPins(settings, store, observe.pinned, log, teardown);
   const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
-  void resealCredentials(store, log);
+  const resealing = resealCredentials(store, log);
+  teardown.add("sealing anew", () => resealing);
   const { upstreams, federation } = await openUpstreams(
     input,
     store,

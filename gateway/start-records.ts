@@ -1,6 +1,7 @@
 /** What this worker writes down, and how it gets into the store. Part of the composition root. */
 import { hkdfSync, randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { LooseEnds } from "./loose-ends.ts";
 import { alikeCalls, auditCalls, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
 import { securityWatch } from "./record-security.ts";
@@ -65,6 +66,7 @@ export function openRecords(input: RecordsInput): Records {
   const chainKeys = chainKeysOf(input.encryptionSecret);
   const isHopeless = (error: unknown) => error instanceof RowsRefused;
   const kept: Record<string, Kept> = {};
+  const running = new LooseEnds();
 
   const audit = settings.AUDIT_TRAIL_ENABLED || settings.PERMISSION_AUDIT_ENABLED ? openAudit() : undefined;
   const security = settings.SECURITY_LOGGING_ENABLED ? openSecurity() : undefined;
@@ -140,6 +142,8 @@ export function openRecords(input: RecordsInput): Records {
   const buffers = () => Object.fromEntries(Object.entries(kept).map(([name, one]) => [name, one.figures()]));
   measure(input.metrics, buffers);
   input.teardown.add("records", async () => {
+    const left = await running.tie(LAST_WRITE_MS);
+    if (left > 0) log.warn("changes were still being made at the end", { changes: left });
     // Log lines last: the others may have something to say.
     for (const one of Object.values(kept)) await one.close(LAST_WRITE_MS);
   });
@@ -158,7 +162,7 @@ export function openRecords(input: RecordsInput): Records {
       ...(security === undefined ? [] : [securityWatch(security)]),
       ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redactText, Date.now)]),
     ],
-    changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, now: Date.now },
+    changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, running, now: Date.now },
     security,
     chainKeys,
     flush: async () => void (await Promise.all(Object.values(kept).map((one) => one.flush()))),
