@@ -1,17 +1,17 @@
 /** What this worker writes down, and how it gets into the store. Part of the composition root. */
-import { hkdfSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
+import { chainKeysOf } from "./audit-trail.ts";
 import { LooseEnds } from "./loose-ends.ts";
 import { alikeCalls, auditCalls, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
 import { securityWatch } from "./record-security.ts";
-import { type CallWatch, parseKeyRing } from "./sessions/index.ts";
+import type { CallWatch } from "./sessions/index.ts";
 import { type CallRow, type LogRow, RowsRefused, type Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import {
   type AuditWriter,
   type BufferFigures,
-  type ChainKey,
   type ChainKeys,
   createAuditWriter,
   createBuffer,
@@ -186,14 +186,4 @@ function measure(metrics: Metrics, buffers: Records["buffers"]): void {
     "mcp_records_dropped_total",
     each(({ dropped }) => dropped),
   );
-}
-
-/** Keys of the audit trail's chain, one for each key of the ring (HKDF, RFC 5869): the first signs, all verify. */
-export function chainKeysOf(encryptionSecret: string): ChainKeys {
-  const derive = ({ id, secret }: { id: string; secret: Buffer }): ChainKey => ({
-    id,
-    secret: Buffer.from(hkdfSync("sha256", secret, "mcp-stack audit", "chain", 32)),
-  });
-  const [first, ...others] = parseKeyRing(encryptionSecret);
-  return [derive(first), ...others.map(derive)];
 }

@@ -7,8 +7,11 @@ export {
   type ChainKeys,
   ChainReader,
   isAnchor,
+  isEnd,
   type Linked,
+  type Signature,
   signAnchor,
+  signEnd,
 } from "./chain.ts";
 export { bucketOf, durationOf, percentile } from "./durations.ts";
 export { type Figures, METRICS_CONTENT_TYPE, renderFigures } from "./exposition.ts";
