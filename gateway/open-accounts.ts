@@ -15,7 +15,7 @@ import {
   type TokenGuards,
 } from "./accounts/index.ts";
 import { createAddressOf } from "./admission/index.ts";
-import type { Auth, Person, Verifier } from "./auth/index.ts";
+import { type Auth, cookiePlace, type Person, type Verifier } from "./auth/index.ts";
 import type { Caches } from "./cache/index.ts";
 import type { SharedState } from "./coordination/index.ts";
 import type { Store } from "./store/index.ts";
@@ -103,6 +103,10 @@ export async function openAccounts(
     directory,
     passwords,
     logins,
+    cookies:
+      settings.SSO_ENABLED && settings.APP_DOMAIN !== undefined
+        ? cookiePlace(withoutSlash(settings.APP_DOMAIN))
+        : undefined,
     policy: {
       checksCharacters: settings.PASSWORD_POLICY_ENABLED,
       minUser: settings.PASSWORD_MIN_LENGTH_USER,
@@ -130,6 +134,8 @@ export async function openAccounts(
     now: Date.now,
   });
 }
+
+const withoutSlash = (url: string) => url.replace(/\/+$/, "");
 
 function loginRules(settings: Settings) {
   const waits = { baseSeconds: settings.LOGIN_DELAY, maxSeconds: settings.ACCOUNT_LOCKOUT_DURATION_MINUTES * 60 };

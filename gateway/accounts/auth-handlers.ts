@@ -2,6 +2,7 @@
 
 import { fault } from "../../contract/errors.ts";
 import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
+import { clearCookie, ridesOnCookie, SESSION_COOKIE, setCookie } from "../auth/index.ts";
 import { invalid, readBody } from "../registry/index.ts";
 import { emailOf, requirePerson, requireWhole, unknown } from "./callers.ts";
 import { isUsedBefore, passwordProblems } from "./password-policy.ts";
@@ -16,6 +17,19 @@ async function session(parts: AccountsParts, email: string): Promise<RestRespons
   const token = await parts.mint({ username: email, expMinutes: sessionMinutes });
   return { status: 200, body: { access_token: token, token_type: "bearer", expires_in: sessionMinutes * 60 } };
 }
+
+/** A session that rides on a cookie goes on riding on it. */
+async function renewed(parts: AccountsParts, email: string, request: GatewayRequest): Promise<RestResponse> {
+  const { cookies: place } = parts;
+  if (place === undefined || !ridesOnCookie(request)) return session(parts, email);
+  const seconds = parts.rules.sessionMinutes * 60;
+  const token = await parts.mint({ username: email, expMinutes: parts.rules.sessionMinutes });
+  // No script shall read it, so the body does not hold it.
+  const headers = { ...NOT_STORED, "set-cookie": setCookie(SESSION_COOKIE, token, seconds, place) };
+  return { status: 200, headers, body: { token_type: "cookie", expires_in: seconds } };
+}
+
+const NOT_STORED = { "cache-control": "no-store" } as const;
 
 /** What anybody may ask. */
 export function openAuthHandlers(parts: AccountsParts): OpenHandlers {
@@ -74,14 +88,18 @@ export function authHandlers(parts: AccountsParts): Handlers {
       const id = await revokeOwn(call, "logout");
       if (id === undefined)
         throw invalid("token", [{ path: "", allowed: "this proof has no id (jti) by which it could be revoked" }]);
-      return { status: 200, body: { status: "success", id } };
+      const headers =
+        parts.cookies === undefined
+          ? {}
+          : { headers: { ...NOT_STORED, "set-cookie": clearCookie(SESSION_COOKIE, parts.cookies) } };
+      return { status: 200, body: { status: "success", id }, ...headers };
     },
     async "auth.refresh"(call) {
       const email = emailOf(call.principal);
       // A stranger's token was made elsewhere, and so is his next one.
       if ((await store.getAccount(email)) === undefined) throw unknown("user", email);
       await requireWhole(directory, call.principal, "make another token");
-      const made = await session(parts, email);
+      const made = await renewed(parts, email, call.request);
       await revokeOwn(call, "refreshed");
       return made;
     },

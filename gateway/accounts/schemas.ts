@@ -128,8 +128,9 @@ function isAddress(value: string): boolean {
 }
 
 export const sessionRead = z.object({
-  access_token: z.string(),
-  token_type: z.literal("bearer"),
+  /** Not where the session rides on a cookie. */
+  access_token: z.string().optional(),
+  token_type: z.enum(["bearer", "cookie"]),
   /** Seconds. */
   expires_in: z.number(),
 });

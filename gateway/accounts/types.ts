@@ -1,6 +1,7 @@
 /** What the handlers of the room share. */
 import type { GatewayRequest, RequestHead, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
+import type { CookiePlace } from "../auth/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AccountDirectory } from "./directory.ts";
 import type { Logins } from "./login.ts";
@@ -28,6 +29,8 @@ export type AccountsParts = {
   readonly logins: Logins;
   readonly policy: PasswordPolicy;
   readonly rules: AccountRules;
+  /** Where browsers keep the cookie of a session; undefined where nobody signs in at a provider. */
+  readonly cookies: CookiePlace | undefined;
   /** Where a request comes from, as far as proxies in front are trusted to say it. */
   readonly addressOf: (head: RequestHead) => string;
   /** A token for this user. */

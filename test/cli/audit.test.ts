@@ -22,7 +22,7 @@ beforeAll(async () => {
   const gateway = await startGateway({ dataDir: directory.path, env: { AUDIT_TRAIL_ENABLED: "true" } });
   for (const name of ["one", "two"]) await rest(gateway, "POST", "/teams", { name });
   await gateway.stop();
-}, 60_000);
+}, 120_000);
 afterAll(async () => directory?.remove());
 
 describe("mcp-stack audit", () => {

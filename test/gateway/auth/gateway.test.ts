@@ -142,6 +142,29 @@ describe("a gateway", () => {
     expect(body).toMatchObject({ email: "ann@example.com", authProvider: "sso" });
   });
 
+  it("renews a session on its cookie, and takes the cookie back when its owner logs out", async () => {
+    const browser = createBrowser();
+    const { headers } = await browser.visit(`${base}/auth/sso/login/oidc`);
+    await browser.visit(await signInAt(browser, headers.get("location") ?? "", "ann"));
+    const jar = browser.jar.get(new URL(base).host);
+    const post = (path: string, cookie: string) =>
+      fetch(base + path, { method: "POST", headers: { cookie, origin: base } });
+    const first = `jwt_token=${jar?.get("jwt_token")}`;
+    const renewed = await post("/auth/refresh", first);
+    const [second = ""] = (renewed.headers.getSetCookie()[0] ?? "").split(";");
+    expect(renewed.headers.getSetCookie()).toEqual([`${second}; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax`]);
+    expect([renewed.status, await renewed.json()]).toEqual([200, { token_type: "cookie", expires_in: 3600 }]);
+    expect(second).not.toBe(first);
+    expect((await post("/auth/logout", first)).status).toBe(401);
+    const out = await post("/auth/logout", second);
+    expect([out.status, out.headers.getSetCookie(), out.headers.get("cache-control")]).toEqual([
+      200,
+      ["jwt_token=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"],
+      "no-store",
+    ]);
+    expect((await send("GET", `${base}/auth/email/me`, { cookie: second })).status).toBe(401);
+  });
+
   it("revokes a token made with its key", async () => {
     const { token } = gateway;
     const other = await rest(gateway, "POST", "/auth/refresh");
