@@ -194,7 +194,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   });
   const admin = openAdmin(settings, store, records, upkeep, caches, pool);
 
-  const callersInput = { settings, store, state, caches, log, teardown };
+  const callersInput = { settings, secrets, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);
