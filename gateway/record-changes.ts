@@ -8,6 +8,7 @@ import type { GatewayRequest, RestResponse } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { matchRoute, type Route } from "../contract/routes.ts";
+import type { LooseEnds } from "./loose-ends.ts";
 import { canonicalJson } from "./mcp/index.ts";
 import { securityKindOf } from "./record-security.ts";
 import { type AuditWriter, correlationOf, redact, redactText, type SecurityLog } from "./telemetry/index.ts";
@@ -17,6 +18,8 @@ export type ChangeRecorder = {
   /** Reads too, with the permission they were let in for. */
   readonly withReads: boolean;
   readonly security: SecurityLog | undefined;
+  /** What is being changed: a change whose client was cut off is made all the same, and has its row. */
+  readonly running: LooseEnds;
   /** Epoch milliseconds. */
   readonly now: () => number;
 };
@@ -57,7 +60,17 @@ export function recordedRoom(room: RestRoom, recorder: ChangeRecorder): RestRoom
   };
 }
 
-async function recorded(
+function recorded(
+  room: RestRoom,
+  recorder: ChangeRecorder,
+  asked: Asked,
+  answer: () => Promise<RestResponse>,
+): Promise<RestResponse> {
+  const work = record(room, recorder, asked, answer);
+  return READS.has(asked.request.method) ? work : recorder.running.follow(work);
+}
+
+async function record(
   room: RestRoom,
   { audit, withReads, security, now }: ChangeRecorder,
   asked: Asked,

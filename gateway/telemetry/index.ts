@@ -9,8 +9,11 @@ export {
   type ChainKeys,
   ChainReader,
   isAnchor,
+  isEnd,
   type Linked,
+  type Signature,
   signAnchor,
+  signEnd,
 } from "./chain.ts";
 export { correlationOf, knownCorrelation } from "./correlation.ts";
 export { bucketOf, durationOf, percentile } from "./durations.ts";
