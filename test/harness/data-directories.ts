@@ -7,25 +7,23 @@ import { access, mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { temporaryDirectory } from "./ports.ts";
+import { RUN_VARIABLE, temporaryDirectory } from "./ports.ts";
 import { waitFor } from "./wait.ts";
 
 const execute = promisify(execFile);
 const MAKER = join(import.meta.dirname, "make-data.ts");
-/** Where the files of this run of the suite find what one of them has made. */
-const VARIABLE = "TEST_RUN_DIRECTORY";
 const PATIENCE_MS = 120_000;
 
 /** `globalSetup` of Vitest: a directory for the run, which ends with it. */
 export async function setup(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "mcp-stack-run-"));
-  process.env[VARIABLE] = directory;
+  process.env[RUN_VARIABLE] = directory;
   process.env.NODE_COMPILE_CACHE ??= join(directory, "compiled");
   await mkdir(process.env.NODE_COMPILE_CACHE, { recursive: true, mode: 0o700 });
 }
 
 export async function teardown(): Promise<void> {
-  const directory = process.env[VARIABLE];
+  const directory = process.env[RUN_VARIABLE];
   if (directory !== undefined) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
@@ -38,13 +36,19 @@ export function compiled(): Readonly<Record<string, string>> {
   return directory === undefined ? {} : { NODE_COMPILE_CACHE: directory };
 }
 
-/** A temporary directory with the content that a first start makes; the compiled program in it is shared by the whole run. */
-export async function dataDirectory(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+/**
+ * A temporary directory with the content that a first start makes; the compiled program in it is shared by the whole run.
+ * `database: false`: without the embedded database, for a gateway that has another.
+ */
+export async function dataDirectory({ database = true } = {}): Promise<{
+  readonly path: string;
+  remove(): Promise<void>;
+}> {
   const directory = await temporaryDirectory();
-  const run = process.env[VARIABLE];
+  const run = process.env[RUN_VARIABLE];
   const cache = compiled().NODE_COMPILE_CACHE;
   if (run !== undefined && cache !== undefined) {
-    await execute("cp", ["-a", join(await made(run), "database"), directory.path]);
+    if (database) await execute("cp", ["-a", join(await made(run), "database"), directory.path]);
     await mkdir(join(directory.path, "cache"), { mode: 0o700 });
     await symlink(cache, join(directory.path, "cache", "compiled"));
   }
