@@ -95,7 +95,7 @@ class Scene {
   async hold(upstream: "one" | "two", count: number): Promise<void> {
     const more = Array.from({ length: count }, () => `held-${++this.#named}`);
     this.#keys.push(...more);
-    this.#held.push(...more.map((key) => this.call(`${upstream}__wait`, { key, ms: 600_000 })));
+    this.#held.push(...more.map((key) => this.call(`${upstream}__wait`, { key, ms: 60_000 })));
     await waitFor(() => more.every((key) => this.isWaiting(key)), 60_000, "the calls upstream");
   }
 
@@ -103,7 +103,7 @@ class Scene {
   async tryHold(upstream: "one" | "two", count: number): Promise<boolean> {
     if (this.#keys.length === count) return true;
     const key = `held-${++this.#named}`;
-    const call = this.call(`${upstream}__wait`, { key, ms: 600_000 });
+    const call = this.call(`${upstream}__wait`, { key, ms: 60_000 });
     let isRefused = false;
     void call.then(() => {
       isRefused = true;
@@ -179,7 +179,7 @@ describe.each(names)("%s with all slots taken", (HTTP_SERVER) => {
     const session = await openLegacySession(gateway.mcpUrl, gateway.headers);
     await scene.hold("one", SLOTS / 2 - 1);
     await scene.hold("two", SLOTS / 2);
-    const params = { name: "one__wait", arguments: { key: "cancelled", ms: 600_000 } };
+    const params = { name: "one__wait", arguments: { key: "cancelled", ms: 60_000 } };
     const call = send("POST", gateway.mcpUrl, session.headers, message("c", "tools/call", params));
     await waitFor(() => scene.isWaiting("cancelled"), 60_000, "the last call");
 

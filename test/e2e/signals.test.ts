@@ -42,7 +42,7 @@ describe("a gateway with calls in flight", () => {
 
   /** A call that waits upstream, with its stream open. */
   async function waitingCall(id: number, key: string): Promise<EventStream> {
-    const params = { name: "up__wait", arguments: { key, ms: 600_000 }, _meta: { progressToken: "p" } };
+    const params = { name: "up__wait", arguments: { key, ms: 60_000 }, _meta: { progressToken: "p" } };
     const stream = await openStream("POST", gateway.mcpUrl, session.headers, message(id, "tools/call", params));
     await waitFor(() => fixture.observed.waiting.includes(key), 60_000, "the call upstream");
     return stream;
