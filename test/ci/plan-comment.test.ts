@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
-import { temporaryDirectory } from "../harness/index.ts";
+import { compiled, temporaryDirectory } from "../harness/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const MARK = "<!-- mcp-stack plan -->\n";
@@ -60,7 +60,7 @@ function comment(cwd: string, base = "HEAD", env: Readonly<Record<string, string
   const { status, stdout, stderr } = spawnSync(join(ROOT, "scripts/plan-comment.sh"), [base, summary, short], {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, ...compiled(), ...env },
     encoding: "utf8",
   });
   return { status, stdout, stderr, summary: readFileSync(summary, "utf8"), comment: readFileSync(short, "utf8") };

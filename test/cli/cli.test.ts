@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
 import { referencePages } from "../../cli/reference.ts";
+import { compiled } from "../harness/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -12,7 +13,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
   const cwd = mkdtempSync(join(tmpdir(), "cli-"));
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, "cli/mcp-stack.js"), ...args], {
     cwd,
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, ...compiled(), ...env },
     encoding: "utf8",
   });
   return { status, stdout, stderr };

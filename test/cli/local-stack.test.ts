@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { statusText } from "../../cli/commands/status.ts";
 import { type MachineFacts, poolerVersion, withMachine } from "../../cli/machine.ts";
 import type { State } from "../../infra/targets/local/index.ts";
+import { compiled } from "../harness/index.ts";
 
 const modules = { javascript: "/m/ngx_http_js_module.so", brotli: null, zstd: null };
 const facts: MachineFacts = {
@@ -132,7 +133,7 @@ describe("the commands", () => {
     const program = resolve(import.meta.dirname, "../../cli/mcp-stack.js");
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
       cwd: directory,
-      env: { PATH: "/nonexistent", HOME: directory },
+      env: { PATH: "/nonexistent", HOME: directory, ...compiled() },
       encoding: "utf8",
     });
     return { status, stdout, stderr };

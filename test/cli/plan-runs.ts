@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { vi } from "vitest";
 import { stringify } from "yaml";
 import { main } from "../../cli/main.ts";
+import { compiled } from "../harness/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -24,7 +25,7 @@ export function spawned(cwd: string, args: readonly string[], input: string): An
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, "cli/mcp-stack.js"), "plan", ...args], {
     cwd,
     input,
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...compiled() },
     encoding: "utf8",
   });
   return { status, stdout, stderr };

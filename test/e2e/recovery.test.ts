@@ -23,7 +23,7 @@ const FIXTURE = resolve(import.meta.dirname, "../fixtures/everything/main.ts");
 
 async function spawnFixture(port: number, mode: string): Promise<Running> {
   const running = run(process.execPath, [FIXTURE, "--port", String(port), "--mode", mode]);
-  await running.firstLine(20_000);
+  await running.firstLine(120_000);
   return running;
 }
 

@@ -48,7 +48,7 @@ describe("reference servers behind one gateway", () => {
       "memory alone",
       Object.values(upstreams).filter(({ slug }) => slug === "memory"),
     );
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await gateway?.stop();
     await directory?.remove();

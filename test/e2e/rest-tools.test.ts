@@ -83,7 +83,7 @@ describe.each(Object.keys(engines))("REST tools (%s)", (HTTP_SERVER) => {
     const made = await rest(gateway, "POST", "/v1/gateways/openapi", body);
     if (made.status !== 201) throw new Error(JSON.stringify(made.body));
     id = String(made.body.gatewayId);
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await gateway?.stop();
     shop?.server.closeAllConnections();

@@ -19,7 +19,7 @@ beforeAll(async () => {
   url = embedded.url.replace("@/", "@localhost/");
   // Its own process migrates the embedded one, whatever the settings say.
   expect([embedded.isEmbedded, embedded.isMigrated]).toEqual([true, true]);
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await teardown.run();
   await directory?.remove();

@@ -7,33 +7,50 @@ import { access, mkdir, mkdtemp, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { temporaryDirectory } from "./ports.ts";
+import { RUN_VARIABLE, temporaryDirectory } from "./ports.ts";
 import { waitFor } from "./wait.ts";
 
 const execute = promisify(execFile);
 const MAKER = join(import.meta.dirname, "make-data.ts");
-/** Where the files of this run of the suite find what one of them has made. */
-const VARIABLE = "TEST_RUN_DIRECTORY";
 const PATIENCE_MS = 120_000;
 
 /** `globalSetup` of Vitest: a directory for the run, which ends with it. */
 export async function setup(): Promise<void> {
-  process.env[VARIABLE] = await mkdtemp(join(tmpdir(), "mcp-stack-run-"));
+  const directory = await mkdtemp(join(tmpdir(), "mcp-stack-run-"));
+  process.env[RUN_VARIABLE] = directory;
+  process.env.NODE_COMPILE_CACHE ??= join(directory, "compiled");
+  await mkdir(process.env.NODE_COMPILE_CACHE, { recursive: true, mode: 0o700 });
 }
 
 export async function teardown(): Promise<void> {
-  const directory = process.env[VARIABLE];
+  const directory = process.env[RUN_VARIABLE];
   if (directory !== undefined) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** A temporary directory with the content that a first start makes; the compiled program in it is shared by the whole run. */
-export async function dataDirectory(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+/**
+ * For the environment of a process of Node: it finds the program compiled by those before it, which is half of the CPU time of a
+ * start. Empty outside of a run.
+ */
+export function compiled(): Readonly<Record<string, string>> {
+  const directory = process.env.NODE_COMPILE_CACHE;
+  return directory === undefined ? {} : { NODE_COMPILE_CACHE: directory };
+}
+
+/**
+ * A temporary directory with the content that a first start makes; the compiled program in it is shared by the whole run.
+ * `database: false`: without the embedded database, for a gateway that has another.
+ */
+export async function dataDirectory({ database = true } = {}): Promise<{
+  readonly path: string;
+  remove(): Promise<void>;
+}> {
   const directory = await temporaryDirectory();
-  const run = process.env[VARIABLE];
-  if (run !== undefined) {
-    await execute("cp", ["-a", join(await made(run), "database"), directory.path]);
+  const run = process.env[RUN_VARIABLE];
+  const cache = compiled().NODE_COMPILE_CACHE;
+  if (run !== undefined && cache !== undefined) {
+    if (database) await execute("cp", ["-a", join(await made(run), "database"), directory.path]);
     await mkdir(join(directory.path, "cache"), { mode: 0o700 });
-    await symlink(join(run, "compiled"), join(directory.path, "cache", "compiled"));
+    await symlink(cache, join(directory.path, "cache", "compiled"));
   }
   return directory;
 }
@@ -52,8 +69,7 @@ async function made(run: string): Promise<string> {
     return done;
   }
   try {
-    await mkdir(join(run, "compiled"), { recursive: true, mode: 0o700 });
-    await execute(process.execPath, [MAKER, draft], { env: { NODE_COMPILE_CACHE: join(run, "compiled") } });
+    await execute(process.execPath, [MAKER, draft], { env: compiled() });
     await rename(draft, done);
     return done;
   } catch (error) {

@@ -32,7 +32,8 @@ export type GatewayOptions = {
 };
 
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const temporary = options.dataDir === undefined ? await dataDirectory() : undefined;
+  const database = options.env?.DATABASE_URL === undefined;
+  const temporary = options.dataDir === undefined ? await dataDirectory({ database }) : undefined;
   const running = run(
     process.execPath,
     [

@@ -1,9 +1,12 @@
 /** Ports and temporary directories. */
 import { randomInt } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+/** Names the directory in which the files of one run of the suite find what one of them has made. */
+export const RUN_VARIABLE = "TEST_RUN_DIRECTORY";
 
 /**
  * A port that was free a moment ago; only for programs that cannot take port 0 themselves. From below the ports that Linux gives
@@ -12,14 +15,23 @@ import { join } from "node:path";
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_768);
-    if (!given.has(port) && (await isFree(port))) {
-      given.add(port);
-      return port;
-    }
+    if ((await isOurs(port)) && (await isFree(port))) return port;
   }
 }
 
 const given = new Set<number>();
+
+/** Each is given once in a run of the suite, whichever file asks (data-directories.ts). */
+async function isOurs(port: number): Promise<boolean> {
+  if (given.has(port)) return false;
+  given.add(port);
+  const run = process.env[RUN_VARIABLE];
+  if (run === undefined) return true;
+  return await writeFile(join(run, `port-${port}`), "", { flag: "wx" }).then(
+    () => true,
+    () => false,
+  );
+}
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,5 +1,6 @@
 /** Child processes of tests: started with captured output, ended by their id, never left behind. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { compiled } from "./data-directories.ts";
 
 export type Running = {
   readonly pid: number;
@@ -33,7 +34,8 @@ export function run(
     readonly detached?: boolean;
   } = {},
 ): Running {
-  const child = spawn(command, [...args], { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const env = options.env === undefined ? process.env : { ...compiled(), ...options.env };
+  const child = spawn(command, [...args], { ...options, env, stdio: ["ignore", "pipe", "pipe"] });
   living.add(child);
   let stdout = "";
   let stderr = "";

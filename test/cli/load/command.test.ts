@@ -27,7 +27,7 @@ async function ended(running: Running): Promise<{ code: unknown; stdout: string;
 async function startBoth() {
   const upstream = run(process.execPath, [join(ROOT, "cli/load/upstream.ts")]);
   const gateway = await startGateway();
-  const { url } = JSON.parse(await upstream.firstLine(30_000)) as { url: string };
+  const { url } = JSON.parse(await upstream.firstLine(120_000)) as { url: string };
   await register(gateway, { name: "up", url });
   return { upstream, gateway };
 }

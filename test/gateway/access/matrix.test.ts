@@ -19,7 +19,7 @@ const questions = routes.flatMap((route) =>
 let world: World;
 beforeAll(async () => {
   world = await openWorld();
-}, 120_000);
+}, 180_000);
 afterAll(() => world?.close());
 
 /** Status, and what a 404 says is missing. */

@@ -355,7 +355,7 @@ describe.each(engineNames)("HTTP/2 (%s)", (name) => {
   });
 
   it("cuts a connection that takes nothing of anything", async () => {
-    const { port, application } = await engines.start(name, { bodyTimeoutMs: 200 });
+    const { port, application } = await engines.start(name, { bodyTimeoutMs: 200, keepAliveMs: 200 });
     application.handlers.set("/x", (_, sink) => sink.respond(200, {}, Buffer.alloc(12 * 1024 * 1024)));
     const much = frame(frames.settings, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]));
     const wide = frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0, 0]));

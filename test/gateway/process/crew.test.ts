@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Crew, type CrewOptions, forking, spawning } from "../../../gateway/process/index.ts";
 import { renderFigures } from "../../../gateway/telemetry/index.ts";
+import { compiled } from "../../harness/index.ts";
 import { type LogLine, rememberingLog } from "../upstreams/fixtures/stdio-client.ts";
 import type { Behaviour } from "./fixtures/worker.ts";
 
@@ -11,7 +12,7 @@ const HEAP_MIB = 64;
 const PATIENCE = { timeout: 60_000, interval: 10 };
 
 const KINDS = [
-  ["processes", forking(() => ({ entry: fileURLToPath(ENTRY), heapMiB: HEAP_MIB, env: {} }))],
+  ["processes", forking(() => ({ entry: fileURLToPath(ENTRY), heapMiB: HEAP_MIB, env: compiled() }))],
   ["threads", spawning(() => ({ entry: ENTRY, heapMiB: HEAP_MIB }))],
 ] as const;
 

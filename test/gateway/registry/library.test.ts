@@ -1,8 +1,5 @@
 /** Hosted resources and prompts: REST on the embedded database, and what the built-in upstream answers of them. */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { Fault } from "../../../contract/errors.ts";
@@ -17,12 +14,13 @@ import {
   watchDeclarations,
 } from "../../../gateway/registry/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
-import { migrateDatabase, openStore, type Store } from "../../../gateway/store/index.ts";
+import { openStore, type Store } from "../../../gateway/store/index.ts";
+import { compiled, dataDirectory } from "../../harness/index.ts";
 import { silentLog } from "../coordination/log.ts";
 
 const admin: Principal = { id: "admin@example.com", kind: "jwt", admin: true, teams: [] };
 const user: Principal = { id: "user@example.com", kind: "jwt", admin: false, teams: ["t1"] };
-let directory: string;
+let directory: Awaited<ReturnType<typeof dataDirectory>>;
 let database: EmbeddedDatabase;
 let store: Store;
 let registry: RestRoom;
@@ -71,9 +69,8 @@ async function problemsOf(work: Promise<unknown>): Promise<{ path: string; allow
 }
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "library-"));
-  database = await startEmbeddedDatabase({ dataDir: directory, log: silentLog });
-  await migrateDatabase(database.directUrl, silentLog);
+  directory = await dataDirectory();
+  database = await startEmbeddedDatabase({ dataDir: directory.path, env: compiled(), log: silentLog });
   const sealing = createSealer([{ id: "k", secret: randomBytes(32) }]);
   store = await openStore({ url: database.url, poolSize: 2, poolTimeoutMs: 10_000, log: silentLog, sealing });
   const inspect = () => Promise.reject(new Error("nothing is asked"));
@@ -82,7 +79,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await store?.close();
   await database?.stop();
-  await rm(directory, { recursive: true, force: true });
+  await directory?.remove();
 });
 
 describe("the built-in upstream", () => {

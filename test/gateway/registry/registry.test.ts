@@ -1,7 +1,6 @@
 /** REST of the registry and declared upstreams, on the embedded database; every answer is checked against the OpenAPI schemas. */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,13 +17,14 @@ import {
   watchDeclarations,
 } from "../../../gateway/registry/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
-import { type GatewayRecord, migrateDatabase, openStore, type Store } from "../../../gateway/store/index.ts";
+import { type GatewayRecord, openStore, type Store } from "../../../gateway/store/index.ts";
 import type { Inspection } from "../../../gateway/upstreams/index.ts";
+import { compiled, dataDirectory } from "../../harness/index.ts";
 import { silentLog } from "../coordination/log.ts";
 
 const admin: Principal = { id: "admin@example.com", kind: "jwt", admin: true, teams: [] };
 const user: Principal = { id: "user@example.com", kind: "jwt", admin: false, teams: ["t1"] };
-let directory: string;
+let directory: Awaited<ReturnType<typeof dataDirectory>>;
 let database: EmbeddedDatabase;
 let store: Store;
 let registry: RestRoom;
@@ -78,9 +78,8 @@ const one = (answer: Answer) => z.looseObject({ id: z.string() }).parse(answer.b
 const many = (answer: Answer) => z.array(z.looseObject({ id: z.string() })).parse(answer.body);
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "registry-"));
-  database = await startEmbeddedDatabase({ dataDir: directory, log: silentLog });
-  await migrateDatabase(database.directUrl, silentLog);
+  directory = await dataDirectory();
+  database = await startEmbeddedDatabase({ dataDir: directory.path, env: compiled(), log: silentLog });
   const sealing = createSealer([{ id: "k", secret: randomBytes(32) }]);
   store = await openStore({ url: database.url, poolSize: 2, poolTimeoutMs: 10_000, log: silentLog, sealing });
   registry = createRegistry({ store, inspect, changed: async () => undefined, log: silentLog, separator: "__" });
@@ -88,7 +87,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await store.close();
   await database.stop();
-  await rm(directory, { recursive: true, force: true });
+  await directory?.remove();
 });
 
 describe("gateways", () => {
@@ -241,7 +240,7 @@ describe("declared upstreams", () => {
   const configured = async () => (await store.allGateways()).filter((record) => record.source === "config");
 
   it("follow the file, keep the old state while it is broken, and leave others alone", async () => {
-    const path = join(directory, "mcp.json");
+    const path = join(directory.path, "mcp.json");
     const write = async (text: string) => {
       await writeFile(`${path}.new`, text);
       await rename(`${path}.new`, path);

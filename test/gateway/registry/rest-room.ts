@@ -1,15 +1,13 @@
 /** The registry on the embedded database, asked as its routes are; every answer is held against the room's own description. */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as z from "zod";
 import type { Principal } from "../../../contract/principal.ts";
 import { matchRoute } from "../../../contract/routes.ts";
 import { startEmbeddedDatabase } from "../../../gateway/process/index.ts";
 import { createRegistry, type RegistryParts, registryDescription } from "../../../gateway/registry/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
-import { type GatewayRecord, migrateDatabase, openStore, type Store } from "../../../gateway/store/index.ts";
+import { type GatewayRecord, openStore, type Store } from "../../../gateway/store/index.ts";
+import { compiled, dataDirectory } from "../../harness/index.ts";
 import { silentLog } from "../coordination/log.ts";
 
 export const admin: Principal = { id: "admin@example.com", kind: "jwt", admin: true, teams: [] };
@@ -24,9 +22,8 @@ export type Body = Record<string, unknown>;
 
 /** Upstreams are reachable unless their host is `away`. */
 export async function openRoom(more: Partial<RegistryParts> = {}): Promise<Room> {
-  const directory = await mkdtemp(join(tmpdir(), "registry-"));
-  const database = await startEmbeddedDatabase({ dataDir: directory, log: silentLog });
-  await migrateDatabase(database.directUrl, silentLog);
+  const directory = await dataDirectory();
+  const database = await startEmbeddedDatabase({ dataDir: directory.path, env: compiled(), log: silentLog });
   const sealing = createSealer([{ id: "k", secret: randomBytes(32) }]);
   const store = await openStore({ url: database.url, poolSize: 2, poolTimeoutMs: 10_000, log: silentLog, sealing });
   const profile = {
@@ -62,7 +59,7 @@ export async function openRoom(more: Partial<RegistryParts> = {}): Promise<Room>
     async close() {
       await store.close();
       await database.stop();
-      await rm(directory, { recursive: true, force: true });
+      await directory.remove();
     },
   };
 }

@@ -185,7 +185,7 @@ describe("a round trip", () => {
       }),
       { numRuns: 8 },
     );
-  }, 120_000);
+  }, 180_000);
 });
 
 describe("secrets", () => {
