@@ -6,8 +6,18 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { EngineOptions } from "../../../gateway/engine/index.ts";
 import { waitFor } from "../../harness/index.ts";
-import { engineStarter, halfOpenConnection, type Recorder } from "./harness.ts";
-import { ask, http2Session } from "./http2-client.ts";
+import { engineNames, engineStarter, halfOpenConnection, type Recorder, rawConnection } from "./harness.ts";
+import {
+  ask,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  frames,
+  goawayCode,
+  headerBlock,
+  http2Session,
+  PREFACE,
+} from "./http2-client.ts";
 import { enterLane, type Lane, lanes } from "./lanes.ts";
 
 const engines = engineStarter();
@@ -183,5 +193,65 @@ describe.each(lanes)("while others send what does harm ($title)", (lane) => {
     expect(await healthy.stop()).toEqual(new Set([200]));
     await expectNothingLeft(application);
     for (const { socket } of halves) socket.destroy();
+  });
+});
+
+/** RFC 9113 §7: the peer does too much for nothing. */
+const ENHANCE_YOUR_CALM = 11;
+const BATCH = 50;
+const REQUEST = headerBlock([
+  [":method", "GET"],
+  [":scheme", "http"],
+  [":path", "/never"],
+  [":authority", "a.example"],
+]);
+
+/** The frames of one batch; `first` is the number of streams that were opened before it. */
+const FLOODS: readonly (readonly [title: string, batch: (first: number) => Buffer[]])[] = [
+  [
+    "requests that are reset at once (CVE-2023-44487)",
+    (first) =>
+      Array.from({ length: BATCH }, (_, at) => {
+        const streamId = 2 * (first + at) + 1;
+        const open = frame(frames.headers, END_STREAM | END_HEADERS, streamId, REQUEST);
+        return Buffer.concat([open, frame(frames.rstStream, 0, streamId, Buffer.from([0, 0, 0, 8]))]);
+      }),
+  ],
+  ["SETTINGS (CVE-2019-9515)", () => Array.from({ length: BATCH }, () => frame(frames.settings, 0, 0))],
+  ["PING (CVE-2019-9512)", () => Array.from({ length: BATCH }, () => frame(frames.ping, 0, 0, Buffer.alloc(8)))],
+  [
+    "a head that goes on for ever (CVE-2024-27316)",
+    (first) =>
+      Array.from({ length: BATCH }, (_, at) =>
+        first + at === 0 ? frame(frames.headers, 0, 1, REQUEST) : frame(frames.continuation, 0, 1, Buffer.alloc(0)),
+      ),
+  ],
+];
+
+describe.each(engineNames)("while others flood HTTP/2 (%s)", (engine) => {
+  it.each(FLOODS)("with %s: they are told to be calm and let go, and others are served", async (_, batch) => {
+    const { port, application } = await engines.start(engine);
+    application.handlers.set("/never", () => undefined);
+    const healthy = await healthyCallers({ title: engine, engine, first: "" }, port);
+    const flood = async () => {
+      const { socket, bytes, closed } = await rawConnection(
+        port,
+        Buffer.concat([PREFACE, frame(frames.settings, 0, 0)]),
+      );
+      let isOver = false;
+      const over = closed.then(() => {
+        isOver = true;
+      });
+      for (let first = 0; !isOver; first += BATCH) {
+        if (socket.writable) socket.write(Buffer.concat(batch(first)));
+        await Promise.race([over, pause(PAUSE_MS)]);
+      }
+      return goawayCode(bytes());
+    };
+    const codes = await Promise.all(Array.from({ length: PEERS }, flood));
+    // Who sends on may be reset before he reads it.
+    expect(codes.filter((code) => code !== undefined && code !== ENHANCE_YOUR_CALM)).toEqual([]);
+    expect(await healthy.stop()).toEqual(new Set([200]));
+    await waitFor(() => application.inside === 0);
   });
 });
