@@ -1,10 +1,11 @@
 /** Server-sent events on the wire (WHATWG HTML §9.2). JSON-RPC messages are one line of JSON, or are made so. */
 
-export const SSE_HEADERS: Readonly<Record<string, string>> = {
+/** Frozen, as engines keep what they made of fields that come again and again. */
+export const SSE_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
   "x-accel-buffering": "no",
-};
+});
 
 export const KEEPALIVE = ": keepalive\n\n";
 

@@ -49,7 +49,7 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
     await waitFor(async () => {
       const lists = Array.from({ length: ROUNDS }, () => callModern(gateway, gateway.mcpUrl, 1, "tools/list"));
       return (await Promise.all(lists)).every(({ text }) => text.includes("up__echo"));
-    }, 30_000);
+    }, 60_000);
   }
 
   /** A connection on which a request has been answered, and which stays open. */
@@ -82,7 +82,7 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
     await waitFor(async () => {
       const late = await Promise.all(ids.map((id) => session.call(id, "ping")));
       return late.every(({ status }) => status === 404);
-    }, 30_000);
+    }, 60_000);
   });
 
   it("streams progress in its order, before the result", async () => {
@@ -109,7 +109,7 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
         await session.call(2, "tools/call", touch);
         return stream.events.find(({ data }) => data.includes("notifications/resources/updated"));
       },
-      30_000,
+      60_000,
       "the update",
     );
     expect(JSON.parse(told.data)).toMatchObject({ params: { uri } });
@@ -132,7 +132,7 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
     const calls = keys.map((key, id) =>
       session.call(id, "tools/call", { name: "up__wait", arguments: { key, ms: 60_000 } }),
     );
-    await waitFor(() => keys.every((key) => fixture.observed.waiting.includes(key)), 30_000, "the calls upstream");
+    await waitFor(() => keys.every((key) => fixture.observed.waiting.includes(key)), 60_000, "the calls upstream");
     const kept = await Promise.all(Array.from({ length: ROUNDS }, keptConnection));
     const started = [gateway.pid, ...descendants(gateway.pid)];
     const stream = await openStream("GET", gateway.mcpUrl, { ...session.headers, accept: "text/event-stream" });
@@ -166,9 +166,9 @@ async function echoOver(socket: WebSocket, text: string): Promise<unknown> {
   await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
   const clientInfo = { name: "by hand", version: "1" };
   socket.send(message(1, "initialize", { protocolVersion: LEGACY, capabilities: {}, clientInfo }));
-  await waitFor(() => got.some(({ id }) => id === 1), 30_000, "the answer to initialize");
+  await waitFor(() => got.some(({ id }) => id === 1), 60_000, "the answer to initialize");
   socket.send(message(undefined, "notifications/initialized"));
   socket.send(message(2, "tools/call", { name: "up__echo", arguments: { text } }));
-  const answer = await waitFor(() => got.find(({ id }) => id === 2), 30_000, "the answer to the call");
+  const answer = await waitFor(() => got.find(({ id }) => id === 2), 60_000, "the answer to the call");
   return answer.result?.content?.[0]?.text;
 }

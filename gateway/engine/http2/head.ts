@@ -1,12 +1,13 @@
 /** The head of an HTTP/2 request as the application knows it (RFC 9113 §8.2 and §8.3). */
 import type { ClientCertificate, RequestHead } from "../../../contract/http.ts";
+import type { ClientAddress } from "../client-address.ts";
 import { cutPrefix } from "../path-prefix.ts";
 import { OF_CONNECTIONS } from "./connection-fields.ts";
 import type { Field } from "./hpack/decoder.ts";
 
 /** Of the connection. */
 export type Peer = {
-  readonly remoteAddress: string;
+  readonly address: ClientAddress;
   readonly client: ClientCertificate | undefined;
 };
 
@@ -56,7 +57,7 @@ export function headOf(fields: readonly Field[], pathPrefix: string, peer: Peer)
     path: cutPrefix(question < 0 ? url : url.slice(0, question), pathPrefix),
     query: question < 0 ? "" : url.slice(question + 1),
     headers: Object.freeze(headers),
-    remoteAddress: peer.remoteAddress,
+    remoteAddress: peer.address.of(headers),
     client: peer.client,
   };
 }
