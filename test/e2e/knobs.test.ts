@@ -148,7 +148,7 @@ const ELSEWHERE: Readonly<Record<string, { readonly file: string; readonly word:
   WORKER_RESPAWN: { file: "test/e2e/workers.test.ts", word: "WORKER_RESPAWN" },
   PRELOAD: { file: "test/gateway/open-database.test.ts", word: "PRELOAD" },
   LOG_LEVEL: { file: "test/gateway/telemetry/telemetry.test.ts", word: "level" },
-  MAX_IN_FLIGHT: { file: "test/gateway/admission/admission.test.ts", word: "maxInFlight" },
+  MAX_IN_FLIGHT: { file: "test/e2e/overload.test.ts", word: "MAX_IN_FLIGHT" },
   SHUTDOWN_GRACE: { file: "test/e2e/signals.test.ts", word: "SHUTDOWN_GRACE" },
 };
 

@@ -81,4 +81,25 @@ describe("threads of one process", () => {
     expect(started.filter(isRunning)).toEqual([]);
     expect(gateway.stderr()).not.toMatch(/worker\.ended|worker\.end_failed|could not be closed/);
   });
+
+  it("are gone when the primary is killed, with all that it started", async () => {
+    await start();
+    const started = descendants(gateway.pid);
+    expect(started).toHaveLength(3);
+    process.kill(gateway.pid, "SIGKILL");
+    await waitFor(() => !started.some(isRunning), 10_000, "the end of what it started");
+  });
+
+  it("are replaced by SIGHUP, and go on as threads of the same process", async () => {
+    await start();
+    const before = happened("worker.ready").length;
+    const started = descendants(gateway.pid);
+    process.kill(gateway.pid, "SIGHUP");
+    await waitFor(() => happened("reload.done").length === 1, 60_000, "the reload");
+    expect((await get("/version")).status).toBe(200);
+    const metrics = (await get("/metrics")).text;
+    expect([happened("worker.ready").length > before, happened("worker.ended")]).toEqual([true, []]);
+    expect(metrics).toContain("\nmcp_workers 2\n");
+    expect(descendants(gateway.pid)).toHaveLength(started.length);
+  });
 });

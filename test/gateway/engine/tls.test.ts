@@ -280,8 +280,7 @@ describe.skipIf(reason !== undefined).each(engineNames)(titled("client certifica
   });
 });
 
-describe.skipIf(reason !== undefined)(titled("TLS files", reason), () => {
-  const [engine = "fastify"] = engineNames;
+describe.skipIf(reason !== undefined).each(engineNames)(titled("TLS files (%s)", reason), (engine) => {
   const refusal = async (tls: TlsFiles) => {
     const error: unknown = await engines.start(engine, { tls }).then(
       () => undefined,
@@ -342,17 +341,19 @@ describe.skipIf(reason !== undefined)(titled("TLS files", reason), () => {
     expect(await refusal(files({ keyFile: path }))).toMatchObject(["MCPS_TLS_FILE", expect.stringContaining("EACCES")]);
   });
 
-  /** The serial number of the certificate that new connections get. */
+  /** The serial number of the certificate that new connections get, whichever version they speak. */
   const serial = async (port: number) => {
-    const socket = await handshake(port);
-    const found = socket.getPeerX509Certificate()?.serialNumber;
-    socket.destroy();
-    return found;
+    const sockets = await Promise.all(
+      ["http/1.1", "h2"].map((version) => handshake(port, { ALPNProtocols: [version] })),
+    );
+    const [one, ...others] = sockets.map((socket) => socket.getPeerX509Certificate()?.serialNumber);
+    for (const socket of sockets) socket.destroy();
+    return others.every((other) => other === one) ? one : "not the same";
   };
   const serialOf = ({ cert }: Pair) => new X509Certificate(cert).serialNumber;
 
   it("reads new files as Kubernetes swaps them, keeps open connections, and keeps the old where the new are no use", async () => {
-    const root = join(authority.directory, "mounted");
+    const root = join(authority.directory, `mounted-${engine}`);
     const put = async (version: string, pair: { readonly cert: Buffer | string; readonly key: Buffer | string }) => {
       await mkdir(join(root, version), { recursive: true });
       await writeFile(join(root, version, "tls.crt"), pair.cert);

@@ -1,4 +1,5 @@
 /** Mutated requests over real sockets to both engines: whoever reads them, the application is asked the same and the peer told the same. */
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { engineStarter, rawConnection } from "../harness.ts";
 import { Chance, mutated } from "./mutations.ts";
@@ -7,6 +8,16 @@ const engines = engineStarter();
 afterEach(() => engines.closeAll());
 
 const CASES = 400;
+const CUT_CASES = 8;
+const MAX_CUTS = 500;
+const PART_MS = 10;
+/** Fewer connections than the queue of a listener holds. */
+const AT_ONCE = 80;
+/** The strict reader gives it away: it knows no chunks. */
+const CHUNKED = Buffer.from(
+  "GET /one HTTP/1.1\r\nHost: h\r\n\r\nPOST /two HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+);
+const END = Buffer.from("GET /end HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 /** What is cut off ends by these. */
 const TIMEOUTS = { headTimeoutMs: 1500, bodyTimeoutMs: 1500, keepAliveMs: 1500, maxHeadBytes: 16 * 1024 };
 
@@ -39,6 +50,36 @@ describe("the applications of both engines", () => {
     const clean = [...cases.keys()].filter(isAtEnd);
     expect(clean.length).toBeGreaterThan(CASES / 4);
     expect(clean.map((at) => said[at])).toEqual(clean.map((at) => expected[at]));
+    expect(bounded.application.inside).toBe(0);
+  });
+
+  it("are asked the same wherever the bytes are cut", async () => {
+    const chance = new Chance(7);
+    const [fastify, bounded] = await Promise.all([
+      engines.start("fastify", TIMEOUTS),
+      engines.start("bounded", TIMEOUTS),
+    ]);
+    const inTwo = async (bytes: Buffer, cut: number) => {
+      const { socket, closed } = await rawConnection(bounded.port);
+      socket.setNoDelay();
+      socket.write(bytes.subarray(0, cut));
+      // Not in the read in which the first part is.
+      await pause(PART_MS);
+      socket.write(bytes.subarray(cut));
+      return essence(await closed);
+    };
+    for (let cases = 0; cases < CUT_CASES; ) {
+      const bytes = Buffer.concat([cases === 0 ? CHUNKED : mutated(chance), END]);
+      const expected = essence(await (await rawConnection(fastify.port, bytes)).closed);
+      // One that is served to its end, of which no time is lost by waiting for more.
+      if (expected.at(-1)?.includes('"path":"/end"') !== true || bytes.length > MAX_CUTS) continue;
+      cases++;
+      for (let from = 0; from < bytes.length; from += AT_ONCE) {
+        const cuts = Array.from({ length: Math.min(AT_ONCE, bytes.length - from) }, (_, at) => from + at);
+        const answers = await Promise.all(cuts.map((cut) => inTwo(bytes, cut)));
+        expect(answers).toEqual(cuts.map(() => expected));
+      }
+    }
     expect(bounded.application.inside).toBe(0);
   });
 });
