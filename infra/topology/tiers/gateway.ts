@@ -179,8 +179,19 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     ...(redisAuthority === null ? {} : { REDIS_CA_FILE: `${directories.config}/${redisAuthority.name}` }),
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
     ...tlsSettings(site, directories),
+    ...recordSettings(deployment.gateway.records),
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",
+  };
+}
+
+/** Nothing is said where nothing is wanted: so it is without. */
+function recordSettings({ audit, security, accessLog }: Site["deployment"]["gateway"]["records"]): Partial<Settings> {
+  return {
+    ...(audit === "none" ? {} : { AUDIT_TRAIL_ENABLED: true }),
+    ...(audit === "calls" ? { AUDIT_TRAIL_CALLS: true } : {}),
+    ...(security ? { SECURITY_LOGGING_ENABLED: true } : {}),
+    ...(accessLog ? { DISABLE_ACCESS_LOG: false } : {}),
   };
 }
 

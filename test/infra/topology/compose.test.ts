@@ -248,6 +248,22 @@ describe("callers", () => {
     expect(() => built("local", { deployment: { access: { [key]: [rule] } } })).toThrow(/<subject>\[&<subject>\]/);
   });
 
+  it("are written down as the stack says", () => {
+    const namesOf = (records: object) => {
+      const { topology } = built("local", { deployment: { gateway: { records } } });
+      const { environment } = workload(topology, "gateway-1");
+      return Object.entries(environment).filter(([name]) => /^(AUDIT|SECURITY|DISABLE)_/.test(name));
+    };
+    expect(namesOf({})).toEqual([]);
+    expect(namesOf({ audit: "changes" })).toEqual([["AUDIT_TRAIL_ENABLED", "true"]]);
+    expect(namesOf({ audit: "calls", security: true, accessLog: true })).toEqual([
+      ["AUDIT_TRAIL_ENABLED", "true"],
+      ["AUDIT_TRAIL_CALLS", "true"],
+      ["SECURITY_LOGGING_ENABLED", "true"],
+      ["DISABLE_ACCESS_LOG", "false"],
+    ]);
+  });
+
   it("may name upstreams in the private networks that the stack lets the gateway reach", () => {
     const upstreams = { networks: ["10.20.0.0/16"] };
     expect(settingsOf("prod", { upstreams }).SSRF_ALLOWED_NETWORKS).toEqual(["10.20.0.0/16"]);
