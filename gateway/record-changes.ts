@@ -8,6 +8,8 @@ import type { GatewayRequest, RestResponse } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { matchRoute, type Route } from "../contract/routes.ts";
+import type { LooseEnds } from "./loose-ends.ts";
+import { canonicalJson } from "./mcp/index.ts";
 import { securityKindOf } from "./record-security.ts";
 import { type AuditWriter, correlationOf, redact, redactText, type SecurityLog } from "./telemetry/index.ts";
 
@@ -16,6 +18,8 @@ export type ChangeRecorder = {
   /** Reads too, with the permission they were let in for. */
   readonly withReads: boolean;
   readonly security: SecurityLog | undefined;
+  /** What is being changed: a change whose client was cut off is made all the same, and has its row. */
+  readonly running: LooseEnds;
   /** Epoch milliseconds. */
   readonly now: () => number;
 };
@@ -56,7 +60,17 @@ export function recordedRoom(room: RestRoom, recorder: ChangeRecorder): RestRoom
   };
 }
 
-async function recorded(
+function recorded(
+  room: RestRoom,
+  recorder: ChangeRecorder,
+  asked: Asked,
+  answer: () => Promise<RestResponse>,
+): Promise<RestResponse> {
+  const work = record(room, recorder, asked, answer);
+  return READS.has(asked.request.method) ? work : recorder.running.follow(work);
+}
+
+async function record(
   room: RestRoom,
   { audit, withReads, security, now }: ChangeRecorder,
   asked: Asked,
@@ -153,17 +167,8 @@ function permissionText({ permission }: Route): string | null {
   return permission === undefined ? null : JSON.stringify({ permission });
 }
 
-/** JSON with sorted keys, so that equal things have equal digests. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : inner,
-  );
-}
-
 const digest = (value: unknown) =>
-  value === undefined ? null : createHash("sha256").update(canonical(value)).digest("hex");
+  value === undefined ? null : createHash("sha256").update(canonicalJson(value)).digest("hex");
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
@@ -178,7 +183,7 @@ export function changeText(before: unknown, after: unknown): string {
   const names = [...new Set([...Object.keys(old), ...Object.keys(young)])].sort();
   const changed = Object.fromEntries(
     names
-      .filter((name) => canonical(old[name] ?? null) !== canonical(young[name] ?? null))
+      .filter((name) => canonicalJson(old[name] ?? null) !== canonicalJson(young[name] ?? null))
       .map((name) => [name, [old[name] ?? null, young[name] ?? null]]),
   );
   const digests = { before: digest(was), after: digest(is) };

@@ -36,7 +36,7 @@ export interface RowBuffer<Row> {
   /** Writes what is there now; resolves with whether all of it is written. */
   flush(): Promise<boolean>;
   figures(): BufferFigures;
-  /** Writes what is there, for at most `withinMs`; what is left then is dropped, counted and told. */
+  /** Writes what is there, for at most `withinMs`; what is left then, and what comes later, is dropped, counted and told. */
   close(withinMs: number): Promise<void>;
 }
 
@@ -57,6 +57,7 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
   let flushing: Promise<boolean> | undefined;
   /** The last try failed: a full buffer waits for the timer then, and not for the next row. */
   let isAway = false;
+  let phase: "open" | "closing" | "closed" = "open";
 
   const waiting = () => rows.length + (batch?.rows.length ?? 0);
 
@@ -83,7 +84,8 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       if (!isHopeless(error)) {
         if (!isAway) log.warn("records.waiting", { records: name, rows: waiting(), reason });
         isAway = true;
-        setTimeout(() => void flush(), Math.min(RETRY_MS, options.flushEveryMs)).unref();
+        // At the end it is close that tries again.
+        if (phase === "open") setTimeout(() => void flush(), Math.min(RETRY_MS, options.flushEveryMs)).unref();
         return false;
       }
       dropped += batch.rows.length;
@@ -124,8 +126,9 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
         merge.join(first, row);
         return first;
       }
-      if (waiting() >= capacity) {
+      if (waiting() >= capacity || phase === "closed") {
         dropped++;
+        if (phase === "closed") tellDropped();
         return undefined;
       }
       if (key !== undefined) places.set(key, rows.length);
@@ -140,14 +143,19 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
     figures: () => ({ waiting: waiting(), written, dropped, failures }),
     async close(withinMs) {
       clearInterval(timer);
+      phase = "closing";
       const end = performance.now() + withinMs;
       for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 2)) {
         const left = end - performance.now();
         const isDone = left > 0 && (await within(flush(), left));
-        if (isDone && waiting() === 0) return;
+        if (isDone && waiting() === 0) {
+          phase = "closed";
+          return;
+        }
         if (end - performance.now() <= pause) break;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
+      phase = "closed";
       dropped += waiting();
       [rows, batch] = [[], undefined];
       places.clear();

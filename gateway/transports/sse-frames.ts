@@ -23,6 +23,14 @@ export function primingFrame(id: string, retryMs: number): string {
   return `id: ${id}\nretry: ${retryMs}\ndata: \n\n`;
 }
 
+/**
+ * The last words of a stream whose worker ends: when to come again (WHATWG HTML §9.2.6, `retry`). Spread over as long again, so that those
+ * who leave together do not return together.
+ */
+export function partingFrame(retryMs: number): string {
+  return `retry: ${retryMs + Math.floor(Math.random() * retryMs)}\n\n`;
+}
+
 function hasLineBreak(raw: Uint8Array): boolean {
   return raw.includes(LF) || raw.includes(CR);
 }

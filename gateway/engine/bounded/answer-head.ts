@@ -1,20 +1,20 @@
 /** Heads of answers as text: status line, Date, the application's fields, how the body is framed. */
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "../../../contract/node-http.ts";
 import { httpDate } from "../date.ts";
+import { FieldTexts } from "../field-texts.ts";
 
 /** What follows the fields: a length, chunks, or nothing (204, 304). */
 export type Framing = number | "chunked" | "none";
 
-/** RFC 9110 §5.6.2 and §5.5; what a value may have beside visible ASCII goes out as latin1, as node:http sends it. */
+/** RFC 9110 §5.6.2. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Names of which a line is kept: far more than there are, unless somebody makes them up. */
-const MAX_LINES = 256;
 const LENGTH = "Content-Length: ";
 
+const lines = new FieldTexts(
+  (name) => (NAME.test(name) ? `${name}: ` : undefined),
+  (value) => `${value}\r\n`,
+);
 const statusLines = new Map<number, string>();
-/** By name: the line with the value that was sent last. Most values are the same for every answer. */
-const lines = new Map<string, { value: string; line: string }>();
 let dated = "";
 let line = "";
 
@@ -62,20 +62,9 @@ function answerFields(status: number, headers: Readonly<Record<string, string>>,
   for (const name in headers) {
     // How the message is framed and whether the connection goes on is said below, once.
     if (name === "connection" || name === "content-length" || name === "transfer-encoding") continue;
-    const value = headers[name] ?? "";
-    const known = lines.get(name);
-    if (known !== undefined && known.value === value) {
-      head += known.line;
-      continue;
-    }
-    if (NOT_IN_VALUE.test(value) || (known === undefined && !NAME.test(name))) return undefined;
-    const line = `${name}: ${value}\r\n`;
+    const line = lines.of(name, headers[name] ?? "");
+    if (line === undefined) return undefined;
     head += line;
-    if (known === undefined) keep(name, value, line);
-    else {
-      known.value = value;
-      known.line = line;
-    }
   }
   return isLast ? `${head}Connection: close\r\n` : head;
 }
@@ -96,9 +85,4 @@ function dateLine(): string {
     line = `Date: ${date}\r\n`;
   }
   return line;
-}
-
-function keep(name: string, value: string, line: string): void {
-  if (lines.size >= MAX_LINES) lines.clear();
-  lines.set(name, { value, line });
 }

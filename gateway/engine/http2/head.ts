@@ -2,6 +2,7 @@
 import type { ClientCertificate, RequestHead } from "../../../contract/http.ts";
 import type { ClientAddress } from "../client-address.ts";
 import { cutPrefix } from "../path-prefix.ts";
+import { OF_CONNECTIONS } from "./connection-fields.ts";
 import type { Field } from "./hpack/decoder.ts";
 
 /** Of the connection. */
@@ -11,14 +12,6 @@ export type Peer = {
 };
 
 const PSEUDO: ReadonlySet<string> = new Set([":method", ":scheme", ":path", ":authority"]);
-/** §8.2.2: of HTTP/1.1, and malformed here. */
-const OF_CONNECTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
 /** Lower-case tokens (RFC 9110 §5.6.2). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /** Visible bytes with blanks between them (RFC 9110 §5.5). */

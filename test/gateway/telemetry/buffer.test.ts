@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createBuffer } from "../../../gateway/telemetry/index.ts";
 import { waitFor } from "../../harness/index.ts";
-import { silentLog } from "../coordination/log.ts";
+import { recordingLog, silentLog } from "../coordination/log.ts";
 
 type Written = { readonly rows: readonly number[]; readonly batch: number };
 
@@ -101,6 +101,20 @@ describe("createBuffer", () => {
     buffer.add(1);
     await buffer.close(50);
     expect(buffer.figures()).toMatchObject({ dropped: 1, written: 0 });
+  });
+
+  it("takes no row once it is closed: that one is counted and told, and nothing is written", async () => {
+    const store = storeOf();
+    const { log, lines } = recordingLog();
+    const buffer = createBuffer<number>({ ...defaults, log, flushAt: 1, write: store.write });
+    await buffer.close(1000);
+    expect(buffer.add(1)).toBe(false);
+    expect(await buffer.flush()).toBe(true);
+    expect(store.tried).toEqual([]);
+    expect(buffer.figures()).toEqual({ waiting: 0, written: 0, dropped: 1, failures: 0 });
+    expect(lines).toEqual([
+      { level: "warn", event: "records.dropped", fields: { records: "test", rows: 1, sinceStart: 1 } },
+    ]);
   });
 
   it("has written a row when the flush that was asked for after it resolves, whatever else is being written", async () => {
