@@ -6,7 +6,7 @@ import { absent, useLocalStack } from "./stack.ts";
 describe.skipIf(absent !== undefined)(titled("callers of a stack of this machine", absent), () => {
   const stack = useLocalStack({
     gateway: { records: { audit: "changes" } },
-    access: { rateLimits: ["address:127.0.0.6=2/h"], trustedProxies: ["127.0.0.9/32"] },
+    access: { rateLimits: ["address:127.0.0.6=8/h"], trustedProxies: ["127.0.0.9/32"] },
   });
   const forged = { "x-forwarded-for": "203.0.113.9", forwarded: "for=203.0.113.9" };
   const through = (method: string, path: string, from: string, headers: Readonly<Record<string, string>> = {}) =>
@@ -31,8 +31,12 @@ describe.skipIf(absent !== undefined)(titled("callers of a stack of this machine
 
   it("are limited by them, over both replicas", async () => {
     const status = async (from: string) => (await through("GET", "/admin/limits", from, forged)).status;
-    expect([await status("127.0.0.6"), await status("127.0.0.6")]).toEqual([200, 200]);
-    await expect.poll(() => status("127.0.0.6"), { timeout: 20_000 }).toBe(429);
+    const statuses: number[] = [];
+    for (let times = 0; times < 16; times++) statuses.push(await status("127.0.0.6"));
+    // Each replica may hold one of them that the other one is asked for.
+    const served = statuses.filter((one) => one === 200).length;
+    expect([6, 7, 8]).toContain(served);
+    expect(statuses.filter((one) => one === 429)).toHaveLength(16 - served);
     expect(await status("127.0.0.7")).toBe(200);
   });
 
