@@ -3,11 +3,12 @@
  * the JSON Schema for editors comes from it, and nothing else reads configuration.
  */
 import { z } from "zod";
+import { LIMIT_FORM, limitRule, QUOTA_FORM, quotaRule } from "../../contract/limit-rules.ts";
 import { postgres, redis } from "./deployment/data.ts";
 import { gateway } from "./deployment/gateway.ts";
 import { exporters, images } from "./deployment/images.ts";
 import { docker, kubernetes, local } from "./deployment/platforms.ts";
-import { host, network, port, rotation } from "./deployment/words.ts";
+import { host, limit, network, port, rotation } from "./deployment/words.ts";
 
 const access = z
   .strictObject({
@@ -22,7 +23,10 @@ const access = z
       .max(254)
       .default("admin@example.com")
       .describe("The caller with this email is an administrator"),
-    trustedProxies: z.array(network()).default([]).describe("Balancers whose X-Forwarded-For is believed"),
+    trustedProxies: z
+      .array(network())
+      .default([])
+      .describe("Balancers in front of nginx whose X-Forwarded-For is believed; the gateway believes nginx"),
     limits: z
       .strictObject({
         requestsPerSecond: z.int().min(1).max(1_000_000).default(100),
@@ -31,6 +35,16 @@ const access = z
       })
       .prefault({})
       .describe("Of one client address, at nginx"),
+    rateLimits: z
+      .array(limit(limitRule, LIMIT_FORM))
+      .default([])
+      .describe(
+        "Of callers, tools and upstreams, at the gateway and for all of its replicas together: principal=600/min",
+      ),
+    quotas: z
+      .array(limit(quotaRule, QUOTA_FORM))
+      .default([])
+      .describe("As rateLimits, by the calendar of UTC: team=100000/month"),
     maxBodyMiB: z.int().min(1).max(1024).default(4).describe("Largest request body"),
   })
   .prefault({})
@@ -46,7 +60,9 @@ const upstreams = z
     networks: z
       .array(network())
       .default([])
-      .describe("Private networks that the gateway may reach, besides the public Internet"),
+      .describe(
+        "Private networks that the gateway may reach, besides the public Internet, also at addresses that users set",
+      ),
     ports: z.array(port()).min(1).default([80, 443]).describe("Ports of MCP servers"),
   })
   .prefault({})

@@ -1,6 +1,7 @@
 /** What each target stands on: names, addresses, ports and directories, as far as files and commands have to know them. */
 import type { Deployment } from "./deployment.ts";
 import type { Directories, Ground, GroundPorts } from "./model.ts";
+import { subnetMarker } from "./subnet-text.ts";
 
 /** The same in every container, whatever runs in it. */
 const CONTAINER: Directories = {
@@ -26,6 +27,9 @@ const APPLICATION = "/app";
 const DOCKER_DNS = { host: "127.0.0.11", port: 53 };
 /** Who may come is decided by network policies and networks: daemons within take everybody who has a password. */
 const ANYWHERE = ["0.0.0.0/0", "::/0"];
+const LOOPBACK = "127.0.0.1/32";
+/** The network of a Docker stack that everybody is in. */
+export const DOCKER_INSIDE = "inside";
 
 const IN_CONTAINERS = {
   listen: ["0.0.0.0"],
@@ -44,6 +48,8 @@ export function kubernetesGround({ kubernetes }: Deployment): Ground {
     target: "kubernetes",
     host: (workload) => `${workload}.${namespace}.svc.${clusterDomain}`,
     ...IN_CONTAINERS,
+    // Its pods come and go with their addresses; that no other pod gets to the gateway's port is the network policies' part.
+    proxies: kubernetes.podNetworks,
     // Every cluster has its name server under this name; its address is another one in each.
     resolvers: [{ host: dns.address ?? `kube-dns.kube-system.svc.${clusterDomain}`, port: 53 }],
   };
@@ -55,6 +61,8 @@ export function dockerGround(): Ground {
     target: "docker",
     host: (workload) => workload,
     ...IN_CONTAINERS,
+    // Of the three networks the one in which nginx meets it: whoever comes by the gateway's own published port comes from another.
+    proxies: [subnetMarker(DOCKER_INSIDE)],
     resolvers: [DOCKER_DNS],
   };
 }
@@ -88,7 +96,8 @@ export function localGround({ local }: Deployment, machine: LocalMachine): Groun
     application: machine.application,
     programs: machine.programs,
     resolvers: [],
-    networks: ["127.0.0.1/32"],
+    networks: [LOOPBACK],
+    proxies: [LOOPBACK],
   };
 }
 

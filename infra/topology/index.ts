@@ -26,7 +26,14 @@ export { renderPostgresql } from "./files/postgresql.ts";
 export { renderRedis } from "./files/redis.ts";
 export { PlaceError } from "./files/writing.ts";
 export { AUTHORITY_FILE } from "./gateway-tls.ts";
-export { DOCKER_LABELS, dockerGround, kubernetesGround, type LocalMachine, localGround } from "./grounds.ts";
+export {
+  DOCKER_INSIDE,
+  DOCKER_LABELS,
+  dockerGround,
+  kubernetesGround,
+  type LocalMachine,
+  localGround,
+} from "./grounds.ts";
 export type * from "./model.ts";
 export { refusalText } from "./refusals.ts";
 export {
@@ -41,5 +48,6 @@ export { fractionOfDay } from "./schedule.ts";
 export { resolveText, type SecretEncoding, secretMarker, secretsIn } from "./secret-text.ts";
 export { passwordSettings, SECRETS } from "./secrets.ts";
 export { DATABASE, ROLES } from "./site.ts";
+export { resolveSubnets, subnetMarker, subnetsIn } from "./subnet-text.ts";
 export { BUILT_IMAGE, planSettings } from "./tiers/gateway.ts";
 export { scratchMiB } from "./workload.ts";

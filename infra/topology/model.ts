@@ -198,6 +198,8 @@ export type Ground = {
   readonly resolvers: readonly { readonly host: string; readonly port: number }[];
   /** Networks that daemons accept clients from; the rest of the network's rules are the target's. */
   readonly networks: readonly string[];
+  /** Networks from which nginx comes to the gateway, which believes it about its clients. May be markers (`subnetMarker`). */
+  readonly proxies: readonly string[];
 };
 
 export type GroundPorts = {

@@ -21,9 +21,11 @@ export function send(
   url: string,
   headers: Readonly<Record<string, string>>,
   body?: string | Buffer,
+  /** The address to come from; every one of 127.0.0.0/8 is this machine's. */
+  localAddress?: string,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent: false }, (response) => {
+    const outgoing = request(url, { method, headers, agent: false, localAddress }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.once("error", reject);

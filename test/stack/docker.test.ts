@@ -35,6 +35,7 @@ const inspected = z.looseObject({
   NetworkSettings: z.looseObject({ Networks: z.record(z.string(), z.looseObject({ IPAddress: z.string() })) }),
 });
 type Inspected = z.infer<typeof inspected>;
+const ipam = z.looseObject({ Subnet: z.string(), Gateway: z.string().optional() });
 
 describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine", reason), () => {
   let stack: DockerStack;
@@ -42,6 +43,7 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
   const deploymentOf = (secrets: Readonly<Record<string, string>>) => ({
     docker: { ports },
     upstreams: { servers: { time: { command: "node", args: ["/app/examples/time-server.ts"] } } },
+    gateway: { records: { audit: "changes" } },
     secrets,
   });
 
@@ -66,6 +68,11 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     return new Map(all.map((one) => [one.Name.replace(/^\//, ""), one]));
   }
 
+  async function ofNetwork(name: string): Promise<z.infer<typeof ipam> | undefined> {
+    const said = JSON.parse(await docker("network", "inspect", nameOf(name)));
+    return z.tuple([z.looseObject({ IPAM: z.looseObject({ Config: z.array(ipam) }) })]).parse(said)[0].IPAM.Config[0];
+  }
+
   async function call(): Promise<unknown> {
     const token = await docker("exec", nameOf("gateway"), "node", "/app/cli/mcp-stack.js", "token");
     const auth = { headers: { authorization: `Bearer ${token}` } };
@@ -86,6 +93,26 @@ describe.skipIf(reason !== undefined)(titled("the dev stack on a Docker engine",
     expect(url).toBe(`http://127.0.0.1:${ports.nginx}`);
     expect((await fetch(`${url}/health`)).status).toBe(200);
     expect(await call()).toBe(-1);
+  });
+
+  it("believes nginx about its clients, and nobody who comes by another way", async () => {
+    const [subnet, edge, outside] = await Promise.all(["inside", "edge", "outside"].map(ofNetwork));
+    const { Env } = (await live()).get(nameOf("gateway"))?.Config ?? { Env: null };
+    expect(Env?.filter((env) => env.startsWith("TRUSTED_PROXIES="))).toEqual([`TRUSTED_PROXIES=${subnet?.Subnet}`]);
+    const token = await docker("exec", nameOf("gateway"), "node", "/app/cli/mcp-stack.js", "token");
+    const change = async (port: number | undefined, id: string) => {
+      const headers = { authorization: `Bearer ${token}`, "x-correlation-id": id, "x-forwarded-for": "203.0.113.9" };
+      const { status } = await fetch(`http://127.0.0.1:${port}/gateways/none`, { method: "DELETE", headers });
+      expect(status).toBe(404);
+      const audit = `http://127.0.0.1:${ports.nginx}/admin/audit?correlation_id=${id}`;
+      const { rows } = z
+        .object({ rows: z.array(z.looseObject({ remote: z.string() })) })
+        .parse(await (await fetch(audit, { headers })).json());
+      return rows.map(({ remote }) => remote);
+    };
+    // Who comes to a published port from this machine has the address that the engine has in that network.
+    expect(await change(ports.nginx, "by-nginx")).toEqual([edge?.Gateway]);
+    expect(await change(ports.gateway, "past-nginx")).toEqual([outside?.Gateway]);
   });
 
   it("has nothing left to do", { timeout: UPDATE_MS }, async () => {

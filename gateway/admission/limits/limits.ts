@@ -106,8 +106,9 @@ export function createLimits(options: LimitsOptions): Limits {
       return ofAddresses.isEmpty ? undefined : ofAddresses.peek(byAddress(head));
     },
     arrive(route, head) {
-      // Probes are never refused.
-      if (all.length === 0 || (route.class === "probe" && route.auth === "public")) return undefined;
+      // Probes are never refused, and what tiers ask of each other comes before the request itself.
+      if (all.length === 0 || route.internal === true || (route.class === "probe" && route.auth === "public"))
+        return undefined;
       const tier = route.auth === "public" && tiers.size > 0 ? tiers.get(`${tierOf(route)} open`) : undefined;
       const first = ofAddresses.isEmpty ? undefined : ofAddresses.spend(byAddress(head));
       if (tier === undefined || (first !== undefined && !(first instanceof Promise))) return first;
@@ -115,7 +116,6 @@ export function createLimits(options: LimitsOptions): Limits {
       return first.then(async (failure) => failure ?? (await tier.spend(byAddress(head))));
     },
     request(route, head, principal) {
-      // What tiers ask of each other comes before the request itself.
       if ((ofCallers.isEmpty && tiers.size === 0) || route.internal === true) return undefined;
       const counted = { principal, address: undefined, target: undefined };
       const tier = tiers.size === 0 ? undefined : tiers.get(tierOf(route) ?? "");

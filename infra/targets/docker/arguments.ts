@@ -2,12 +2,14 @@
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { DockerContainer, DockerHealth } from "./plan/index.ts";
-import { resolveSecrets, type SecretValues } from "./values.ts";
+import { resolveNetworks, resolveSecrets, type SecretValues } from "./values.ts";
 
 /** What other resources say of themselves, by the names in the plan. */
 export type Known = {
   readonly image: (reference: string) => pulumi.Input<string>;
   readonly network: (name: string) => pulumi.Input<string>;
+  /** Addresses (CIDR) of a network, by its name within the stack. */
+  readonly subnet: (name: string) => pulumi.Output<string>;
   readonly volume: (name: string) => pulumi.Input<string>;
   readonly id: (container: string) => pulumi.Output<string>;
   readonly secrets: SecretValues;
@@ -30,7 +32,9 @@ export function containerArguments(container: DockerContainer, known: Known): do
     user: container.user,
     entrypoints: [...container.entrypoint],
     command: [...container.command],
-    envs: Object.entries(container.environment).map(([name, value]) => `${name}=${value}`),
+    envs: Object.entries(container.environment).map(([name, value]) =>
+      resolveNetworks(`${name}=${value}`, known.subnet),
+    ),
     ...networking(container, known),
     mounts: container.mounts.map(({ volume, path, isReadOnly }) => ({
       type: "volume",

@@ -5,7 +5,7 @@ import type { Deployment, Topology } from "../../topology/index.ts";
 import { containerArguments, type Known } from "./arguments.ts";
 import { builtTag } from "./context.ts";
 import { failureText } from "./ended.ts";
-import { buildArguments, buildOf, type DockerContainer, type DockerPlan, dockerPlan } from "./plan/index.ts";
+import { buildArguments, buildOf, type DockerContainer, type DockerPlan, dockerPlan, nameOf } from "./plan/index.ts";
 import { makeSecrets, type ReadSecret } from "./values.ts";
 
 export type DockerOptions = {
@@ -58,6 +58,10 @@ export class DockerStack extends pulumi.ComponentResource {
     const known: Known = {
       image: (reference) => (reference === plan.build?.imageName && image ? image.repoDigest : reference),
       network: (other) => found(networks, other).id,
+      subnet: (other) =>
+        found(networks, nameOf(topology, other)).ipamConfigs.apply((configs) =>
+          configs.flatMap(({ subnet }) => subnet ?? []).join(","),
+        ),
       volume: (other) => found(volumes, other).name,
       id: (other) => found(containers, other).resource.id,
       secrets: makeSecrets(topology.secrets, args.readSecret, topology.environment === "prod", children),

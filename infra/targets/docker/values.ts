@@ -1,7 +1,14 @@
 /** The secrets of a stack as Pulumi knows them: made here, or read from the stack's encrypted configuration. Never a plain text. */
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { passwordSettings, resolveText, type SecretDeclaration, secretsIn } from "../../topology/index.ts";
+import {
+  passwordSettings,
+  resolveSubnets,
+  resolveText,
+  type SecretDeclaration,
+  secretsIn,
+  subnetsIn,
+} from "../../topology/index.ts";
 
 export type SecretValues = Readonly<Record<string, pulumi.Output<string>>>;
 
@@ -24,6 +31,15 @@ export function makeSecrets(
     return [secret.name, password.result] as const;
   });
   return Object.fromEntries(made);
+}
+
+/** The text with the addresses of its networks in place. */
+export function resolveNetworks(text: string, subnetOf: (name: string) => pulumi.Output<string>): pulumi.Input<string> {
+  const names = subnetsIn(text);
+  if (names.length === 0) return text;
+  return pulumi
+    .all(names.map(subnetOf))
+    .apply((subnets) => resolveSubnets(text, Object.fromEntries(names.map((name, at) => [name, subnets[at] ?? ""]))));
 }
 
 /** The text with its secrets in place: itself a secret where it has one. */

@@ -1,4 +1,4 @@
-/** What the gateway speaks to those in front of it. */
+/** What the gateway speaks to those in front of it, and writes down of them. */
 import { z } from "zod";
 import { certificates, host } from "./words.ts";
 
@@ -18,6 +18,17 @@ export const gateway = z
       .enum(["nginx", "gateway"])
       .default("nginx")
       .describe("Which layer compresses answers; the other one does not"),
+    records: z
+      .strictObject({
+        audit: z
+          .enum(["none", "changes", "calls"])
+          .default("none")
+          .describe("Who changed what, and with `calls` who called what: rows with addresses, in PostgreSQL"),
+        security: z.boolean().default(false).describe("Refused tokens, forbidden tries, lockouts: rows in PostgreSQL"),
+        accessLog: z.boolean().default(false).describe("A line of the log for each request"),
+      })
+      .prefault({})
+      .describe("What is written down of callers"),
   })
   .prefault({})
-  .describe("What the gateway speaks");
+  .describe("What the gateway speaks, and writes down");

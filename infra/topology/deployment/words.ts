@@ -27,6 +27,9 @@ export const network = () =>
     .string()
     .refine(isNetwork, { error: "a network as 10.0.0.0/8 or fd00::/8" })
     .describe("A network, 10.0.0.0/8 or fd00::/8");
+/** A rule of limits, as `read` reads it. */
+export const limit = (read: (text: string) => object | undefined, form: string) =>
+  z.string().refine((text) => read(text) !== undefined, { error: form });
 export const port = () => z.int().min(1).max(65_535);
 export const name = () =>
   z

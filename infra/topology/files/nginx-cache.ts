@@ -89,7 +89,8 @@ export function identityCheck(plan: Plan, place: NginxPlace, headers: readonly D
   const kept = [
     directive("proxy_buffering", "on"),
     directive("proxy_cache", "identity"),
-    directive("proxy_cache_key", quotedArgument("$http_host $credential_digest")),
+    "# A token may be good from one address and not from another.",
+    directive("proxy_cache_key", quotedArgument("$http_host $remote_addr $credential_digest")),
     directive("proxy_cache_valid", 204, wholeSeconds(plan.nginx.identityTtlS)),
     directive("proxy_cache_lock", "off"),
     directive("proxy_cache_use_stale", "off"),

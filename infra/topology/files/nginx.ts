@@ -285,7 +285,9 @@ const CACHED: readonly (readonly [ZoneName, string])[] = [
 function headers({ isCompressing }: NginxPlace, connection: '""' | "$connection_upgrade"): readonly Directive[] {
   return [
     directive("proxy_set_header", "Host", "$http_host"),
+    // What a client says of itself goes no further: the gateway believes what comes from here.
     directive("proxy_set_header", "X-Forwarded-For", "$remote_addr"),
+    directive("proxy_set_header", "Forwarded", '""'),
     directive("proxy_set_header", "X-Forwarded-Proto", "$forwarded_proto"),
     directive("proxy_set_header", "Accept-Encoding", isCompressing ? '""' : "$accepted_encoding"),
     directive("proxy_set_header", "Connection", connection),

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limitRule, quotaRule } from "../../../contract/limit-rules.ts";
 import type { Principal } from "../../../contract/principal.ts";
-import { matchRoute, type Route } from "../../../contract/routes.ts";
+import { IDENTITY_PATH, matchRoute, type Route } from "../../../contract/routes.ts";
 import { createLimits, customerOf, type Limits, type LimitsOptions } from "../../../gateway/admission/index.ts";
 import { memoryState, type SharedState } from "../../../gateway/coordination/index.ts";
 import { silentLog } from "../coordination/log.ts";
@@ -333,6 +333,15 @@ describe("addresses", () => {
     ["::1", "::"],
   ])("of %j count as %j", (address, customer) => {
     expect([customerOf(address), customerOf(address)]).toEqual([customer, customer]);
+  });
+
+  it("are not counted twice where nginx asks first who is calling", async () => {
+    const limits = limitsIn(newWorld(), { rules: ["address=1/min"] });
+    const found = matchRoute("GET", IDENTITY_PATH);
+    if (found.kind !== "route") throw new Error(`${IDENTITY_PATH} is no route`);
+    for (let times = 0; times < 3; times++) expect(await limits.arrive(found.route, HEAD)).toBeUndefined();
+    expect(await limits.arrive(MCP, HEAD)).toBeUndefined();
+    expect(await limits.arrive(MCP, HEAD)).toMatchObject({ code: "MCPS_RATE_LIMITED" });
   });
 
   it("of one IPv6 customer share a bucket, those of two do not", async () => {

@@ -27,6 +27,10 @@ const GENERATED: Readonly<Record<string, (asked: Asked) => Properties>> = {
   // Whatever ends, ends well.
   "docker:index/container:Container": ({ inputs, isPreview }) =>
     plain(inputs.attach) === true ? { exitCode: isPreview ? UNKNOWN : 0, containerLogs: isPreview ? UNKNOWN : "" } : {},
+  // Out of the engine's own pool.
+  "docker:index/network:Network": (asked) => ({
+    ipamConfigs: asked.isPreview ? UNKNOWN : [{ gateway: subnetOf(asked, ".1"), subnet: subnetOf(asked, ".0/24") }],
+  }),
   "docker:index/volume:Volume": (asked) => ({
     mountpoint: known(asked, () => `/var/lib/docker/volumes/${asked.name}/_data`),
   }),
@@ -72,6 +76,10 @@ function password(asked: Asked): string {
   return digest(seed(asked))
     .repeat(Math.ceil(length / 64))
     .slice(0, length);
+}
+
+function subnetOf({ name }: Asked, end: string): string {
+  return `172.31.${Number.parseInt(digest(name).slice(0, 2), 16)}${end}`;
 }
 
 function nameOf({ inputs }: Asked): string {

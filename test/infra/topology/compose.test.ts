@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { settingsFingerprint } from "../../../contract/setting-values.ts";
 import { settingNames } from "../../../contract/settings.ts";
 import { loadSettings } from "../../../gateway/settings/index.ts";
-import { resolveText, secretMarker, secretsIn, type Workload } from "../../../infra/topology/index.ts";
+import { resolveSubnets, resolveText, secretMarker, secretsIn, type Workload } from "../../../infra/topology/index.ts";
 import { built, changed, stackFile, workload } from "./stacks.ts";
 
 const STACKS = ["dev", "local", "prod"] as const;
@@ -33,16 +33,18 @@ describe("the stacks of this repository", () => {
   });
 });
 
-describe("the gateway's environment", () => {
-  /** Every `<NAME>_FILE` is there as a rendered file, and nothing else comes as a file. */
-  const plainOf = ({ environment, files }: Workload) => {
-    const paths = files.map(({ path }) => path);
-    for (const [name, value] of Object.entries(environment)) if (name.endsWith("_FILE")) expect(paths).toContain(value);
-    return Object.fromEntries(
-      Object.entries(environment).filter(([name]) => !name.endsWith("_FILE") && !["PATH", "NODE_ENV"].includes(name)),
-    );
-  };
+/** Every `<NAME>_FILE` is there as a rendered file, and nothing else comes as a file; networks as an engine would have chosen them. */
+const plainOf = ({ environment, files }: Workload) => {
+  const paths = files.map(({ path }) => path);
+  for (const [name, value] of Object.entries(environment)) if (name.endsWith("_FILE")) expect(paths).toContain(value);
+  return Object.fromEntries(
+    Object.entries(environment)
+      .filter(([name]) => !name.endsWith("_FILE") && !["PATH", "NODE_ENV"].includes(name))
+      .map(([name, value]) => [name, resolveSubnets(value, { inside: "172.31.7.0/24" })]),
+  );
+};
 
+describe("the gateway's environment", () => {
   it.each(STACKS)("of %s is read by the gateway without a warning, as the plan's numbers", (stack) => {
     const { topology, document } = built(stack);
     const gateway = workload(topology, stack === "local" ? "gateway-1" : "gateway");
@@ -201,6 +203,70 @@ describe("secrets", () => {
       /^secret one holds a control character$/,
     );
     expect(() => resolveText(secretMarker("constructor"), {})).toThrow("secret constructor has no value");
+  });
+});
+
+describe("callers", () => {
+  const settingsOf = (stack: (typeof STACKS)[number], deployment: Readonly<Record<string, unknown>> = {}) => {
+    const { topology } = built(stack, { deployment });
+    const env = plainOf(workload(topology, stack === "local" ? "gateway-1" : "gateway"));
+    return loadSettings({ env, envFile: false }).settings;
+  };
+
+  it.each([
+    ["local", ["127.0.0.1/32"]],
+    ["dev", ["172.31.7.0/24"]],
+    ["prod", ["10.244.0.0/16"]],
+  ] as const)("of %s come by an nginx that the gateway believes", (stack, networks) => {
+    expect(settingsOf(stack).TRUSTED_PROXIES).toEqual(networks);
+  });
+
+  it("of a cluster come from the pods' networks, whatever balancers nginx believes", () => {
+    const { access, kubernetes } = Object(stackFile("prod").deployment);
+    const changes = {
+      access: { ...access, trustedProxies: ["192.0.2.0/24"] },
+      kubernetes: { ...kubernetes, podNetworks: ["10.1.0.0/16", "fd00:1::/48"] },
+    };
+    expect(settingsOf("prod", changes).TRUSTED_PROXIES).toEqual(["10.1.0.0/16", "fd00:1::/48"]);
+    const { topology } = built("prod", { deployment: changes });
+    const text = workload(topology, "nginx").files.find(({ path }) => path.endsWith("nginx.conf"))?.text ?? "";
+    expect(text.match(/set_real_ip_from .*/g)).toEqual(["set_real_ip_from 192.0.2.0/24;"]);
+  });
+
+  it("have the limits and quotas that the stack says, and none where it says nothing", () => {
+    const access = { rateLimits: ["principal=600/min", "tool:github/*=10/s+20"], quotas: ["team=100000/month"] };
+    const { RATE_LIMITS, QUOTAS } = settingsOf("local", { access });
+    expect({ RATE_LIMITS, QUOTAS }).toEqual({ RATE_LIMITS: access.rateLimits, QUOTAS: access.quotas });
+    const plain = settingsOf("local");
+    expect([plain.RATE_LIMITS, plain.QUOTAS, plain.SSRF_ALLOWED_NETWORKS]).toEqual([[], [], []]);
+  });
+
+  it.each([
+    ["rateLimits", "principal=600/week"],
+    ["quotas", "team=1000/min"],
+  ])("cannot be limited by %s %s", (key, rule) => {
+    expect(() => built("local", { deployment: { access: { [key]: [rule] } } })).toThrow(/<subject>\[&<subject>\]/);
+  });
+
+  it("are written down as the stack says", () => {
+    const namesOf = (records: object) => {
+      const { topology } = built("local", { deployment: { gateway: { records } } });
+      const { environment } = workload(topology, "gateway-1");
+      return Object.entries(environment).filter(([name]) => /^(AUDIT|SECURITY|DISABLE)_/.test(name));
+    };
+    expect(namesOf({})).toEqual([]);
+    expect(namesOf({ audit: "changes" })).toEqual([["AUDIT_TRAIL_ENABLED", "true"]]);
+    expect(namesOf({ audit: "calls", security: true, accessLog: true })).toEqual([
+      ["AUDIT_TRAIL_ENABLED", "true"],
+      ["AUDIT_TRAIL_CALLS", "true"],
+      ["SECURITY_LOGGING_ENABLED", "true"],
+      ["DISABLE_ACCESS_LOG", "false"],
+    ]);
+  });
+
+  it("may name upstreams in the private networks that the stack lets the gateway reach", () => {
+    const upstreams = { networks: ["10.20.0.0/16"] };
+    expect(settingsOf("prod", { upstreams }).SSRF_ALLOWED_NETWORKS).toEqual(["10.20.0.0/16"]);
   });
 });
 

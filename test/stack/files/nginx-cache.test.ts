@@ -146,12 +146,27 @@ describe.skipIf(reason !== undefined)(titled("caches of nginx", reason), () => {
           .digest("hex");
       expect(keys).toEqual(
         [
-          ...["alice.secret1", "alice.secret2", "bob.secret1"].map((who) => `${host} ${digest(who)}`),
+          ...["alice.secret1", "alice.secret2", "bob.secret1"].map((who) => `${host} 127.0.0.1 ${digest(who)}`),
           ...["alice", "bob"].map((who) => `GET http ${host} /tools ${who}.read.1`),
         ].sort(),
       );
     },
   );
+
+  it.skipIf(noDigest !== undefined)(titled("asks again for another address of the caller", noDigest), async () => {
+    const scriptPath = await site().write("credential.js", renderCredentialScript());
+    const { url } = await serve(keeping(60), { credentialDigest: { modulePath: JS_MODULE, scriptPath } });
+    const headers = { authorization: "Bearer alice.1", "x-forwarded-for": "203.0.113.9" };
+    for (const [from, checks] of [
+      ["127.0.0.1", 1],
+      ["127.0.0.2", 2],
+      ["127.0.0.1", 2],
+      ["127.0.0.2", 2],
+    ] as const) {
+      expect((await send("GET", `${url}/tools`, headers, undefined, from)).status).toBe(200);
+      expect([from, origin().asked.get("GET /_auth")]).toEqual([from, checks]);
+    }
+  });
 
   it.skipIf(noDigest !== undefined)(titled("asks again when that moment is over", noDigest), async () => {
     const scriptPath = await site().write("credential.js", renderCredentialScript());

@@ -41,6 +41,8 @@ export type Changes = {
   readonly secrets?: object;
   /** `deployment.gateway`. */
   readonly gateway?: object;
+  /** `deployment.access`, besides the limits of nginx. */
+  readonly access?: object;
   /** Of the command: where given secrets stand. */
   readonly environment?: Readonly<Record<string, string>>;
 };
@@ -60,11 +62,11 @@ export type LocalStack = {
 };
 
 /** Registers hooks: the stack is up in the tests of this block, and gone with its directory afterwards. */
-export function useLocalStack(): () => LocalStack {
+export function useLocalStack(changes: Changes = {}): () => LocalStack {
   let stack: (LocalStack & { remove(): Promise<void> }) | undefined;
   beforeAll(async () => {
     stack = await makeStack();
-    const { code, stderr } = await stack.up();
+    const { code, stderr } = await stack.up(changes);
     if (code !== 0) throw new Error(`up: ${code}\n${stderr}`);
     await signIn(stack);
   }, 180_000);
@@ -150,7 +152,10 @@ async function finish(
 }
 
 /** JSON, which is YAML. */
-function stackText(ports: Ports, { logLevel = "info", sizing = {}, secrets = {}, gateway = {} }: Changes): string {
+function stackText(
+  ports: Ports,
+  { logLevel = "info", sizing = {}, secrets = {}, gateway = {}, access = {} }: Changes,
+): string {
   return JSON.stringify({
     config: {
       "mcp-stack:sizing": {
@@ -173,7 +178,7 @@ function stackText(ports: Ports, { logLevel = "info", sizing = {}, secrets = {},
         logLevel,
         secrets,
         gateway,
-        access: { limits: { requestsPerSecond: 100_000, burst: 100_000, connections: 10_000 } },
+        access: { limits: { requestsPerSecond: 100_000, burst: 100_000, connections: 10_000 }, ...access },
         local: { ports },
       },
     },

@@ -9,7 +9,7 @@ import { storageOf } from "./storage.ts";
 
 export { builtTag } from "../context.ts";
 export type * from "./model.ts";
-export { STACK_LABEL } from "./naming.ts";
+export { nameOf, STACK_LABEL } from "./naming.ts";
 
 const IMAGE_NAME = "mcp-stack/gateway";
 

@@ -3,7 +3,7 @@
  * another one the way to the Internet; so there are three, and every container is in as few as it needs.
  */
 import type { Deployment, Topology, Workload } from "../../../topology/index.ts";
-import { isTier } from "../../../topology/index.ts";
+import { DOCKER_INSIDE, isTier } from "../../../topology/index.ts";
 import type { DockerContainer, DockerNetwork } from "./model.ts";
 import { labelsOf, nameOf } from "./naming.ts";
 
@@ -26,7 +26,7 @@ export function networksOf(topology: Topology): readonly DockerNetwork[] {
     labels,
   });
   return [
-    network("inside", true, {}),
+    network(DOCKER_INSIDE, true, {}),
     network("edge", false, { [icc]: "false", [masquerade]: "false" }),
     network("outside", false, { [icc]: "false", [masquerade]: "true" }),
   ];
@@ -45,7 +45,7 @@ export function attachmentOf(
   const way = goesOut(topology, workload) ? ["outside"] : ports.length > 0 ? ["edge"] : [];
   return {
     networks: [
-      { name: nameOf(topology, "inside"), aliases: [workload.name] },
+      { name: nameOf(topology, DOCKER_INSIDE), aliases: [workload.name] },
       ...way.map((name) => ({ name: nameOf(topology, name), aliases: [] })),
     ],
     ports,

@@ -9,6 +9,7 @@ import { contextTag, hashContext, readContext } from "../../../../infra/targets/
 import { failureText } from "../../../../infra/targets/docker/ended.ts";
 import { buildOf, type DockerPlan, dockerPlan } from "../../../../infra/targets/docker/plan/index.ts";
 import { plain, type Registered, type Run, runProgram, secretsIn, UNKNOWN } from "../../engine-double/index.ts";
+import { outputsOf } from "../../engine-double/outputs.ts";
 import { stackOf } from "../kubernetes/stacks.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
@@ -105,6 +106,18 @@ describe("the program on Docker", () => {
     expect(inputs(update, "mcp-dev-migrations").image).toBe(image);
     expect(inputs(preview, "mcp-dev-gateway").image).toBe(UNKNOWN);
     expect(plain(update.outputs.image)).toBe(image);
+  });
+
+  it("tells the gateway from which addresses nginx comes, once the engine has chosen them", () => {
+    const trusted = (of: Run) =>
+      z
+        .array(z.string())
+        .parse(inputs(of, "mcp-dev-gateway").envs)
+        .filter((env) => env === UNKNOWN || env.startsWith("TRUSTED_PROXIES="));
+    const network = { type: "docker:index/network:Network", name: "mcp-dev-inside", inputs: {}, isPreview: false };
+    const [{ subnet }] = z.tuple([z.object({ subnet: z.string() })]).parse(outputsOf(network, []).ipamConfigs);
+    expect(trusted(update)).toEqual([`TRUSTED_PROXIES=${subnet}`]);
+    expect(trusted(preview)).toEqual([UNKNOWN]);
   });
 
   it("builds nothing where the stack names an image", () => {
