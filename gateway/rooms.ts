@@ -24,6 +24,7 @@ import { openDatabase } from "./open-database.ts";
 import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
+import { recordApprovals } from "./record-approvals.ts";
 import { recordedRoom } from "./record-changes.ts";
 import { watchedGuard } from "./record-security.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
@@ -165,6 +166,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
     authorization: { ...oauth, targetFor },
+    ...(records.changes.audit === undefined ? {} : { approved: recordApprovals(records.changes.audit, Date.now) }),
     checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
     circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",

@@ -32,6 +32,8 @@ export type Context = {
   readonly missing: Readonly<Record<string, readonly string[]>>;
   /** Slug in the document → slug here. */
   readonly slugs: Map<string, string>;
+  /** Tools of ours that were approved by being changed, by the id of their upstream. */
+  readonly approved: Map<string, readonly string[]>;
 };
 
 /** Rejects with the Fault that says why this one cannot be stored. */
@@ -87,7 +89,7 @@ async function storeGateway(context: Context, step: GatewayStep): Promise<void> 
     const kept = lacking.length === 0 || former === undefined ? {} : keptSecrets(former);
     await checkOutbound(parts, { ...given, ...kept }, former);
     await parts.store.updateGateway(existing, { ...given, ...kept });
-    if (entry.transport === "REST") await updateTools(parts, existing, entry, tools);
+    if (entry.transport === "REST") await updateTools(context, existing, entry, tools);
     await setItems(parts, principal, existing, entry.items);
     return;
   }
@@ -136,7 +138,7 @@ function toolsOf({ transport, items }: GatewayEntry): RestToolRow[] {
 }
 
 async function updateTools(
-  { store }: RegistryParts,
+  { parts: { store }, principal, approved }: Context,
   id: string,
   entry: GatewayEntry,
   tools: readonly RestToolRow[],
@@ -147,7 +149,11 @@ async function updateTools(
     return toolId === undefined ? [] : [{ ...tool, id: toolId }];
   });
   const added = tools.filter(({ name }) => !known.has(name));
-  await store.changeRestTools(id, { added, changed, gone: [] }, entry.import);
+  await store.changeRestTools(id, { added, changed, gone: [] }, principal.id, entry.import);
+  approved.set(
+    id,
+    [...added, ...changed].map(({ name }) => name),
+  );
 }
 
 /** Only what is not as the upstream's items are by themselves costs a statement. */

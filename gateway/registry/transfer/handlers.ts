@@ -64,7 +64,8 @@ export function transferHandlers(parts: RegistryParts) {
         sealed === undefined || passphrase === undefined ? undefined : await openSecrets(sealed, passphrase);
       const steps = stepsOf(document, await here(principal.id), conflictStrategy, selectedEntities);
       const missing = secrets === undefined ? names : {};
-      const context = { parts, principal, secrets: secrets ?? {}, missing, slugs: new Map<string, string>() };
+      const approved = new Map<string, readonly string[]>();
+      const context = { parts, principal, secrets: secrets ?? {}, missing, slugs: new Map<string, string>(), approved };
       const entities: Imported["entities"] = [];
       for (const step of steps) {
         const { type, name, as, notes } = step;
@@ -77,6 +78,7 @@ export function transferHandlers(parts: RegistryParts) {
         }
         entities.push({ type, name, as, action, notes });
       }
+      for (const [gatewayId, tools] of approved) parts.approved?.({ request, principal }, gatewayId, tools);
       if (!dryRun) await parts.changed();
       const body: Imported = { dryRun, conflictStrategy, entities, counts: countsOf(entities) };
       return { status: 200, body };
