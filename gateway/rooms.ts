@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
-import { poolSubject } from "./admin/index.ts";
+import { cacheSubject, poolSubject } from "./admin/index.ts";
 import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
@@ -194,7 +194,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     sessions: () => upstreams.sessionFigures(),
     circuits: () => upstreams.circuits(),
   });
-  const admin = openAdmin(settings, store, records, upkeep, caches, pool);
+  const admin = openAdmin(settings, store, records, upkeep, caches, pool, cacheSubject({ workerId, caches }));
 
   const callersInput = { settings, secrets, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);

@@ -196,6 +196,7 @@ const admin: Readonly<Record<string, Row>> = {
   "metrics.resource": always("404 resource", { params: { id: BOGUS } }),
   "metrics.prompt": always("404 prompt", { params: { id: BOGUS } }),
   "pool.metrics": always("200"),
+  "caches.metrics": always("200"),
   "metrics.reset": always("200"),
   "metrics.stats": always("200"),
   "metrics.rollup": always("200"),
