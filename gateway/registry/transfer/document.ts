@@ -156,6 +156,8 @@ export const importRequest = z.strictObject({
   importData: z.record(z.string(), z.unknown()),
   conflictStrategy: z.enum(["skip", "update", "rename", "fail"]).default("skip"),
   dryRun: z.boolean().default(false),
+  /** `all`: one transaction, so that what cannot be stored keeps everything out; `each`: it costs the others nothing. */
+  mode: z.enum(["all", "each"]).default("all"),
   passphrase: z.string().max(1024).optional(),
   /** Names by type; a type that is not named is not imported, unless none is. */
   selectedEntities: z.partialRecord(z.enum(TYPES), z.array(z.string()).max(10_000)).optional(),
