@@ -163,6 +163,14 @@ export const importRequest = z.strictObject({
   selectedEntities: z.partialRecord(z.enum(TYPES), z.array(z.string()).max(10_000)).optional(),
 });
 
+/** As ContextForge names them, without the types that are part of others here. */
+export const selectiveExport = z.strictObject({
+  /** Names or ids by type. */
+  entitySelections: z.partialRecord(z.enum(TYPES), z.array(z.string().max(65_536)).max(10_000)),
+  /** Upstreams and hosted items that the chosen servers show. */
+  includeDependencies: z.boolean().default(true),
+});
+
 export const importedRead = z.object({
   dryRun: z.boolean(),
   conflictStrategy: z.enum(["skip", "update", "rename", "fail"]),

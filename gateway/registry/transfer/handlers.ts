@@ -10,6 +10,7 @@ import {
   importRequest,
   type RegistryExport,
   registryExport,
+  selectiveExport,
   TYPES,
 } from "./document.ts";
 import { exportRegistry, overseer } from "./export.ts";
@@ -46,6 +47,14 @@ export function transferHandlers(parts: RegistryParts) {
         tags: listed(values.get("tags")),
         includeInactive: flag(values, "includeInactive", "export", true),
         // A header, because a query stands in logs.
+        passphrase: request.headers["x-export-passphrase"],
+      });
+      return { status: 200, headers: { "cache-control": "no-store" }, body: document };
+    },
+    async "export-selective"({ request, principal }: Call): Promise<RestResponse> {
+      const { entitySelections: names, includeDependencies: withNeeded } = readBody(request, selectiveExport, "export");
+      const document = await exportRegistry(store, principal.id, {
+        ...{ types: TYPES, tags: [], includeInactive: true, only: { names, withNeeded } },
         passphrase: request.headers["x-export-passphrase"],
       });
       return { status: 200, headers: { "cache-control": "no-store" }, body: document };

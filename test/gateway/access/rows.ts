@@ -111,6 +111,7 @@ const registry: Readonly<Record<string, Row>> = {
   "gateways.openapiUpdatePreview": change("gateways", "gateway", {}, "kept", "422"),
   "gateways.openapiUpdate": change("gateways", "gateway", {}, "kept", "422"),
   "registry.export": always("200"),
+  "registry.export-selective": always("422", { body: {} }),
   "registry.import": always("422", { body: {} }),
   "pins.list": always("200"),
   "pins.get": pin(read("gateways", "gateway", "404 pin")),

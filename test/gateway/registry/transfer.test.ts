@@ -275,6 +275,32 @@ describe("what is there already", () => {
   });
 });
 
+describe("a chosen part", () => {
+  const select = async (entitySelections: object, more: object = {}) => {
+    const { body } = await from.ask("POST", "/export/selective", { entitySelections, ...more });
+    const { gateways, servers } = Object(body.entities);
+    const names = (list: readonly { slug?: string; name: string }[]) => list.map(({ slug, name }) => slug ?? name);
+    return { gateways: names(gateways), servers: names(servers), document: body };
+  };
+
+  it("comes with what its servers show, unless that is not wanted, and can be imported", async () => {
+    const ids = new Map<string, string>();
+    for (const slug of ["a", "b", "c"]) ids.set(slug, (await from.store.createGateway(gateway(slug))).id);
+    const modes = { icon: null, tags: [], prefixMode: "always", failureMode: "open", visibility: "public" } as const;
+    const owner = { teamId: null, ownerEmail: null, enabled: true, description: "", itemIds: [] };
+    await from.store.createServer({ ...modes, ...owner, name: "S", gatewayIds: [ids.get("b") ?? ""] });
+    const whole = await select({ servers: ["S"], gateways: [ids.get("a")] });
+    expect([whole.gateways, whole.servers]).toEqual([["a", "b"], ["S"]]);
+    const bare = await select({ servers: ["S"] }, { include_dependencies: false });
+    expect([bare.gateways, bare.servers]).toEqual([[], ["S"]]);
+    const { body } = await to.ask("POST", "/import", { importData: whole.document });
+    expect(body.counts).toEqual({ create: 3 });
+    expect(await problemsOf(select({ gateways: ["nobody", "a"] }))).toEqual([
+      "gateways.nobody: a name or id of something that is here, and is not declared in a configuration file",
+    ]);
+  });
+});
+
 describe("a document of which something cannot be stored", () => {
   const twice = async () => {
     for (const slug of ["a", "b"]) await from.store.createGateway(gateway(slug));
