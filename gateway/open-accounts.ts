@@ -15,7 +15,7 @@ import {
   openDirectory,
   type TokenGuards,
 } from "./accounts/index.ts";
-import { createAddressOf } from "./admission/index.ts";
+import { customerOf } from "./admission/index.ts";
 import { type Auth, cookiePlace, type Person, type Verifier } from "./auth/index.ts";
 import type { Caches } from "./cache/index.ts";
 import type { SharedState } from "./coordination/index.ts";
@@ -101,7 +101,7 @@ export async function openAccounts(
   });
   const logins = createLogins({ store, passwords, now: Date.now, ...loginRules(settings) });
   return createAccounts({
-    addressOf: createAddressOf(settings.TRUSTED_PROXIES),
+    addressOf: ({ remoteAddress }) => customerOf(remoteAddress),
     store,
     directory,
     passwords,

@@ -171,8 +171,13 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
     circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
+  const election = {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  };
   await tendUpstreams({
-    ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
+    ...{ settings, state, upstreams, federation, election, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
       if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
@@ -183,11 +188,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     },
   });
   const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
-  const keeping = upkeep.hold(state, {
-    workerId,
-    ttlMs: settings.REDIS_LEADER_TTL * 1000,
-    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-  });
+  const keeping = upkeep.hold(state, election);
   teardown.add("upkeep of records", () => keeping.close());
   const pool = poolSubject({
     workerId,

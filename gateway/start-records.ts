@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { chainKeysOf } from "./audit-trail.ts";
 import { LooseEnds } from "./loose-ends.ts";
-import { alikeCalls, auditCalls, recordCalls } from "./record-calls.ts";
+import { alikeCalls, auditCalls, type GrowingRow, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
 import { securityWatch } from "./record-security.ts";
 import type { CallWatch } from "./sessions/index.ts";
-import { type CallRow, type LogRow, RowsRefused, type Store } from "./store/index.ts";
+import { type LogRow, RowsRefused, type Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import {
   type AuditWriter,
@@ -20,7 +20,7 @@ import {
   logWithRows,
   type Metrics,
   type RowBuffer,
-  redactText,
+  rememberRedacted,
   type SecurityWriter,
 } from "./telemetry/index.ts";
 
@@ -30,6 +30,8 @@ const FLUSH_AT = 1000;
 const CAPACITY = 10_000;
 /** Of calls, times METRICS_BUFFER_MAX_SIZE. */
 const CAPACITY_FACTOR = 10;
+/** Names of tools, prompts and resources whose redacted form is remembered. */
+const REMEMBERED_NAMES = 1000;
 /** Buffers are told apart from a database that is slow: this long they are written at the end. */
 const LAST_WRITE_MS = 5000;
 
@@ -66,6 +68,7 @@ export function openRecords(input: RecordsInput): Records {
   const chainKeys = chainKeysOf(input.encryptionSecret);
   const isHopeless = (error: unknown) => error instanceof RowsRefused;
   const kept: Record<string, Kept> = {};
+  const redacted = rememberRedacted(REMEMBERED_NAMES);
   const running = new LooseEnds();
 
   const audit = settings.AUDIT_TRAIL_ENABLED || settings.PERMISSION_AUDIT_ENABLED ? openAudit() : undefined;
@@ -104,9 +107,9 @@ export function openRecords(input: RecordsInput): Records {
     return made;
   }
 
-  function openCalls(): RowBuffer<CallRow> {
+  function openCalls(): RowBuffer<GrowingRow> {
     const size = settings.METRICS_BUFFER_MAX_SIZE;
-    const made = createBuffer<CallRow>({
+    const made = createBuffer<GrowingRow>({
       name: "calls",
       flushAt: size,
       capacity: size * CAPACITY_FACTOR,
@@ -116,7 +119,7 @@ export function openRecords(input: RecordsInput): Records {
       write: (rows, number) =>
         records.writeCalls(
           { writer, number },
-          rows.map((row) => ({ ...row, name: redactText(row.name) })),
+          rows.map((row) => ({ ...row, name: redacted(row.name) })),
         ),
       isHopeless,
       log,
@@ -158,9 +161,9 @@ export function openRecords(input: RecordsInput): Records {
             now: Date.now,
           }),
     watches: [
-      ...(calls === undefined ? [] : [recordCalls((row) => void calls.add(row), Date.now)]),
+      ...(calls === undefined ? [] : [recordCalls(calls, Date.now)]),
       ...(security === undefined ? [] : [securityWatch(security)]),
-      ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redactText, Date.now)]),
+      ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redacted, Date.now)]),
     ],
     changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, running, now: Date.now },
     security,

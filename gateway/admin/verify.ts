@@ -1,6 +1,6 @@
 /** Whether the audit trail is what was written: every chain from its beginning, or from where older rows were dropped. */
-import type { Anchor, AuditRow, RecordRepository } from "../store/index.ts";
-import { type ChainKeys, ChainReader, isAnchor } from "../telemetry/index.ts";
+import type { AuditRow, RecordRepository } from "../store/index.ts";
+import { type Anchor, type ChainKeys, ChainReader, isAnchor } from "../telemetry/index.ts";
 
 /** Rows and writers of one look. */
 const STEP = 1000;

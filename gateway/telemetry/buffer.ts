@@ -14,8 +14,8 @@ export type BufferOptions<Row> = {
   readonly flushEveryMs: number;
   /** Rejects when the rows could not be written. The same number with the same rows may come again. */
   readonly write: (rows: readonly Row[], batch: number) => Promise<void>;
-  /** Rows with the same key that wait together become one. */
-  readonly merge?: { readonly keyOf: (row: Row) => string; readonly merged: (first: Row, second: Row) => Row };
+  /** Rows with the same key that wait together become one: the second is put into the first. */
+  readonly merge?: { readonly keyOf: (row: Row) => string; readonly join: (first: Row, second: Row) => void };
   /** Waiting does not help such a failure: the batch is dropped. */
   readonly isHopeless?: (error: unknown) => boolean;
   readonly log: Log;
@@ -29,8 +29,10 @@ export type BufferFigures = {
 };
 
 export interface RowBuffer<Row> {
-  /** False where there was no room. */
-  add(row: Row): boolean;
+  /** The row in which it stands now, itself or one of the same key; undefined where there was no room. */
+  add(row: Row): Row | undefined;
+  /** Changes when the rows that wait begin to be written: from then on they stay as they are. */
+  readonly batches: number;
   /** Writes what is there now; resolves with whether all of it is written. */
   flush(): Promise<boolean>;
   figures(): BufferFigures;
@@ -121,18 +123,21 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       const place = key === undefined ? undefined : places.get(key);
       const first = place === undefined ? undefined : rows[place];
       if (merge !== undefined && place !== undefined && first !== undefined) {
-        rows[place] = merge.merged(first, row);
-        return true;
+        merge.join(first, row);
+        return first;
       }
       if (waiting() >= capacity || phase === "closed") {
         dropped++;
         if (phase === "closed") tellDropped();
-        return false;
+        return undefined;
       }
       if (key !== undefined) places.set(key, rows.length);
       rows.push(row);
       if (rows.length >= flushAt && !isAway && flushing === undefined) setImmediate(() => void flush());
-      return true;
+      return row;
+    },
+    get batches() {
+      return batches;
     },
     flush,
     figures: () => ({ waiting: waiting(), written, dropped, failures }),

@@ -20,10 +20,15 @@ export type Link = {
   readonly resourceId: string | null;
   readonly status: number;
   readonly outcome: string;
+  /** JSON text. */
   readonly change: string | null;
   readonly dropped: number;
 };
 export type Linked = Link & { readonly keyId: string; readonly previous: string; readonly hash: string };
+/** The last row that was dropped of a chain. */
+export type ChainEnd = Pick<Linked, "writer" | "sequence" | "hash">;
+/** Signed apart from rows, so that what is left can be read on from there. */
+export type Anchor = ChainEnd & Signature;
 
 export type ChainKey = { readonly id: string; readonly secret: Buffer };
 /** The first one signs, all verify. */
@@ -65,15 +70,14 @@ export function linkRow(keys: ChainKeys, link: Link, previous: string): Linked {
 }
 
 export type Signature = { readonly keyId: string; readonly mac: string };
-type AnchorFields = { readonly writer: string; readonly sequence: number; readonly hash: string };
 type EndFields = { readonly rows: number; readonly digest: string };
 
 /** The end of what was dropped of a chain, signed apart from rows. */
-export function signAnchor(keys: ChainKeys, anchor: AnchorFields) {
-  return { ...anchor, ...sign(keys, anchorText(anchor)) };
+export function signAnchor(keys: ChainKeys, end: ChainEnd): Anchor {
+  return { ...end, ...sign(keys, anchorText(end)) };
 }
 
-export function isAnchor(keys: ChainKeys, anchor: AnchorFields & Signature): boolean {
+export function isAnchor(keys: ChainKeys, anchor: Anchor): boolean {
   return isSigned(keys, anchorText(anchor), anchor);
 }
 
@@ -95,7 +99,7 @@ function isSigned(keys: ChainKeys, text: string, { keyId, mac }: Signature): boo
   return key !== undefined && isSame(mac, macOf(key, text));
 }
 
-const anchorText = ({ writer, sequence, hash }: AnchorFields) => JSON.stringify(["anchor", writer, sequence, hash]);
+const anchorText = ({ writer, sequence, hash }: ChainEnd) => JSON.stringify(["anchor", writer, sequence, hash]);
 const endText = ({ rows, digest }: EndFields) => JSON.stringify(["end", rows, digest]);
 
 function isSame(one: string, other: string): boolean {

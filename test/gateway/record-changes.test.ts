@@ -6,7 +6,7 @@ import type { Principal } from "../../contract/principal.ts";
 import type { RestRoom } from "../../contract/rest.ts";
 import { matchRoute } from "../../contract/routes.ts";
 import { LooseEnds } from "../../gateway/loose-ends.ts";
-import { recordCalls } from "../../gateway/record-calls.ts";
+import { type GrowingRow, recordCalls } from "../../gateway/record-calls.ts";
 import { recordedRoom } from "../../gateway/record-changes.ts";
 import type { AuditEntry, AuditWriter, SecurityEvent } from "../../gateway/telemetry/index.ts";
 
@@ -147,10 +147,11 @@ describe("recordedRoom", () => {
 describe("recordCalls", () => {
   it("makes a row of what is a tool, a resource or a prompt, and of nothing else", () => {
     const rows: unknown[] = [];
-    const watch = recordCalls(
-      (row) => rows.push(row),
-      () => NOW,
-    );
+    const add = (row: GrowingRow) => {
+      rows.push(row);
+      return row;
+    };
+    const watch = recordCalls({ add, batches: 0 }, () => NOW);
     const call = (method: string, value: string) =>
       ({
         envelope: { method },

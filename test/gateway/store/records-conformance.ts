@@ -13,6 +13,7 @@ import {
   signAnchor,
 } from "../../../gateway/telemetry/index.ts";
 import { silentLog } from "../coordination/log.ts";
+import type { Asked } from "./asked.ts";
 import { keyOf } from "./conformance.ts";
 
 const HOUR = 3_600_000;
@@ -77,7 +78,12 @@ export async function writeAudit(store: Store, entries: readonly ReturnType<type
   return writer;
 }
 
-export function describeRecords(name: string, urlOf: () => Promise<string>, copies: "copy" | "insert"): void {
+export function describeRecords(
+  name: string,
+  urlOf: () => Promise<string>,
+  copies: "copy" | "insert",
+  asked: Asked,
+): void {
   describe(`records on ${name}`, () => {
     let store: Store;
     let client: pg.Client;
@@ -88,7 +94,7 @@ export function describeRecords(name: string, urlOf: () => Promise<string>, copi
     beforeAll(async () => {
       const url = await urlOf();
       const options = { poolSize: 3, poolTimeoutMs: 10_000, log: silentLog, sealing: createSealer([keyOf("k")]) };
-      store = await openStore({ url, ...options, canCopy: copies === "copy" });
+      store = asked.watch(await openStore({ url, ...options, canCopy: copies === "copy" }));
       client = new pg.Client(url);
       client.on("error", () => undefined);
       await client.connect();
@@ -291,6 +297,24 @@ export function describeRecords(name: string, urlOf: () => Promise<string>, copi
       expect([rest.rows.map(({ at }) => at), rest.next]).toEqual([[NOON], undefined]);
       const between = { where: { action: `${run}.1` }, limit: 9, from: NOON + 2, until: NOON + 5 };
       expect((await store.records.listAudit(between)).rows.map(({ at }) => at)).toEqual([NOON + 3]);
+    });
+
+    it("drops hours and writers whose time is over, names the writers of chains, and says how much it holds", async () => {
+      const writer = await writeAudit(store, [auditEntry(NOON, "sized")]);
+      expect(await store.records.auditWriters(writer.slice(0, -1), 1)).toEqual([writer]);
+      await store.records.writeCalls(batch(), [callRow(NOON, 5), callRow(NOON + DAY, 5)]);
+      await store.records.rollUpCalls(NOON + 2 * DAY, 1);
+      expect((await figures())[0]?.calls).toBe(2);
+      await store.records.dropCalls(NOON + 2 * DAY, 1);
+      expect(await store.records.pruneFigures(NOON + HOUR, Date.now() - HOUR, 100)).toBe(1);
+      expect((await figures())[0]?.calls).toBe(1);
+      expect(await store.records.pruneFigures(NOON + HOUR, Date.now() - HOUR, 100)).toBe(0);
+      // Rows are the planner's estimates: how many there are is not known before a vacuum.
+      const some = expect.any(Number);
+      expect(await store.records.sizes()).toEqual({
+        addedUpUntil: new Date(NOON + 2 * DAY).toISOString(),
+        rows: { audit_row: some, call_metric: some, call_metric_hour: some, log_row: some, security_row: some },
+      });
     });
 
     it("holds the security log and log lines until their time is over", async () => {
