@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
 import { addressGuard } from "./address-guard.ts";
-import { poolSubject } from "./admin/index.ts";
+import { cacheSubject, poolSubject } from "./admin/index.ts";
 import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
@@ -24,6 +24,7 @@ import { openDatabase } from "./open-database.ts";
 import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { type Pins, startPins } from "./pins.ts";
 import { sessionOptions } from "./pool-options.ts";
+import { recordApprovals } from "./record-approvals.ts";
 import { recordedRoom } from "./record-changes.ts";
 import { watchedGuard } from "./record-security.ts";
 import { createLibrary, createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
@@ -165,6 +166,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
       hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
     },
     authorization: { ...oauth, targetFor },
+    ...(records.changes.audit === undefined ? {} : { approved: recordApprovals(records.changes.audit, Date.now) }),
     checkAddress: (url) => guard.check(url, "user"),
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
     circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
@@ -193,7 +195,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     sessions: () => upstreams.sessionFigures(),
     circuits: () => upstreams.circuits(),
   });
-  const admin = openAdmin(settings, store, records, upkeep, caches, pool);
+  const admin = openAdmin(settings, store, records, upkeep, caches, pool, cacheSubject({ workerId, caches }));
 
   const callersInput = { settings, secrets, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);

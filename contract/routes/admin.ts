@@ -80,4 +80,10 @@ const upstreams: readonly Line[] = [
   ],
 ];
 
-export const adminRoutes: readonly Route[] = [...records, ...upstreams].map(admin);
+const CACHES = "Caches with their hit ratios and sizes, of the worker that answers";
+const caches: readonly Line[] = [
+  ["caches.metrics", "GET", "/admin/caches/metrics", "admin.metrics", CACHES],
+  ["caches.metrics", "GET", "/admin/performance/cache", "admin.metrics", CACHES],
+];
+
+export const adminRoutes: readonly Route[] = [...records, ...upstreams, ...caches].map(admin);

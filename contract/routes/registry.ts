@@ -102,6 +102,11 @@ const transfer: readonly Route[] = [
     summary: "The registry as a document; its secrets only with a passphrase (X-Export-Passphrase)",
   },
   {
+    ...{ id: "registry.export-selective", methods: ["POST"], path: "/export/selective", class: "control" },
+    ...{ auth: "principal", permission: "admin.export", cache: "none", body: "json", area: "registry" },
+    summary: "Chosen parts of the registry as a document, with what chosen servers show",
+  },
+  {
     ...{ id: "registry.import", methods: ["POST"], path: "/import", class: "control", auth: "principal" },
     ...{ permission: "admin.import", cache: "none", body: "json", area: "registry" },
     summary: "Take a document of GET /export in; dryRun tells what would happen",

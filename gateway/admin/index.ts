@@ -1,5 +1,6 @@
 /** The door of the admin room: figures of calls, the audit trail, the security log, log lines. */
 export { type AdminSubject, createAdmin } from "./admin.ts";
+export { type CacheParts, cacheSubject } from "./caches.ts";
 export { type PoolParts, poolSubject } from "./pool.ts";
 export type * from "./types.ts";
 export { type Head, readTrail, type Verdict, verifyChains } from "./verify.ts";

@@ -18,13 +18,14 @@ import {
   serverPatch,
   serverRead,
 } from "./schemas.ts";
-import { importedRead, importRequest, registryExport } from "./transfer/document.ts";
+import { importedRead, importRequest, registryExport, selectiveExport } from "./transfer/document.ts";
 
 const schemas = {
   ToolCreate: toolCreate,
   ToolPatch: toolPatch,
   RegistryExport: registryExport,
   RegistryImport: importRequest,
+  RegistrySelection: selectiveExport,
   RegistryImported: importedRead,
   OpenApiImport: openApiImport,
   OpenApiUpdate: openApiUpdate,
@@ -117,6 +118,7 @@ const TRANSFER: Readonly<Record<string, RouteDescription>> = {
       query("include_inactive", "Disabled ones too; true when absent", BOOLEAN),
     ],
   },
+  "export-selective": { answer: "RegistryExport", body: "RegistrySelection" },
   import: { answer: "RegistryImported", body: "RegistryImport" },
 };
 

@@ -32,7 +32,8 @@ export async function createRestTool(parts: RegistryParts, call: Call): Promise<
   const tool = { ...restTool(input, below(path, base, known)), sourceKey: null };
   const gateway = known ?? (await newGateway(parts, call, input, base));
   try {
-    const created = await store.createRestTool(gateway.id, tool, settings);
+    const created = await store.createRestTool(gateway.id, tool, settings, call.principal.id);
+    parts.approved?.(call, gateway.id, [tool.name]);
     await parts.changed();
     return { status: 201, headers: { location: `/v1/tools/${created.id}` }, body: showItem(created) };
   } catch (error) {
@@ -43,10 +44,11 @@ export async function createRestTool(parts: RegistryParts, call: Call): Promise<
 
 /** PUT and PATCH of /tools/{id}; undefined when the tool is none of a REST upstream. */
 export async function updateRestTool(
-  { store, changed, allowsPublic }: RegistryParts,
+  parts: RegistryParts,
   call: Call,
   item: ItemDetail,
 ): Promise<RestResponse | undefined> {
+  const { store, changed, allowsPublic } = parts;
   const operation = await store.restOperation(item.id);
   if (operation === undefined) return undefined;
   const patch = readBody(call.request, toolPatch, KIND);
@@ -57,7 +59,9 @@ export async function updateRestTool(
   const former = { name: item.originalName, definition: item.definition, operation };
   const tool = restTool(patch, path, former);
   const [stored] = (await store.restTools(item.gatewayId)).filter(({ id }) => id === item.id);
-  const updated = await store.updateRestTool(item.id, { ...tool, sourceKey: stored?.sourceKey ?? null }, settings);
+  const row = { ...tool, sourceKey: stored?.sourceKey ?? null };
+  const updated = await store.updateRestTool(item.id, row, settings, call.principal.id);
+  if (tool.definition !== item.definition) parts.approved?.(call, item.gatewayId, [tool.name]);
   await changed();
   return { status: 200, body: showItem(updated) };
 }

@@ -17,6 +17,8 @@ export type RegistryParts = InspectParts & {
   readonly authorization?: AuthorizationParts;
   /** Absent: nothing can be imported. */
   readonly imports?: ImportParts;
+  /** Told of tools of ours that were approved by being changed; nobody is when absent. */
+  readonly approved?: (call: Pick<Call, "request" | "principal">, gatewayId: string, tools: readonly string[]) => void;
   /** Whether, and to which hosts (any when empty), a credential may go in the query; nowhere when absent. */
   readonly queryAuth?: { readonly allowed: boolean; readonly hosts: readonly string[] };
   /** Why an address may not be used, with its name resolved; undefined = it may. */

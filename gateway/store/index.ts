@@ -26,7 +26,7 @@ export * from "./records/index.ts";
 export type * from "./rest-tools.ts";
 export * from "./shared-state.ts";
 export { PURPOSES } from "./statements.ts";
-export { openStore, type Store, type StoreOptions } from "./store.ts";
+export { openStore, type RegistryStore, type Store, type StoreOptions } from "./store.ts";
 export type { Joined, PersonalTeam } from "./teams.ts";
 export * from "./types.ts";
 export { OWN_TOKEN, type StoredClient, type StoredToken, type UpstreamTokens } from "./upstream-tokens.ts";

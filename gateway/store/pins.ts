@@ -1,4 +1,5 @@
 /** Rows of `tool_pin`: what was approved of each upstream's tools, and what has come in its place. */
+import { toolForm } from "../mcp/index.ts";
 import type { Sql } from "./types.ts";
 
 export type PinPolicy = "off" | "flag" | "quarantine";
@@ -80,6 +81,38 @@ on conflict (gateway_id, name) do update set
   flags = excluded.flags
 where nullif(coalesce(excluded.digest, excluded.pending_digest), p.digest) is distinct from p.pending_digest
 returning name, case when p.xmax = 0 then 'first' when p.pending_digest is null then 'restored' else 'changed' end as kind`;
+
+// What its operator wrote is what shall be shown, whatever was approved or waited before.
+const APPROVE = `
+insert into tool_pin as p (gateway_id, name, digest, definition, approved_at, approved_by)
+select $1, name, digest, definition, now(), $5 from unnest($2::text[], $3::text[], $4::text[]) as own (name, digest, definition)
+on conflict (gateway_id, name) do update set digest = excluded.digest, definition = excluded.definition, approved_at = now(),
+  approved_by = excluded.approved_by, pending_digest = null, pending_definition = null, pending_since = null, rejected_digest = null,
+  rejected_by = null
+where p.digest is distinct from excluded.digest or p.pending_digest is not null`;
+/** Longer names are not pinned. */
+const MAX_NAME_CHARS = 500;
+
+/** Definitions as an upstream of ours will list them, within the transaction that stores them. */
+export async function approveTools(
+  sql: Sql,
+  gatewayId: string,
+  tools: readonly { readonly name: string; readonly definition: string }[],
+  by: string,
+): Promise<void> {
+  const own = tools.flatMap(({ name, definition }) => {
+    const form = name.length > MAX_NAME_CHARS ? undefined : toolForm(definition);
+    return form === undefined ? [] : [{ name, ...form }];
+  });
+  if (own.length === 0) return;
+  await sql.query(APPROVE, [
+    gatewayId,
+    own.map(({ name }) => name),
+    own.map(({ digest }) => digest),
+    own.map(({ definition }) => definition),
+    by,
+  ]);
+}
 
 const SELECT = `select p.* from tool_pin p join gateway g on g.id = p.gateway_id`;
 

@@ -4,6 +4,7 @@ import { fault } from "../../contract/errors.ts";
 import { isoTime } from "./conditions.ts";
 import { withoutNul } from "./gateways.ts";
 import { getItem, updateItem } from "./items.ts";
+import { approveTools } from "./pins.ts";
 import type { Gateways, Runner } from "./store.ts";
 import type { GatewayInput, GatewayRecord, ItemDetail, ItemPatch, Sql } from "./types.ts";
 
@@ -42,9 +43,9 @@ export type RestToolOperations = {
   /** In the order of their lists. */
   restTools(gatewayId: string): Promise<readonly StoredRestTool[]>;
   restOperation(itemId: string): Promise<string | undefined>;
-  /** Adds a tool, or takes back one that was removed; MCPS_ITEM_CONFLICT when the upstream has one of this name. */
-  createRestTool(gatewayId: string, tool: RestToolRow, patch: ItemPatch): Promise<ItemDetail>;
-  updateRestTool(id: string, tool: RestToolRow, patch: ItemPatch): Promise<ItemDetail>;
+  /** Adds a tool, or takes back one that was removed; MCPS_ITEM_CONFLICT when the upstream has one of this name. `by` approves it with that. */
+  createRestTool(gatewayId: string, tool: RestToolRow, patch: ItemPatch, by: string): Promise<ItemDetail>;
+  updateRestTool(id: string, tool: RestToolRow, patch: ItemPatch, by: string): Promise<ItemDetail>;
   /** The upstream with its first tools. It was not asked yet when `reachable` is false. */
   createRestGateway(
     input: GatewayInput,
@@ -56,7 +57,8 @@ export type RestToolOperations = {
       readonly from?: RestImport;
     },
   ): Promise<GatewayRecord>;
-  changeRestTools(gatewayId: string, changes: RestToolChanges, from?: RestImport): Promise<void>;
+  /** `by` approves what is added and changed with that. */
+  changeRestTools(gatewayId: string, changes: RestToolChanges, by: string, from?: RestImport): Promise<void>;
   restImport(gatewayId: string): Promise<(RestImport & { readonly importedAt: string }) | undefined>;
 };
 
@@ -176,18 +178,20 @@ export function restToolOperations({ read, write }: Runner, gateways: Gateways):
         ]);
         return rows[0]?.operation;
       }),
-    createRestTool: (gatewayId, tool, patch) =>
+    createRestTool: (gatewayId, tool, patch, by) =>
       write(async (sql) => {
         const former = await revived(sql, gatewayId, tool.name);
         if (former !== undefined) await writeTool(sql, former, tool);
         const [id = ""] = former === undefined ? await insertTools(sql, gatewayId, [tool]) : [former];
+        await approveTools(sql, gatewayId, [tool], by);
         await touched(sql, gatewayId);
         return shaped(sql, id, patch);
       }),
-    updateRestTool: (id, tool, patch) =>
+    updateRestTool: (id, tool, patch, by) =>
       write(async (sql) => {
         await writeTool(sql, id, tool);
         const item = await shaped(sql, id, patch);
+        await approveTools(sql, item.gatewayId, [tool], by);
         await touched(sql, item.gatewayId);
         return item;
       }),
@@ -201,9 +205,10 @@ export function restToolOperations({ read, write }: Runner, gateways: Gateways):
         if (created === undefined) throw fault("MCPS_ITEM_UNKNOWN", { kind: "gateway", id });
         return created;
       }),
-    changeRestTools: (gatewayId, changes, from) =>
+    changeRestTools: (gatewayId, changes, by, from) =>
       write(async (sql) => {
         await changeTools(sql, gatewayId, changes);
+        await approveTools(sql, gatewayId, [...changes.added, ...changes.changed], by);
         if (from !== undefined) await writeImport(sql, gatewayId, from);
         await touched(sql, gatewayId);
       }),

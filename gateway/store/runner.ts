@@ -46,6 +46,11 @@ export function runner(database: Database, reads: Reads, seen: SeenVersion): Run
   };
 }
 
+/** What is run belongs to a transaction that somebody else ends. Failures stay the driver's: whether to begin anew is decided by them. */
+export function within(sql: Sql): Runner {
+  return { read: (work) => work(sql), write: (work) => work(sql), list: (work) => work(sql) };
+}
+
 const CONFLICTS: Readonly<Record<string, { kind: string; field: string }>> = {
   gateway_slug_key: { kind: "gateway", field: "slug" },
   virtual_server_name_key: { kind: "server", field: "name" },

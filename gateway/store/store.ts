@@ -16,7 +16,7 @@ import { type QuotaRepository, quotaRepository } from "./quotas.ts";
 import { type RecordRepository, recordRepository } from "./records/index.ts";
 import { primaryReads, replicaReads, type SeenVersion } from "./replica.ts";
 import { type RestToolOperations, restToolOperations } from "./rest-tools.ts";
-import { type Runner, runner, storeFault } from "./runner.ts";
+import { type Runner, runner, storeFault, within } from "./runner.ts";
 import * as servers from "./servers.ts";
 import { type SharedStateRepository, sharedStateRepository } from "./shared-state.ts";
 import { untilAnswering } from "./starting.ts";
@@ -76,6 +76,11 @@ export interface Store extends AccountOperations, UpstreamTokens, RestToolOperat
   createServer(input: ServerInput, id?: string): Promise<ServerRecord>;
   updateServer(id: string, patch: Partial<ServerInput>): Promise<ServerRecord>;
   deleteServer(id: string): Promise<void>;
+  /**
+   * Several changes of the registry as one: all of them, or none when `work` rejects. It holds a connection and keeps other changes waiting: it
+   * asks nobody but the store that it is given. Run again when the database asks for that.
+   */
+  together<T>(work: (registry: RegistryStore) => Promise<T>): Promise<T>;
   ping(): Promise<void>;
   /** Connections of the pool now. */
   gauges(): { readonly total: number; readonly idle: number; readonly waiting: number };
@@ -85,6 +90,13 @@ export interface Store extends AccountOperations, UpstreamTokens, RestToolOperat
   releaseIdle(): void;
   close(): Promise<void>;
 }
+
+/** What of the store is the registry. */
+export type RegistryStore = GatewayOperations &
+  ItemOperations &
+  ReturnType<typeof libraryOperations> &
+  RestToolOperations &
+  ServerOperations;
 
 export type StoreOptions = PoolOptions & {
   readonly sealing: Sealing;
@@ -113,11 +125,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     records: recordRepository(database.as("records"), reads.records),
     ...quotaRepository(faultySql(database.as("state"))),
     ...catalogueOperations(database.as("catalogue"), gateways, seen),
-    ...gatewayOperations(run, gateways),
-    ...itemOperations(run),
-    ...libraryOperations(run, gateways),
-    ...restToolOperations(run, gateways),
-    ...serverOperations(run),
+    ...registryOperations(run, gateways),
+    together: (work) => run.write((sql) => work(registryOperations(within(sql), gateways))),
     ...pinOperations(run),
     ...accountOperations(database, storeFault),
     // Looked at by a clock, as the catalogue's version is, and counted with it.
@@ -139,6 +148,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     throw error;
   }
   return store;
+}
+
+function registryOperations(run: Runner, gateways: Gateways): RegistryStore {
+  return {
+    ...gatewayOperations(run, gateways),
+    ...itemOperations(run),
+    ...libraryOperations(run, gateways),
+    ...restToolOperations(run, gateways),
+    ...serverOperations(run),
+  };
 }
 
 function faultySql(database: Database): Sql {
@@ -251,11 +270,9 @@ function gatewayOperations({ read, write, list }: Runner, gateways: Gateways): G
   };
 }
 
-function itemOperations({
-  read,
-  write,
-  list,
-}: Runner): Pick<Store, "listItems" | "getItem" | "findItems" | "updateItem" | "deleteItem"> {
+type ItemOperations = Pick<Store, "listItems" | "getItem" | "findItems" | "updateItem" | "deleteItem">;
+
+function itemOperations({ read, write, list }: Runner): ItemOperations {
   return {
     listItems: (kinds, query, viewer) => list((sql) => items.listItems(sql, kinds, query, viewer)),
     getItem: (kinds, id) => read((sql) => items.getItem(sql, kinds, id)),
@@ -273,11 +290,9 @@ function itemOperations({
   };
 }
 
-function serverOperations({
-  read,
-  write,
-  list,
-}: Runner): Pick<Store, "listServers" | "getServer" | "createServer" | "updateServer" | "deleteServer"> {
+type ServerOperations = Pick<Store, "listServers" | "getServer" | "createServer" | "updateServer" | "deleteServer">;
+
+function serverOperations({ read, write, list }: Runner): ServerOperations {
   return {
     listServers: (query, viewer) => list((sql) => servers.listServers(sql, query, viewer)),
     getServer: (id) => read((sql) => servers.getServer(sql, id)),

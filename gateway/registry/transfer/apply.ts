@@ -1,14 +1,16 @@
-/** Stores what an import has planned, one thing after the other; what cannot be stored is told and costs the others nothing. */
+/** Stores what an import has planned: what asks others is asked before, so that a transaction waits for nothing but the database. */
 import { randomUUID } from "node:crypto";
 import type { Principal } from "../../../contract/principal.ts";
 import type {
   GatewayInput,
+  GatewayRecord,
   HostedInput,
   InspectionOutcome,
   ItemDetail,
   ItemKind,
   ItemPatch,
   ListQuery,
+  RegistryStore,
   RestToolRow,
   ServerInput,
 } from "../../store/index.ts";
@@ -25,22 +27,34 @@ const KINDS: readonly ItemKind[] = ["tool", "resource", "resourceTemplate", "pro
 const ALL: ListQuery = { limit: 0, after: 0, includeInactive: true };
 
 export type Context = {
-  readonly parts: RegistryParts;
   readonly principal: Principal;
   readonly secrets: SecretsBySlug;
   /** Names of secrets that the document does not hold. */
   readonly missing: Readonly<Record<string, readonly string[]>>;
   /** Slug in the document → slug here. */
   readonly slugs: Map<string, string>;
+  /** Tools of ours that were approved by being changed, by the id of their upstream. */
+  readonly approved: Map<string, readonly string[]>;
 };
 
-/** Rejects with the Fault that says why this one cannot be stored. */
-export async function applyStep(context: Context, step: Step): Promise<void> {
+/** Rejects with the Fault that says why this one cannot be stored, as far as that can be told before. */
+export async function checkStep(parts: RegistryParts, context: Context, step: Step): Promise<void> {
+  if (step.type !== "gateways" || step.action === "skip") return;
+  const { entry } = step;
+  if (entry.transport === "STDIO" && !context.principal.admin)
+    throw invalid("gateway", [{ path: "transport", value: "STDIO", allowed: "for administrators only" }]);
+  toolsOf(entry);
+  const { input, former } = await givenOf(parts.store, context, step);
+  await checkOutbound(parts, input, former);
+}
+
+/** Asks nobody but `store`, which may be a transaction. Rejects with what the database said of this one. */
+export async function applyStep(store: RegistryStore, context: Context, step: Step): Promise<void> {
   if (step.type === "gateways") context.slugs.set(step.entry.slug, step.as);
   if (step.action === "skip") return;
-  if (step.type === "gateways") await storeGateway(context, step);
-  else if (step.type === "servers") await storeServer(context, step);
-  else await storeHosted(context, step);
+  if (step.type === "gateways") await storeGateway(store, context, step);
+  else if (step.type === "servers") await storeServer(store, context, step);
+  else await storeHosted(store, step);
 }
 
 type GatewayStep = Extract<Step, { type: "gateways" }>;
@@ -72,37 +86,39 @@ function inputOf(entry: GatewayEntry, slug: string, secrets: GatewaySecrets, lac
   };
 }
 
-async function storeGateway(context: Context, step: GatewayStep): Promise<void> {
-  const { parts, principal, secrets, missing } = context;
-  const { entry, as, existing, action, notes } = step;
-  if (entry.transport === "STDIO" && !principal.admin) {
-    throw invalid("gateway", [{ path: "transport", value: "STDIO", allowed: "for administrators only" }]);
-  }
+/** The upstream as it will be stored, and what it is now where it is updated. */
+async function givenOf(
+  store: Pick<RegistryStore, "getGateway">,
+  { secrets, missing }: Context,
+  { entry, as, existing, action }: GatewayStep,
+): Promise<{ readonly input: GatewayInput; readonly former?: GatewayRecord; readonly lacking: readonly string[] }> {
   const lacking = missing[entry.slug] ?? [];
-  const given = inputOf(entry, as, secrets[entry.slug] ?? {}, lacking.length > 0 && action !== "update");
+  const input = inputOf(entry, as, secrets[entry.slug] ?? {}, lacking.length > 0 && action !== "update");
+  if (action !== "update" || existing === undefined) return { input, lacking };
+  const former = await store.getGateway(existing);
+  // What the document does not hold of secrets stays what it is here.
+  const kept = lacking.length === 0 || former === undefined ? {} : keptSecrets(former);
+  return { input: { ...input, ...kept }, lacking, ...(former === undefined ? {} : { former }) };
+}
+
+async function storeGateway(store: RegistryStore, context: Context, step: GatewayStep): Promise<void> {
+  const { principal } = context;
+  const { entry, existing, action, notes } = step;
   const tools = toolsOf(entry);
+  const { input, lacking } = await givenOf(store, context, step);
   if (action === "update" && existing !== undefined) {
-    const former = await parts.store.getGateway(existing);
-    // What the document does not hold of secrets stays what it is here.
-    const kept = lacking.length === 0 || former === undefined ? {} : keptSecrets(former);
-    await checkOutbound(parts, { ...given, ...kept }, former);
-    await parts.store.updateGateway(existing, { ...given, ...kept });
-    if (entry.transport === "REST") await updateTools(parts, existing, entry, tools);
-    await setItems(parts, principal, existing, entry.items);
+    await store.updateGateway(existing, input);
+    if (entry.transport === "REST") await updateTools(store, context, existing, entry, tools);
+    await setItems(store, principal, existing, entry.items);
     return;
   }
-  await checkOutbound(parts, given);
-  const id = (await parts.store.getGateway(entry.id)) === undefined ? entry.id : randomUUID();
+  const id = (await store.getGateway(entry.id)) === undefined ? entry.id : randomUUID();
   if (lacking.length > 0) notes.push(`its secrets are missing (${lacking.join(", ")}): set them, then enable it`);
   if (entry.transport === "REST") {
     const about = { id, capabilities: REST_CAPABILITIES, reachable: entry.capabilities !== null };
-    await parts.store.createRestGateway(
-      given,
-      tools,
-      entry.import === undefined ? about : { ...about, from: entry.import },
-    );
-  } else await parts.store.createGateway(given, entry.capabilities === null ? undefined : outcomeOf(entry), id);
-  await setItems(parts, principal, id, entry.items);
+    await store.createRestGateway(input, tools, entry.import === undefined ? about : { ...about, from: entry.import });
+  } else await store.createGateway(input, entry.capabilities === null ? undefined : outcomeOf(entry), id);
+  await setItems(store, principal, id, entry.items);
 }
 
 function keptSecrets({ authHeaders, stdio, secrets, url }: GatewayInput): Partial<GatewayInput> {
@@ -136,7 +152,8 @@ function toolsOf({ transport, items }: GatewayEntry): RestToolRow[] {
 }
 
 async function updateTools(
-  { store }: RegistryParts,
+  store: RegistryStore,
+  { principal, approved }: Context,
   id: string,
   entry: GatewayEntry,
   tools: readonly RestToolRow[],
@@ -147,12 +164,16 @@ async function updateTools(
     return toolId === undefined ? [] : [{ ...tool, id: toolId }];
   });
   const added = tools.filter(({ name }) => !known.has(name));
-  await store.changeRestTools(id, { added, changed, gone: [] }, entry.import);
+  await store.changeRestTools(id, { added, changed, gone: [] }, principal.id, entry.import);
+  approved.set(
+    id,
+    [...added, ...changed].map(({ name }) => name),
+  );
 }
 
 /** Only what is not as the upstream's items are by themselves costs a statement. */
 async function setItems(
-  { store }: RegistryParts,
+  store: RegistryStore,
   principal: Principal,
   gatewayId: string,
   entries: readonly ItemEntry[],
@@ -178,27 +199,30 @@ function differs(item: ItemDetail, patch: Required<ItemPatch>): boolean {
   return JSON.stringify(now) !== JSON.stringify(patch);
 }
 
-async function storeHosted({ parts }: Context, step: Extract<Step, { entry: HostedEntry }>): Promise<void> {
+async function storeHosted(store: RegistryStore, step: Extract<Step, { entry: HostedEntry }>): Promise<void> {
   const { entry, as, existing, action } = step;
   const { kind, definition, body, encoding, ...settings } = entry;
   const { originalName: _, ...patch } = settings;
   const named = as === entry.originalName ? definition : renamed(definition, as);
   const input: HostedInput = { kind, originalName: as, definition: named, body, encoding };
   if (action === "update" && existing !== undefined) {
-    await parts.store.updateHosted(existing, input, { ...patch, description: null });
-  } else await parts.store.createHosted(input, { ...patch, description: null });
+    await store.updateHosted(existing, input, { ...patch, description: null });
+  } else await store.createHosted(input, { ...patch, description: null });
 }
 
 function renamed(definition: string, name: string): string {
   return JSON.stringify({ ...JSON.parse(definition), name });
 }
 
-async function storeServer(context: Context, step: Extract<Step, { entry: ServerEntry }>): Promise<void> {
-  const { parts, principal, slugs } = context;
+async function storeServer(
+  store: RegistryStore,
+  { principal, slugs }: Context,
+  step: Extract<Step, { entry: ServerEntry }>,
+): Promise<void> {
   const { entry, as, existing, action, notes } = step;
   const { id, gateways, items, ...plain } = entry;
-  const here = new Map((await parts.store.allGateways()).map((one) => [one.slug, one.id]));
-  const { rows } = await parts.store.listItems(KINDS, ALL, overseer(principal.id));
+  const here = new Map((await store.allGateways()).map((one) => [one.slug, one.id]));
+  const { rows } = await store.listItems(KINDS, ALL, overseer(principal.id));
   const known = new Map(
     rows.map((item) => [JSON.stringify([item.gatewaySlug, item.kind, item.originalName]), item.id]),
   );
@@ -215,7 +239,7 @@ async function storeServer(context: Context, step: Extract<Step, { entry: Server
       found(`${kind} ${name} of ${gateway}`, known.get(JSON.stringify([slugOf(gateway), kind, name]))),
     ),
   };
-  if (action === "update" && existing !== undefined) await parts.store.updateServer(existing, input);
-  else if ((await parts.store.getServer(id)) === undefined) await parts.store.createServer(input, id);
-  else await parts.store.createServer(input);
+  if (action === "update" && existing !== undefined) await store.updateServer(existing, input);
+  else if ((await store.getServer(id)) === undefined) await store.createServer(input, id);
+  else await store.createServer(input);
 }

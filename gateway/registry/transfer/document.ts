@@ -156,9 +156,19 @@ export const importRequest = z.strictObject({
   importData: z.record(z.string(), z.unknown()),
   conflictStrategy: z.enum(["skip", "update", "rename", "fail"]).default("skip"),
   dryRun: z.boolean().default(false),
+  /** `all`: one transaction, so that what cannot be stored keeps everything out; `each`: it costs the others nothing. */
+  mode: z.enum(["all", "each"]).default("all"),
   passphrase: z.string().max(1024).optional(),
   /** Names by type; a type that is not named is not imported, unless none is. */
   selectedEntities: z.partialRecord(z.enum(TYPES), z.array(z.string()).max(10_000)).optional(),
+});
+
+/** As ContextForge names them, without the types that are part of others here. */
+export const selectiveExport = z.strictObject({
+  /** Names or ids by type. */
+  entitySelections: z.partialRecord(z.enum(TYPES), z.array(z.string().max(65_536)).max(10_000)),
+  /** Upstreams and hosted items that the chosen servers show. */
+  includeDependencies: z.boolean().default(true),
 });
 
 export const importedRead = z.object({

@@ -1,6 +1,7 @@
 /** The registry as a document. */
 import type { GatewayRecord, ItemDetail, ItemKind, ListQuery, ServerRecord, Store, Viewer } from "../../store/index.ts";
 import { LIBRARY } from "../../store/index.ts";
+import { invalid } from "../problems.ts";
 import {
   type EntityType,
   FORMAT,
@@ -21,6 +22,12 @@ export type ExportChoice = {
   readonly includeInactive: boolean;
   /** Undefined: secrets are left out. */
   readonly passphrase: string | undefined;
+  /** Names or ids by type, and nothing else but what these need where `withNeeded`; undefined: all. */
+  readonly only?: Only;
+};
+export type Only = {
+  readonly names: Readonly<Partial<Record<EntityType, readonly string[]>>>;
+  readonly withNeeded: boolean;
 };
 
 const KINDS: readonly ItemKind[] = ["tool", "resource", "resourceTemplate", "prompt"];
@@ -38,10 +45,27 @@ export async function exportRegistry(store: Store, by: string, choice: ExportCho
     (choice.includeInactive || one.enabled) &&
     (choice.tags.length === 0 || one.tags.some((tag) => choice.tags.includes(tag)));
   const all = await store.allGateways();
-  const records = choice.types.includes("gateways") ? all.filter((one) => one.source === "api").filter(isChosen) : [];
-  const declared = all.filter(({ source }) => source === "config");
-  const hosted = items.filter(({ gatewayId }) => gatewayId === LIBRARY.id).filter(isChosen);
-  const servers = choice.types.includes("servers") ? (await store.listServers(ALL, viewer)).rows.filter(isChosen) : [];
+  const chosen = chosenBy(choice.only);
+  const allServers = (await store.listServers(ALL, viewer)).rows;
+  const servers = choice.types.includes("servers")
+    ? allServers.filter(isChosen).filter(({ id, name }) => chosen.isNamed("servers", id, name))
+    : [];
+  const needed = neededBy(choice.only?.withNeeded === true ? servers : [], items);
+  const records = choice.types.includes("gateways")
+    ? all
+        .filter((one) => one.source === "api")
+        .filter(isChosen)
+        .filter(({ id, slug }) => chosen.isNamed("gateways", id, slug) || needed.has(id))
+    : [];
+  const declared = choice.only === undefined ? all.filter(({ source }) => source === "config") : [];
+  const hosted = items
+    .filter(({ gatewayId }) => gatewayId === LIBRARY.id)
+    .filter(isChosen)
+    .filter(({ id, kind, originalName }) => {
+      const type = kind === "prompt" ? "prompts" : "resources";
+      return chosen.isNamed(type, id, originalName) || needed.has(id);
+    });
+  chosen.requireFound();
   const secrets = new Map(records.map((record) => [record.slug, secretsOf(record)]));
   const held = [...secrets].filter(([, one]) => secretNames(one).length > 0);
   return {
@@ -66,6 +90,38 @@ export async function exportRegistry(store: Store, by: string, choice: ExportCho
       reason: "declared in the configuration file of this deployment",
     })),
   };
+}
+
+/** What was asked for by name, and whether all of it was there. */
+function chosenBy(only: Only | undefined) {
+  const asked = Object.entries(only?.names ?? {}).flatMap(([type, names]) => names.map((name) => `${type}.${name}`));
+  const missing = new Set(asked);
+  return {
+    isNamed(type: EntityType, ...names: readonly string[]): boolean {
+      if (only === undefined) return true;
+      const found = names.filter((name) => only.names[type]?.includes(name) === true);
+      for (const name of found) missing.delete(`${type}.${name}`);
+      return found.length > 0;
+    },
+    /** Throws MCPS_ITEM_INVALID. */
+    requireFound(): void {
+      if (missing.size === 0) return;
+      const allowed = "a name or id of something that is here, and is not declared in a configuration file";
+      throw invalid(
+        "export",
+        [...missing].slice(0, 20).map((path) => ({ path: path.slice(0, 200), allowed })),
+      );
+    },
+  };
+}
+
+/** Ids of upstreams and of hosted items that these servers show something of. */
+function neededBy(servers: readonly ServerRecord[], items: readonly ItemDetail[]): ReadonlySet<string> {
+  const shown = new Set(servers.flatMap(({ itemIds }) => itemIds));
+  return new Set([
+    ...servers.flatMap(({ gatewayIds }) => gatewayIds),
+    ...items.flatMap(({ id, gatewayId }) => (shown.has(id) ? [id, gatewayId] : [])),
+  ]);
 }
 
 function secretsOf({ authHeaders, stdio, secrets, url }: GatewayRecord): GatewaySecrets {

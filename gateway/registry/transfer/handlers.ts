@@ -1,22 +1,22 @@
 /** REST of the registry as a whole: GET /export and POST /import. */
-import { asFault } from "../../../contract/errors.ts";
 import type { RestResponse } from "../../../contract/http.ts";
 import { LIBRARY, type ListQuery } from "../../store/index.ts";
 import { flag, readBody, readQuery } from "../input.ts";
 import { importsOf, invalid, problemsOf } from "../problems.ts";
 import type { Call, RegistryParts } from "../types.ts";
-import { applyStep } from "./apply.ts";
 import {
   type EntityType,
   type Imported,
   importRequest,
   type RegistryExport,
   registryExport,
+  selectiveExport,
   TYPES,
 } from "./document.ts";
 import { exportRegistry, overseer } from "./export.ts";
 import { type Here, stepsOf } from "./plan.ts";
 import { openSecrets } from "./secrets.ts";
+import { storeAll, storeEach, tryOut } from "./store-steps.ts";
 
 const ALL: ListQuery = { limit: 0, after: 0, includeInactive: true };
 
@@ -51,33 +51,28 @@ export function transferHandlers(parts: RegistryParts) {
       });
       return { status: 200, headers: { "cache-control": "no-store" }, body: document };
     },
+    async "export-selective"({ request, principal }: Call): Promise<RestResponse> {
+      const { entitySelections: names, includeDependencies: withNeeded } = readBody(request, selectiveExport, "export");
+      const document = await exportRegistry(store, principal.id, {
+        ...{ types: TYPES, tags: [], includeInactive: true, only: { names, withNeeded } },
+        passphrase: request.headers["x-export-passphrase"],
+      });
+      return { status: 200, headers: { "cache-control": "no-store" }, body: document };
+    },
     async import({ request, principal }: Call): Promise<RestResponse> {
       importsOf(parts);
-      const { importData, conflictStrategy, dryRun, passphrase, selectedEntities } = readBody(
-        request,
-        importRequest,
-        "import",
-      );
-      const document = documentOf(importData);
+      const input = readBody(request, importRequest, "import");
+      const { conflictStrategy, dryRun, passphrase } = input;
+      const document = documentOf(input.importData);
       const { sealed, names } = document.secrets;
-      const secrets =
+      const opened =
         sealed === undefined || passphrase === undefined ? undefined : await openSecrets(sealed, passphrase);
-      const steps = stepsOf(document, await here(principal.id), conflictStrategy, selectedEntities);
-      const missing = secrets === undefined ? names : {};
-      const context = { parts, principal, secrets: secrets ?? {}, missing, slugs: new Map<string, string>() };
-      const entities: Imported["entities"] = [];
-      for (const step of steps) {
-        const { type, name, as, notes } = step;
-        let { action } = step;
-        try {
-          if (!dryRun) await applyStep(context, step);
-        } catch (error) {
-          action = "fail";
-          notes.push(asFault(error, "it could not be stored").message);
-        }
-        entities.push({ type, name, as, action, notes });
-      }
+      const steps = stepsOf(document, await here(principal.id), conflictStrategy, input.selectedEntities);
+      const begin = () => ({ principal, secrets: opened ?? {}, missing: opened === undefined ? names : {} });
+      const imported = await (dryRun ? tryOut : input.mode === "all" ? storeAll : storeEach)(parts, begin, steps);
+      for (const [gatewayId, tools] of imported.approved) parts.approved?.({ request, principal }, gatewayId, tools);
       if (!dryRun) await parts.changed();
+      const { entities } = imported;
       const body: Imported = { dryRun, conflictStrategy, entities, counts: countsOf(entities) };
       return { status: 200, body };
     },

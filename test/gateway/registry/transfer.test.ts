@@ -275,6 +275,92 @@ describe("what is there already", () => {
   });
 });
 
+describe("a chosen part", () => {
+  const select = async (entitySelections: object, more: object = {}) => {
+    const { body } = await from.ask("POST", "/export/selective", { entitySelections, ...more });
+    const { gateways, servers } = Object(body.entities);
+    const names = (list: readonly { slug?: string; name: string }[]) => list.map(({ slug, name }) => slug ?? name);
+    return { gateways: names(gateways), servers: names(servers), document: body };
+  };
+
+  it("comes with what its servers show, unless that is not wanted, and can be imported", async () => {
+    const ids = new Map<string, string>();
+    for (const slug of ["a", "b", "c"]) ids.set(slug, (await from.store.createGateway(gateway(slug))).id);
+    const modes = { icon: null, tags: [], prefixMode: "always", failureMode: "open", visibility: "public" } as const;
+    const owner = { teamId: null, ownerEmail: null, enabled: true, description: "", itemIds: [] };
+    await from.store.createServer({ ...modes, ...owner, name: "S", gatewayIds: [ids.get("b") ?? ""] });
+    const whole = await select({ servers: ["S"], gateways: [ids.get("a")] });
+    expect([whole.gateways, whole.servers]).toEqual([["a", "b"], ["S"]]);
+    const bare = await select({ servers: ["S"] }, { include_dependencies: false });
+    expect([bare.gateways, bare.servers]).toEqual([[], ["S"]]);
+    const { body } = await to.ask("POST", "/import", { importData: whole.document });
+    expect(body.counts).toEqual({ create: 3 });
+    expect(await problemsOf(select({ gateways: ["nobody", "a"] }))).toEqual([
+      "gateways.nobody: a name or id of something that is here, and is not declared in a configuration file",
+    ]);
+  });
+});
+
+describe("a document of which something cannot be stored", () => {
+  const twice = async () => {
+    for (const slug of ["a", "b"]) await from.store.createGateway(gateway(slug));
+    const importData = await exported(from);
+    const entities = Object(importData.entities);
+    // The second of the name is refused by the database, when two are stored already.
+    return {
+      ...importData,
+      entities: { ...entities, gateways: [...entities.gateways, { ...entities.gateways[0], id: "x" }] },
+    };
+  };
+  const slugs = async () => (await to.store.allGateways()).map(({ slug }) => slug);
+
+  it("leaves nothing behind, and the catalogue's version where it was", async () => {
+    const version = await to.store.catalogueVersion();
+    const work = to.ask("POST", "/import", { importData: await twice() });
+    expect(await problemsOf(work)).toEqual([
+      "gateways.a: has to be one that can be stored, and nothing was imported: gateway slug (as given) is taken by another gateway",
+    ]);
+    expect([await slugs(), await to.store.catalogueVersion()]).toEqual([[], version]);
+  });
+
+  it("is stored without it where each is for itself", async () => {
+    const { body } = await to.ask("POST", "/import", { importData: await twice(), mode: "each" });
+    expect(body).toMatchObject({ counts: { create: 2, fail: 1 } });
+    expect(body.entities).toContainEqual({
+      ...{ type: "gateways", name: "a", as: "a", action: "fail" },
+      notes: ["gateway slug (as given) is taken by another gateway"],
+    });
+    expect(await slugs()).toEqual(["a", "b"]);
+  });
+
+  it("is refused before anything is stored, with all that can be told by then", async () => {
+    for (const slug of ["c", "d", "e"])
+      await from.store.createGateway(
+        gateway(slug, { url: `https://${slug === "d" ? "fine" : "barred"}.example.com/` }),
+      );
+    const guarded = await openRoom({
+      imports,
+      checkAddress: async ({ hostname }) => (hostname.startsWith("barred") ? "it is barred" : undefined),
+    });
+    try {
+      const importData = await exported(from);
+      const reason = "1 problem(s) in this gateway:   url: may not be used: it is barred";
+      const problems = await problemsOf(guarded.ask("POST", "/import", { importData }));
+      expect(problems.map((one) => one.replaceAll(/\s+/g, " "))).toEqual(
+        ["c", "e"].map(
+          (slug) =>
+            `gateways.${slug}: has to be one that can be stored, and nothing was imported: ${reason.replaceAll(/\s+/g, " ")}`,
+        ),
+      );
+      const dry = await guarded.ask("POST", "/import", { importData, dryRun: true });
+      expect(dry.body.counts).toEqual({ create: 1, fail: 2 });
+      expect(await guarded.store.allGateways()).toEqual([]);
+    } finally {
+      await guarded.close();
+    }
+  });
+});
+
 it("a document that is none is refused with what is wrong", async () => {
   const problems = await problemsOf(to.ask("POST", "/import", { importData: { format: "other", version: 2 } }));
   expect(problems).toContain("importData.entities: Invalid input: expected object, received undefined");
