@@ -24,6 +24,8 @@ import {
 
 const CALLS = 1000;
 const LANES = 10;
+/** Of callers and of the upstream that they call; they are its name too. */
+const ERAS = ["legacy", "modern"] as const;
 /** Purposes of statements that are sent from time to time. */
 const BY_CLOCKS = ["catalogue", "ping", "registry", "state", "records"];
 const sumOf = (counts: readonly (readonly [string, number])[]) => counts.reduce((sum, [, count]) => sum + count, 0);
@@ -50,7 +52,7 @@ const noServers = missing("postgres", "pgbouncer", "redis-server");
 describe.skipIf(noServers !== undefined)(titled("warm calls with everything on", noServers), () => {
   const daemons: Daemon[] = [];
   let redis: Redis;
-  let fixture: Everything;
+  const fixtures: Everything[] = [];
   let gateway: Gateway;
   let token: string;
   beforeAll(async () => {
@@ -59,11 +61,11 @@ describe.skipIf(noServers !== undefined)(titled("warm calls with everything on",
     const pooler = await startPgBouncer(postgres.port);
     daemons.push(pooler);
     redis = new Redis(store.port, "127.0.0.1");
-    fixture = await startEverything();
+    fixtures.push(await startEverything({ mode: "legacy" }), await startEverything({ mode: "modern" }));
     gateway = await startGateway({
       env: { ...EVERYTHING, DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: postgres.url, REDIS_URL: store.url },
     });
-    await register(gateway, { name: "warm", url: fixture.url });
+    for (const [index, name] of ERAS.entries()) await register(gateway, { name, url: fixtures[index]?.url ?? "" });
     const made = await rest(gateway, "POST", "/tokens", {
       name: "agent",
       scope: { usageLimits: { perDay: 1_000_000 } },
@@ -73,7 +75,7 @@ describe.skipIf(noServers !== undefined)(titled("warm calls with everything on",
   });
   afterAll(async () => {
     await gateway?.stop();
-    await fixture?.close();
+    for (const fixture of fixtures) await fixture.close();
     redis?.disconnect();
     for (const daemon of daemons.reverse()) await daemon.stop();
   });
@@ -94,9 +96,9 @@ describe.skipIf(noServers !== undefined)(titled("warm calls with everything on",
       .map(([name, count]) => [name, count - (before.get(name) ?? 0)] as const)
       .filter(([, grown]) => grown > 0);
 
-  it.each(["legacy", "modern"])("of the %s era send nothing to the database or Redis", async (era) => {
+  it.each(ERAS)("of the %s era send nothing to the database or Redis", async (era) => {
     const headers = { authorization: `Bearer ${token}` };
-    const echo = { name: "warm__echo", arguments: { text: "x" } };
+    const echo = { name: `${era}__echo`, arguments: { text: "x" } };
     const session = await openLegacySession(gateway.mcpUrl, headers);
     const call = (id: number): Promise<Answer> =>
       era === "legacy"
