@@ -1,4 +1,5 @@
 /** Settings of who may call, and of the keys behind it. */
+import { minutes, seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 export const accessSettings = {
@@ -19,11 +20,8 @@ export const accessSettings = {
     description: "Key of tokens with JWT_ALGORITHM=HS*: at least 32 bytes, 48 for HS384, 64 for HS512.",
   },
   TOKEN_EXPIRY: {
-    type: "duration",
+    ...minutes(1, 5256000),
     default: 10080,
-    unit: "min",
-    min: 1,
-    max: 5256000,
     room: "cli",
     description: "Life of the tokens that a first run and `mcp-stack token` make.",
   },
@@ -36,11 +34,8 @@ export const accessSettings = {
     description: "The caller with this email is an administrator.",
   },
   AUTH_CACHE_TTL: {
-    type: "duration",
+    ...seconds(0, 3600),
     default: 60,
-    unit: "s",
-    min: 0,
-    max: 3600,
     room: "auth",
     description: "How long a token that was found good is believed without being checked again, never beyond its end.",
   },

@@ -1,24 +1,19 @@
 /** Settings of admission: how many requests are served at once, whose, and what makes them fewer. MAX_IN_FLIGHT stands with the engines' knobs. */
+import { count, milliseconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 export const admissionSettings = {
   MAX_LISTS_IN_FLIGHT: {
-    type: "integer",
+    ...count("requests", 0, 1000000),
     default: null,
     computed: "a quarter of MAX_IN_FLIGHT, or up to 32 of it where that is more",
-    unit: "requests",
-    min: 0,
-    max: 1000000,
     room: "admission",
     description:
       "Lists that one worker serves at once, besides the calls of MAX_IN_FLIGHT, so that neither takes the slots of the other; 0 sets no limit.",
   },
   MAX_STREAMS: {
-    type: "integer",
+    ...count("streams", 0, 1000000),
     default: 10000,
-    unit: "streams",
-    min: 0,
-    max: 1000000,
     room: "admission",
     description: "Long-lived client streams of one worker at once; 0 sets no limit.",
   },
@@ -48,21 +43,15 @@ export const admissionSettings = {
       "Share of the slots of calls that one upstream may take while others are in use too, so that a slow one leaves them room; 1 = all. Needs MAX_IN_FLIGHT.",
   },
   QUEUE_TIMEOUT: {
-    type: "duration",
+    ...milliseconds(0, 60000),
     default: 0,
-    unit: "ms",
-    min: 0,
-    max: 60000,
     room: "admission",
     description:
       "How long a call or list may wait for a slot; what cannot start in time is refused. 0 refuses at once, before the body is read.",
   },
   MAX_LOOP_DELAY: {
-    type: "duration",
+    ...milliseconds(0, 60000),
     default: 200,
-    unit: "ms",
-    min: 0,
-    max: 60000,
     room: "admission",
     description:
       "Delay of the event loop which, when it stays, takes slots away until it is gone; 0 = never. Needs MAX_IN_FLIGHT.",

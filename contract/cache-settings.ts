@@ -1,4 +1,5 @@
 /** Settings of caches: where what one process has loaded waits for the others, and how much is kept for how long. */
+import { count, seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 export const cacheSettings = {
@@ -12,11 +13,8 @@ export const cacheSettings = {
       "Where what one process has loaded waits for the others: in Redis, in the database, or nowhere (memory). Each process keeps entries of its own besides; none keeps nothing at all.",
   },
   REDIS_OPERATION_TIMEOUT: {
-    type: "duration",
+    ...seconds(0.001, 60),
     default: 0.5,
-    unit: "s",
-    min: 0.001,
-    max: 60,
     room: "cache",
     description: "A cache that has not heard by then whether another process has an entry loads it itself.",
   },
@@ -27,57 +25,39 @@ export const cacheSettings = {
     description: "Keep lists of upstreams as long as these allow it; false asks them for every list.",
   },
   REGISTRY_CACHE_TOOLS_TTL: {
-    type: "duration",
+    ...seconds(0, 86400),
     default: 20,
-    unit: "s",
-    min: 0,
-    max: 86400,
     room: "federation",
     description:
       "Longest time for which a tools list of an upstream is kept; the upstream's own ttlMs counts where it is shorter.",
   },
   REGISTRY_CACHE_PROMPTS_TTL: {
-    type: "duration",
+    ...seconds(0, 86400),
     default: 15,
-    unit: "s",
-    min: 0,
-    max: 86400,
     room: "federation",
     description: "The same for lists of prompts.",
   },
   REGISTRY_CACHE_RESOURCES_TTL: {
-    type: "duration",
+    ...seconds(0, 86400),
     default: 15,
-    unit: "s",
-    min: 0,
-    max: 86400,
     room: "federation",
     description: "The same for lists of resources and of resource templates.",
   },
   LIST_CACHE_SIZE: {
-    type: "integer",
+    ...count("pages", 0, 1000000),
     default: 2000,
-    unit: "pages",
-    min: 0,
-    max: 1000000,
     room: "federation",
     description: "Pages of upstreams' lists that one process keeps; 0 keeps none.",
   },
   RESOURCE_CACHE_SIZE: {
-    type: "integer",
+    ...count("resources", 0, 1000000),
     default: 1000,
-    unit: "resources",
-    min: 0,
-    max: 1000000,
     room: "federation",
     description: "Resources that one process keeps as upstreams allow it; 0 keeps none.",
   },
   RESOURCE_CACHE_TTL: {
-    type: "duration",
+    ...seconds(0, 86400),
     default: 3600,
-    unit: "s",
-    min: 0,
-    max: 86400,
     room: "federation",
     description: "Longest time for which a resource is kept; the upstream's own ttlMs counts where it is shorter.",
   },

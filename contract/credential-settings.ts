@@ -1,4 +1,5 @@
 /** Settings of what the gateway tells upstreams of its callers, with which credentials it goes there, and where it may go at all. */
+import { seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 export const credentialSettings = {
@@ -66,11 +67,8 @@ export const credentialSettings = {
       "Key of signatures and assertions towards upstreams, at least 32 bytes. Upstreams know it: never the key of tokens for this gateway.",
   },
   OAUTH_REQUEST_TIMEOUT: {
-    type: "duration",
+    ...seconds(0.5, 600),
     default: 30,
-    unit: "s",
-    min: 0.5,
-    max: 600,
     room: "upstreams",
     description: "Longest exchange with an authorization server of an upstream.",
   },
@@ -116,11 +114,8 @@ export const credentialSettings = {
     description: "How the gateway shows who it is to authorization servers, unless an upstream says otherwise.",
   },
   DCR_METADATA_CACHE_TTL: {
-    type: "duration",
+    ...seconds(1, 86400),
     default: 3600,
-    unit: "s",
-    min: 1,
-    max: 86400,
     room: "upstreams",
     description: "How long what an authorization server says of itself is believed.",
   },

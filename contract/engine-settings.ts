@@ -2,6 +2,7 @@
  * Settings of the HTTP engine: where it listens, what it reads and how long it waits. What the sources configure at their servers says
  * here what it does at each of ours; the reference page and the tests of the knobs come from it.
  */
+import { count, seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 const MIB = 1024 * 1024;
@@ -63,29 +64,20 @@ export const engineSettings = {
       "Largest request body. 4 MiB carries a 3 MB file in base64, and a thousand of them at once still fit into a few GiB.",
   },
   HEAD_TIMEOUT: {
-    type: "duration",
+    ...seconds(0.1, 600),
     default: 10,
-    unit: "s",
-    min: 0.1,
-    max: 600,
     room: "engine",
     description: "Longest time for the head of a request to arrive.",
   },
   BODY_TIMEOUT: {
-    type: "duration",
+    ...seconds(0.1, 3600),
     default: 60,
-    unit: "s",
-    min: 0.1,
-    max: 3600,
     room: "engine",
     description: "Longest time for a whole request to arrive.",
   },
   KEEP_ALIVE_TIMEOUT: {
-    type: "duration",
+    ...seconds(1, 3600),
     default: 75,
-    unit: "s",
-    min: 1,
-    max: 3600,
     room: "engine",
     description:
       "How long an idle client connection stays open; longer than the proxy in front keeps it, so that the proxy closes first.",
@@ -97,11 +89,8 @@ export const engineSettings = {
     },
   },
   BACKLOG: {
-    type: "integer",
+    ...count("connections", 1, 65535),
     default: 2048,
-    unit: "connections",
-    min: 1,
-    max: 65535,
     aliases: ["GUNICORN_BACKLOG", "GRANIAN_BACKLOG"],
     room: "engine",
     description: "Connections the kernel queues before they are accepted, for each listener.",

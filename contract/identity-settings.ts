@@ -1,4 +1,5 @@
 /** Settings of how callers prove who they are: keys of tokens, issuers that are trusted, certificates, single sign-on. */
+import { seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 /** Signatures that are known: RFC 7518 §3.1 and RFC 8037, without `none`. */
@@ -68,11 +69,8 @@ const own = {
     description: "Refuse tokens signed with the own key that name another issuer.",
   },
   JWT_CLOCK_SKEW: {
-    type: "duration",
+    ...seconds(0, 300),
     default: 30,
-    unit: "s",
-    min: 0,
-    max: 300,
     room: "auth",
     description: "How far the clock of whoever made a token may be off.",
   },
@@ -128,30 +126,21 @@ const others = {
       "What `scope` in tokens of other issuers does: `narrow` to the permissions it names if it names any, `require` that it names each, or nothing.",
   },
   JWKS_CACHE_TTL: {
-    type: "duration",
+    ...seconds(1, 86400),
     default: 600,
-    unit: "s",
-    min: 1,
-    max: 86400,
     room: "auth",
     description:
       "How long a key set of another issuer is believed: a key that was taken out is trusted no longer than this.",
   },
   JWKS_COOLDOWN: {
-    type: "duration",
+    ...seconds(1, 3600),
     default: 30,
-    unit: "s",
-    min: 1,
-    max: 3600,
     room: "auth",
     description: "Shortest time between two questions for a key set, whatever keys the tokens name.",
   },
   JWKS_STALE_TTL: {
-    type: "duration",
+    ...seconds(0, 604800),
     default: 3600,
-    unit: "s",
-    min: 0,
-    max: 604800,
     room: "auth",
     description: "How much longer a key set is believed when its server does not answer.",
   },
@@ -164,11 +153,8 @@ const others = {
       "When what is known of a caller cannot be read: `closed` answers 503, `stale` goes on with what was known for AUTH_REVOCATION_STALE.",
   },
   AUTH_REVOCATION_STALE: {
-    type: "duration",
+    ...seconds(1, 86400),
     default: 300,
-    unit: "s",
-    min: 1,
-    max: 86400,
     room: "auth",
     description: "How long beyond AUTH_CACHE_TTL a caller is believed with AUTH_REVOCATION_FAIL=stale.",
   },

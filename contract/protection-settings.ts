@@ -1,14 +1,12 @@
 /** Settings that protect the gateway and what stands behind it: limits of callers, changed tools, compression. */
+import { count } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 /** Requests a minute of one caller over the routes of one tier. */
 function rate(tier: string, what: string, standard: number) {
   return {
-    type: "integer",
+    ...count("requests/min", 0, 10_000_000),
     default: standard,
-    unit: "requests/min",
-    min: 0,
-    max: 10_000_000,
     room: "admission",
     description: `With RATE_LIMITING_ENABLED: requests a minute of one caller to ${what} (tier ${tier}); 0 sets no limit.`,
   } as const satisfies SettingDeclaration;
@@ -16,11 +14,8 @@ function rate(tier: string, what: string, standard: number) {
 
 function burst(tier: string, standard: number) {
   return {
-    type: "integer",
+    ...count("requests", 0, 10_000_000),
     default: standard,
-    unit: "requests",
-    min: 0,
-    max: 10_000_000,
     room: "admission",
     description: `With RATE_LIMITING_ENABLED: requests of tier ${tier} that one caller may send at once beyond a minute's worth.`,
   } as const satisfies SettingDeclaration;
@@ -64,29 +59,23 @@ export const protectionSettings = {
       "Amounts of a calendar period (UTC), kept in the database: `<subject>[&<subject>][:<name>]=<count>/<day|month>`, subjects as of RATE_LIMITS. `principal=10000/day, team=1000000/month`.",
   },
   TOOL_RATE_LIMIT: {
-    type: "integer",
+    ...count("calls/min", 0, 10_000_000),
     default: 0,
-    unit: "calls/min",
-    min: 0,
-    max: 10_000_000,
     room: "admission",
     description: "Calls of each tool a minute by everybody together; 0 sets no limit.",
   },
   TOOL_CONCURRENT_LIMIT: {
-    type: "integer",
+    ...count("calls", 0, 1_000_000),
     default: 0,
-    unit: "calls",
-    min: 0,
-    max: 1_000_000,
     room: "admission",
     description: "Calls of each tool that run at once in one worker; 0 sets no limit.",
   },
   TRUSTED_PROXIES: {
     type: "list",
     default: [],
-    room: "admission",
+    room: "engine",
     description:
-      "Addresses and networks (CIDR) of proxies whose X-Forwarded-For or Forwarded is believed, `unix` for a Unix socket; empty: the peer of the connection is the caller.",
+      "Addresses and networks (CIDR) of proxies that are believed about their clients, `unix` for a Unix socket: of X-Forwarded-For, or else Forwarded, the right-most address that is none of them is the client's, for limits, logins, tokens and records. Each of them has to write X-Forwarded-For itself. Empty: the peer of the connection is the client.",
   },
   TOOL_PIN_POLICY: {
     type: "enum",
@@ -121,11 +110,8 @@ export const protectionSettings = {
     description: "Largest arguments of one tools/call, as JSON; 0: what MAX_BODY_BYTES lets in.",
   },
   MAX_PARAM_LENGTH: {
-    type: "integer",
+    ...count("characters", 0, 1_073_741_824),
     default: 0,
-    unit: "characters",
-    min: 0,
-    max: 1_073_741_824,
     room: "main",
     description: "Longest text in the arguments of a tools/call; 0 sets no limit.",
   },
@@ -146,11 +132,8 @@ export const protectionSettings = {
       "Compare structuredContent with the tool's outputSchema: log what does not fit, or answer an error in its place.",
   },
   MAX_BATCH_MESSAGES: {
-    type: "integer",
+    ...count("messages", 1, 10_000),
     default: 100,
-    unit: "messages",
-    min: 1,
-    max: 10_000,
     room: "transports",
     description:
       "Messages of one JSON-RPC batch. Limits by principal, token, team and address count the batch as one request; those by tool and upstream count its calls.",
@@ -163,11 +146,8 @@ export const protectionSettings = {
       "Compress whole answers for clients that ask for it (br, zstd, gzip). A plan sets it to false: there nginx compresses, and only one layer may.",
   },
   COMPRESSION_MINIMUM_SIZE: {
-    type: "integer",
+    ...count("bytes", 0, 1_073_741_824),
     default: 500,
-    unit: "bytes",
-    min: 0,
-    max: 1_073_741_824,
     room: "transports",
     description: "Smaller answers are sent as they are.",
   },

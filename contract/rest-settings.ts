@@ -1,15 +1,13 @@
 /** Settings of REST endpoints and OpenAPI documents as tools. */
+import { count, seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 const MIB = 1024 * 1024;
 
 export const restSettings = {
   REST_RESPONSE_TEXT_MAX_LENGTH: {
-    type: "integer",
+    ...count("characters", 1000, 100_000),
     default: 5000,
-    unit: "characters",
-    min: 1000,
-    max: 100_000,
     room: "upstreams",
     description:
       "What a REST upstream answers that is no JSON, and of its error answers, is cut after so many characters.",
@@ -30,20 +28,14 @@ export const restSettings = {
     description: "Largest OpenAPI document that is read, uploaded (also MAX_BODY_BYTES) or from a URL.",
   },
   OPENAPI_MAX_TOOLS: {
-    type: "integer",
+    ...count("tools", 1, 20_000),
     default: 2000,
-    unit: "tools",
-    min: 1,
-    max: 20_000,
     room: "registry",
     description: "Most tools that one import of an OpenAPI document makes; larger documents need a filter.",
   },
   OPENAPI_FETCH_TIMEOUT: {
-    type: "duration",
+    ...seconds(1, 600),
     default: 30,
-    unit: "s",
-    min: 1,
-    max: 600,
     room: "registry",
     description: "Longest time to fetch an OpenAPI document from its URL.",
   },

@@ -1,33 +1,25 @@
 /** Settings of requests that are sent to an upstream again. */
+import { count, seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 export const retrySettings = {
   RETRY_MAX_ATTEMPTS: {
-    type: "integer",
+    ...count("attempts", 1, 20),
     default: 3,
-    unit: "attempts",
-    min: 1,
-    max: 20,
     room: "upstreams",
     description:
       "How often a request is sent to an upstream that cannot be reached or says that it is busy: only while none of it has left, or where it may be carried out twice (reads, and tools with readOnlyHint or idempotentHint). 1 = once.",
   },
   RETRY_BASE_DELAY: {
-    type: "duration",
+    ...seconds(0, 60),
     default: 1,
-    unit: "s",
-    min: 0,
-    max: 60,
     room: "upstreams",
     description:
       "Pause before the second attempt; it doubles with each. Retry-After of the upstream counts where it is longer.",
   },
   RETRY_MAX_DELAY: {
-    type: "duration",
+    ...seconds(0, 600),
     default: 60,
-    unit: "s",
-    min: 0,
-    max: 600,
     room: "upstreams",
     description: "Longest pause before an attempt; an upstream that asks for a longer one is not asked again.",
   },

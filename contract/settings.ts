@@ -6,6 +6,7 @@
 import { accessSettings } from "./access-settings.ts";
 import { accountSettings } from "./account-settings.ts";
 import { admissionSettings } from "./admission-settings.ts";
+import { count, seconds } from "./bounds.ts";
 import { cacheSettings } from "./cache-settings.ts";
 import { credentialSettings } from "./credential-settings.ts";
 import { engineSettings } from "./engine-settings.ts";
@@ -44,12 +45,9 @@ export const settings = {
   ...retrySettings,
   // limits and life
   MAX_IN_FLIGHT: {
-    type: "integer",
+    ...count("requests", 0, 1000000),
     default: null,
     computed: "no limit with fastify, 512 with bounded",
-    unit: "requests",
-    min: 0,
-    max: 1000000,
     aliases: ["BACKPRESSURE", "GRANIAN_BACKPRESSURE"],
     room: "admission",
     description: "Calls that one worker serves at once; one more is refused before its body is read. 0 sets no limit.",
@@ -62,11 +60,8 @@ export const settings = {
   ...admissionSettings,
   ...protectionSettings,
   SHUTDOWN_GRACE: {
-    type: "duration",
+    ...seconds(0, 3600),
     default: 30,
-    unit: "s",
-    min: 0,
-    max: 3600,
     aliases: ["GUNICORN_GRACEFUL_TIMEOUT"],
     room: "engine",
     description: "How long requests that are running may take to end when the gateway stops.",
@@ -77,11 +72,8 @@ export const settings = {
     },
   },
   READY_CHECK_TIMEOUT: {
-    type: "duration",
+    ...seconds(0.1, 60),
     default: 2,
-    unit: "s",
-    min: 0.1,
-    max: 60,
     room: "main",
     description:
       "Longest time that `/ready` waits for the database and for the shared state; shorter than the probe waits for `/ready`.",

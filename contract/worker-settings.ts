@@ -1,4 +1,5 @@
 /** Settings of the processes and threads that serve: how many, what each may use, and when one is replaced. */
+import { count, seconds } from "./bounds.ts";
 import type { SettingDeclaration } from "./setting-declaration.ts";
 
 const MIB = 1024 * 1024;
@@ -7,12 +8,9 @@ export const MOST_AUTO_WORKERS = 16;
 
 export const workerSettings = {
   WORKERS: {
-    type: "integer",
+    ...count("workers", 1, 256),
     auto: true,
     default: 1,
-    unit: "workers",
-    min: 1,
-    max: 256,
     aliases: ["GUNICORN_WORKERS", "GRANIAN_WORKERS"],
     room: "process",
     description:
@@ -24,11 +22,8 @@ export const workerSettings = {
     },
   },
   WORKER_TIMEOUT: {
-    type: "duration",
+    ...seconds(0, 3600),
     default: 30,
-    unit: "s",
-    min: 0,
-    max: 3600,
     aliases: ["GUNICORN_TIMEOUT"],
     room: "process",
     description: "A worker whose event loop has not turned for this long is killed and replaced; 0 waits for ever.",
@@ -39,11 +34,8 @@ export const workerSettings = {
     },
   },
   WORKER_MAX_REQUESTS: {
-    type: "integer",
+    ...count("requests", 0, 1_000_000_000),
     default: 0,
-    unit: "requests",
-    min: 0,
-    max: 1_000_000_000,
     aliases: ["GUNICORN_MAX_REQUESTS"],
     room: "process",
     description: "A worker that has answered so many drains and is replaced; 0 replaces none.",
@@ -54,12 +46,9 @@ export const workerSettings = {
     },
   },
   WORKER_MAX_REQUESTS_JITTER: {
-    type: "integer",
+    ...count("requests", 0, 1_000_000_000),
     default: null,
     computed: "a tenth of WORKER_MAX_REQUESTS",
-    unit: "requests",
-    min: 0,
-    max: 1_000_000_000,
     aliases: ["GUNICORN_MAX_REQUESTS_JITTER"],
     room: "process",
     description: "Up to so many requests more or less, so that workers are not replaced all at once.",
@@ -120,23 +109,17 @@ export const workerSettings = {
     knob: { engines: "bounded", effect: "Event loops within one process, or in several.", keys: ["runtime-mode"] },
   },
   RUNTIME_THREADS: {
-    type: "integer",
+    ...count("threads", 1, 128),
     default: 1,
-    unit: "threads",
-    min: 1,
-    max: 128,
     aliases: ["GRANIAN_RUNTIME_THREADS"],
     room: "process",
     description: "Event loops of each process in mode `mt`.",
     knob: { engines: "bounded", effect: "As many listeners of one process share the port.", keys: ["runtime-threads"] },
   },
   BLOCKING_THREADS: {
-    type: "integer",
+    ...count("threads", 1, 1024),
     default: null,
     computed: "UV_THREADPOOL_SIZE of Node itself, else 4",
-    unit: "threads",
-    min: 1,
-    max: 1024,
     aliases: ["GRANIAN_BLOCKING_THREADS"],
     room: "process",
     description: "Threads of each process for files, names, compression and cryptography (libuv's pool).",

@@ -2,7 +2,7 @@
  * Asks upstreams whether they live: one process of the deployment, the holder of a lease. Those that fail several times in a row count as
  * unreachable; those are asked again, with a growing pause, until they are back. Part of the composition root.
  */
-import { holdLease, type LeaseOptions, type SharedState } from "./coordination/index.ts";
+import { type Election, holdChores, type SharedState } from "./coordination/index.ts";
 import type { GatewayRecord } from "./store/index.ts";
 import type { Log } from "./telemetry/index.ts";
 
@@ -13,7 +13,6 @@ export type HealthChecks = {
   suspect(id: string): void;
   close(): Promise<void>;
 };
-export type Election = Omit<LeaseOptions, "name" | "log">;
 
 export type HealthOptions = {
   readonly election: Election;
@@ -36,18 +35,18 @@ export type HealthOptions = {
 export function startHealthChecks(state: SharedState, options: HealthOptions): HealthChecks {
   if (options.intervalMs === 0) return { suspect: () => undefined, close: () => Promise.resolve() };
   const checks = new Checks(options);
-  let timer: NodeJS.Timeout | undefined;
-  // A look that began before the lease was lost may end after it: looking twice does no harm, so nothing is fenced here.
-  const lease = holdLease(
-    state,
-    { ...options.election, name: "health", log: options.log },
+  const { election, intervalMs, log } = options;
+  // Looking twice does no harm, so nothing is fenced here.
+  const lease = holdChores(state, { ...election, name: "health", log }, [
     {
-      acquired: (_, signal) => {
-        timer = setInterval(() => void checks.run(signal), options.intervalMs).unref();
+      firstMs: intervalMs,
+      run(signal) {
+        // The others are asked in time, however long one of them takes.
+        void checks.run(signal);
+        return intervalMs;
       },
-      lost: () => clearInterval(timer),
     },
-  );
+  ]);
   return {
     suspect(id) {
       if (lease.fence !== undefined) void checks.suspect(id);

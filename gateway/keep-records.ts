@@ -4,9 +4,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Settings } from "../contract/settings.ts";
-import { holdLease, type SharedState } from "./coordination/index.ts";
+import { type Chore, type Election, holdChores, type SharedState } from "./coordination/index.ts";
 import type { RecordRepository } from "./store/index.ts";
-import { type ChainKeys, type Log, signAnchor } from "./telemetry/index.ts";
+import { type ChainEnd, type ChainKeys, type Log, signAnchor } from "./telemetry/index.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -26,14 +26,12 @@ export type UpkeepParts = {
 
 export type Upkeep = {
   /** Does it at once and then in its intervals, while this process holds the lease. */
-  hold(state: SharedState, times: LeaseTimes): { close(): Promise<void> };
+  hold(state: SharedState, election: Election): { close(): Promise<void> };
   /** Up to where hours are added up, epoch ms; undefined when somebody else is at it. */
   rollUp(): Promise<number | undefined>;
   /** How many of what were dropped. */
   cleanUp(signal?: AbortSignal): Promise<Readonly<Record<string, number>>>;
 };
-
-export type LeaseTimes = { readonly workerId: string; readonly ttlMs: number; readonly heartbeatMs: number };
 
 export function keepRecords(parts: UpkeepParts): Upkeep {
   const { settings, records, keys, now } = parts;
@@ -51,7 +49,8 @@ export function keepRecords(parts: UpkeepParts): Upkeep {
   }
 
   const upkeep: Upkeep = {
-    hold: (state, times) => holdUpkeep(upkeep, parts, state, times),
+    hold: (state, election) =>
+      holdChores(state, { name: "records", ...election, log: parts.log }, choresOf(upkeep, parts)),
     // Rows of the last minutes still wait in some process: an hour is over when they have come.
     rollUp: () => records.rollUpCalls(now() - 2 * settings.METRICS_BUFFER_FLUSH_INTERVAL * 1000, lateHours),
     async cleanUp(signal) {
@@ -61,7 +60,7 @@ export function keepRecords(parts: UpkeepParts): Upkeep {
         settings.METRICS_ROLLUP_ENABLED && settings.METRICS_DELETE_RAW_AFTER_ROLLUP
           ? await records.dropCalls(now() - settings.METRICS_DELETE_RAW_AFTER_ROLLUP_HOURS * HOUR_MS, lateHours)
           : [];
-      const sign = (row: { writer: string; sequence: number; hash: string }) => signAnchor(keys, row);
+      const sign = (end: ChainEnd) => signAnchor(keys, end);
       return {
         days: gone.length + addedUp.length,
         hours: await inBatches(
@@ -76,54 +75,24 @@ export function keepRecords(parts: UpkeepParts): Upkeep {
   return upkeep;
 }
 
-function holdUpkeep(
-  upkeep: Upkeep,
-  { settings, log }: UpkeepParts,
-  state: SharedState,
-  times: LeaseTimes,
-): { close(): Promise<void> } {
-  let working: Promise<unknown> = Promise.resolve();
-  const regularly = async (
-    name: string,
-    hours: number,
-    signal: AbortSignal,
-    work: () => Promise<unknown>,
-  ): Promise<void> => {
-    while (!signal.aborted) {
-      const isDone = await work().then(
-        () => true,
-        (error: unknown) => {
-          log.warn("records.upkeep_failed", {
-            task: name,
-            reason: error instanceof Error ? error.message : String(error),
-          });
-          return false;
-        },
-      );
-      await pause(isDone ? hours * HOUR_MS : RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
-    }
-  };
-  const lease = holdLease(
-    state,
-    { name: "records", ...times, log },
-    {
-      acquired(_, signal) {
-        const tasks: Promise<void>[] = [];
-        if (settings.METRICS_ROLLUP_ENABLED)
-          tasks.push(regularly("roll-up", settings.METRICS_ROLLUP_INTERVAL_HOURS, signal, () => upkeep.rollUp()));
-        if (settings.METRICS_CLEANUP_ENABLED)
-          tasks.push(
-            regularly("clean-up", settings.METRICS_CLEANUP_INTERVAL_HOURS, signal, () => upkeep.cleanUp(signal)),
-          );
-        working = Promise.all(tasks);
-      },
-      lost: () => undefined,
+function choresOf(upkeep: Upkeep, { settings, log }: UpkeepParts): readonly Chore[] {
+  const chore = (name: string, hours: number, work: (signal: AbortSignal) => Promise<unknown>): Chore => ({
+    firstMs: 0,
+    async run(signal) {
+      try {
+        await work(signal);
+        return hours * HOUR_MS;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn("records.upkeep_failed", { task: name, reason });
+        return RETRY_MS;
+      }
     },
-  );
-  return {
-    async close() {
-      await lease.close();
-      await working;
-    },
-  };
+  });
+  const { METRICS_ROLLUP_ENABLED, METRICS_ROLLUP_INTERVAL_HOURS } = settings;
+  const { METRICS_CLEANUP_ENABLED, METRICS_CLEANUP_INTERVAL_HOURS } = settings;
+  return [
+    ...(METRICS_ROLLUP_ENABLED ? [chore("roll-up", METRICS_ROLLUP_INTERVAL_HOURS, () => upkeep.rollUp())] : []),
+    ...(METRICS_CLEANUP_ENABLED ? [chore("clean-up", METRICS_CLEANUP_INTERVAL_HOURS, upkeep.cleanUp)] : []),
+  ];
 }

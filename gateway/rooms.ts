@@ -88,14 +88,15 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   observe.store(store);
   const state = await openState(input, store, observe);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
-  const pins = startPins(settings, store, observe.pinned, log);
+  const pins = startPins(settings, store, observe.pinned, log, teardown);
   const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
-  void resealCredentials(store, log);
+  const resealing = resealCredentials(store, log);
+  teardown.add("sealing anew", () => resealing);
   const { upstreams, federation } = await openUpstreams(
     input,
     store,
@@ -168,8 +169,13 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
     circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
   });
+  const election = {
+    workerId,
+    ttlMs: settings.REDIS_LEADER_TTL * 1000,
+    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
+  };
   await tendUpstreams({
-    ...{ settings, state, upstreams, federation, workerId, observe, log, teardown },
+    ...{ settings, state, upstreams, federation, election, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
       if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
@@ -180,11 +186,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     },
   });
   const upkeep = keepRecords({ settings, records: store.records, keys: records.chainKeys, now: Date.now, log });
-  const keeping = upkeep.hold(state, {
-    workerId,
-    ttlMs: settings.REDIS_LEADER_TTL * 1000,
-    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-  });
+  const keeping = upkeep.hold(state, election);
   teardown.add("upkeep of records", () => keeping.close());
   const pool = poolSubject({
     workerId,
@@ -193,7 +195,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   });
   const admin = openAdmin(settings, store, records, upkeep, caches, pool);
 
-  const callersInput = { settings, store, state, caches, log, teardown };
+  const callersInput = { settings, secrets, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);

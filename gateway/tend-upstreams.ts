@@ -1,7 +1,7 @@
 /** What goes on at upstreams without a request: health checks, circuits told to others, sessions of clients that are gone. Part of the composition root. */
 import type { Settings } from "../contract/settings.ts";
 import { startSessionCleanUp } from "./clean-sessions.ts";
-import type { SharedState } from "./coordination/index.ts";
+import type { Election, SharedState } from "./coordination/index.ts";
 import type { Federation } from "./federation/index.ts";
 import { type HealthOptions, startHealthChecks } from "./health.ts";
 import type { Measures } from "./measures.ts";
@@ -16,7 +16,7 @@ export type TendInput = {
   readonly state: SharedState;
   readonly upstreams: Upstreams;
   readonly federation: Federation;
-  readonly workerId: string;
+  readonly election: Election;
   readonly observe: Measures;
   readonly log: Log;
   readonly teardown: Teardown;
@@ -27,12 +27,7 @@ export type TendInput = {
 };
 
 export async function tendUpstreams(input: TendInput): Promise<void> {
-  const { settings, state, upstreams, federation, workerId, observe, log, teardown } = input;
-  const election = {
-    workerId,
-    ttlMs: settings.REDIS_LEADER_TTL * 1000,
-    heartbeatMs: settings.REDIS_LEADER_HEARTBEAT_INTERVAL * 1000,
-  };
+  const { settings, state, upstreams, federation, election, observe, log, teardown } = input;
   const target = (id: string) => federation.target(id);
   observe.upstreamSessions(upstreams);
   if (settings.MCP_SESSION_POOL_CIRCUIT_BREAKER_SHARED) {

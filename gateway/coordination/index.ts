@@ -1,4 +1,5 @@
 export { type Bucket, type BucketLevel, type Taken, takeFrom } from "./buckets.ts";
+export * from "./chores.ts";
 export * from "./lease.ts";
 export * from "./memory.ts";
 export * from "./observed.ts";

@@ -5,15 +5,19 @@
 import type { Log } from "../telemetry/index.ts";
 import type { SharedState } from "./types.ts";
 
-export type LeaseOptions = {
-  /** One name per task, the same in every process. */
-  readonly name: string;
+/** Who tries for leases, and in which times. */
+export type Election = {
   /** How long a holder that is gone keeps others out; above heartbeatMs. */
   readonly ttlMs: number;
   /** Pause between renewals, and between tries of those who wait. */
   readonly heartbeatMs: number;
   /** Told apart from every other process that tries. */
   readonly workerId: string;
+};
+
+export type LeaseOptions = Election & {
+  /** One name per task, the same in every process. */
+  readonly name: string;
   readonly log: Log;
 };
 

@@ -9,7 +9,8 @@ export type Credentials = Pick<GatewayInput, "authType" | "authHeaders"> & {
   readonly secrets: OutboundSecrets;
 };
 
-const AUTH_FIELDS = [
+/** Whatever a caller may send of credentials. */
+export const CREDENTIAL_FIELDS = [
   "authType",
   "authUsername",
   "authPassword",
@@ -21,7 +22,7 @@ const AUTH_FIELDS = [
   "authQueryParamKey",
   "authQueryParamValue",
 ] as const;
-type Field = (typeof AUTH_FIELDS)[number];
+type Field = (typeof CREDENTIAL_FIELDS)[number];
 type Auth = Pick<Credentials, "authType" | "authHeaders"> & {
   readonly oauth?: Outbound["oauth"];
   readonly secrets?: OutboundSecrets;
@@ -76,7 +77,7 @@ function inferredType(patch: GatewayPatch): GatewayInput["authType"] {
 
 /** Undefined when the patch says nothing about how the gateway shows who it is. */
 function authOf(patch: GatewayPatch, former: Partial<Credentials> | undefined, problems: Problem[]): Auth | undefined {
-  if (AUTH_FIELDS.every((field) => patch[field] === undefined)) return undefined;
+  if (CREDENTIAL_FIELDS.every((field) => patch[field] === undefined)) return undefined;
   const authType = inferredType(patch);
   const need = (field: Field): Auth => {
     problems.push({ path: field, allowed: `needed with authType ${authType}` });

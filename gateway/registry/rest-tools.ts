@@ -5,6 +5,7 @@ import { slugify } from "../mcp/index.ts";
 import type { GatewayRecord, ItemDetail } from "../store/index.ts";
 import { REST_CAPABILITIES } from "../upstreams/index.ts";
 import { changeable, checkOwnership, isChangeable } from "./access.ts";
+import { CREDENTIAL_FIELDS } from "./credential-input.ts";
 import { gatewayInput, slugProblems } from "./gateway-input.ts";
 import { hostedSettings } from "./hosted.ts";
 import { readBody } from "./input.ts";
@@ -97,19 +98,6 @@ async function restGateway({ store }: RegistryParts, call: Call, id: string): Pr
   throw invalid(KIND, [{ path: "gatewayId", value: id, allowed: "an upstream with transport REST" }]);
 }
 
-const CREDENTIALS = [
-  "authType",
-  "authUsername",
-  "authPassword",
-  "authToken",
-  "authHeaderKey",
-  "authHeaderValue",
-  "authHeaders",
-  "authQueryParamKey",
-  "authQueryParamValue",
-  "oauthConfig",
-] as const;
-
 /** The caller's upstream of this origin. One with credentials is not taken when the tool brings its own. */
 async function knownGateway(
   { store }: RegistryParts,
@@ -117,7 +105,7 @@ async function knownGateway(
   input: ToolCreate,
   base: string | undefined,
 ): Promise<GatewayRecord | undefined> {
-  if (base === undefined || CREDENTIALS.some((field) => input[field] !== undefined)) return undefined;
+  if (base === undefined || CREDENTIAL_FIELDS.some((field) => input[field] !== undefined)) return undefined;
   const origin = new URL(base).origin;
   return (await store.allGateways()).find(
     (one) => one.transport === "REST" && one.url === `${origin}/` && isChangeable(principal, one, "gateway"),
@@ -133,7 +121,7 @@ async function newGateway(
   if (base === undefined) throw invalid(KIND, [{ path: "gatewayId", allowed: "needed where only a path is given" }]);
   const others = await parts.store.allGateways();
   const { origin, hostname } = new URL(base);
-  const credentials = Object.fromEntries(CREDENTIALS.map((field) => [field, input[field]]));
+  const credentials = Object.fromEntries(CREDENTIAL_FIELDS.map((field) => [field, input[field]]));
   const { visibility, teamId, ownerEmail } = input;
   const about = {
     ...credentials,

@@ -42,6 +42,23 @@ export function redactText(text: string, max = MAX_TEXT): string {
   return safe;
 }
 
+/**
+ * redactText for texts that come again and again, as names of tools do: answers are remembered, up to `capacity` of them. Names of resources
+ * are a caller's choice, so what is full is emptied rather than kept in order.
+ */
+export function rememberRedacted(capacity: number): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    let safe = known.get(text);
+    if (safe === undefined) {
+      safe = redactText(text);
+      if (known.size >= capacity) known.clear();
+      known.set(text, safe);
+    }
+    return safe;
+  };
+}
+
 /** JSON data without its secrets; what is deeper or longer than anything of interest is cut. */
 export function redact(value: unknown, depth = 0): unknown {
   if (typeof value === "string") return redactText(value);

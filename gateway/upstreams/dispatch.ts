@@ -13,7 +13,7 @@ import type { Lines } from "./lines.ts";
 import { modernHeaders } from "./modern.ts";
 import type { SessionPool } from "./pool.ts";
 import type { Profiles } from "./profiles.ts";
-import { isRepeatable } from "./repeatable.ts";
+import { isRepeatable, READING_METHODS } from "./repeatable.ts";
 import type { Retries } from "./retries.ts";
 import type { SseConnections } from "./sse-connections.ts";
 import type { Exchange, Holder, OutboundMessage, ReplySink, UpstreamProfile, UpstreamTarget } from "./types.ts";
@@ -34,16 +34,7 @@ export type DispatchContext = {
 };
 
 /** Requests that stand for themselves. */
-const SHAREABLE: ReadonlySet<string> = new Set([
-  "tools/call",
-  "tools/list",
-  "prompts/list",
-  "prompts/get",
-  "resources/list",
-  "resources/templates/list",
-  "resources/read",
-  "completion/complete",
-]);
+const SHAREABLE: ReadonlySet<string> = new Set(["tools/call", ...READING_METHODS]);
 
 /** Sessions that one request may find lost. */
 const MAX_LOSSES = 3;
@@ -346,8 +337,19 @@ export class Dispatch implements Exchange, ReplySink {
     const id = this.#id;
     this.#sent = true;
     const { repeatable } = this.#message;
-    const moment = { timeoutMs, limitMs, onHead: undefined, onRefused };
-    const sending = { headers, body, method, id, repeatable, resumeHeaders, ...moment };
+    // One literal: a copy of a part costs a call into the runtime, here of every request.
+    const sending = {
+      headers,
+      body,
+      method,
+      id,
+      repeatable,
+      resumeHeaders,
+      timeoutMs,
+      limitMs,
+      onHead: undefined,
+      onRefused,
+    };
     this.#call = this.#context.wire.call(prepared, sending, this);
   }
 }

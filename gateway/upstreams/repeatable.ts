@@ -1,22 +1,27 @@
 /** Which requests may be sent a second time though the first may have been carried out. */
 
-/**
- * Reading twice changes nothing, and neither does saying the same twice (MCP: lists, reads, prompts, completions, handshakes, levels and
- * subscriptions). What a tools/call does only its tool knows; a method that nobody knows here may do anything.
- */
-const SAFE_METHODS: ReadonlySet<string> = new Set([
-  "initialize",
-  "server/discover",
-  "ping",
+/** Ask for an answer and nothing else, in no session in particular. */
+export const READING_METHODS = [
   "tools/list",
   "prompts/list",
   "prompts/get",
   "resources/list",
   "resources/templates/list",
   "resources/read",
+  "completion/complete",
+] as const;
+
+/**
+ * Reading twice changes nothing, and neither does saying the same twice (MCP: lists, reads, prompts, completions, handshakes, levels and
+ * subscriptions). What a tools/call does only its tool knows; a method that nobody knows here may do anything.
+ */
+const SAFE_METHODS: ReadonlySet<string> = new Set([
+  ...READING_METHODS,
+  "initialize",
+  "server/discover",
+  "ping",
   "resources/subscribe",
   "resources/unsubscribe",
-  "completion/complete",
   "logging/setLevel",
   "subscriptions/listen",
   "tasks/get",

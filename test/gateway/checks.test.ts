@@ -2,16 +2,14 @@
  * No check is left out on any way into the gateway. Each is shown by a request that is served twice, on a connection that is kept, so
  * that whatever is remembered of it is; and by what becomes of it then: the same answer everywhere, counted and logged alike.
  */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { closing } from "../harness/closing.ts";
 import { catalogue, checks, initialize, SECRET, type World } from "./checks.ts";
 import { http1Client } from "./engine/http1-client.ts";
 import { engineNames, type Served, type ServedOptions, served } from "./transports/harness.ts";
 import { type Conversation, type Way, ways } from "./ways.ts";
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 async function enter(way: Way, options: Partial<ServedOptions> = {}): Promise<World & { talk: Conversation }> {
   const script = { era: "legacy" as const, answer: () => undefined };

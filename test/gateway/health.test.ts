@@ -1,8 +1,9 @@
 /** Health checks: who is asked, when somebody counts as away, and how he comes back. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { memoryState } from "../../gateway/coordination/index.ts";
 import { Checks, type HealthOptions, startHealthChecks } from "../../gateway/health.ts";
 import type { GatewayRecord } from "../../gateway/store/index.ts";
+import { closing } from "../harness/closing.ts";
 import { waitFor } from "../harness/index.ts";
 import { gateway } from "./transports/harness.ts";
 import {
@@ -20,10 +21,7 @@ import {
   target,
 } from "./upstreams/harness.ts";
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 /** Upstreams that live or do not, by slug, and what was done about them. */
 function world(slugs: readonly string[], changes: Partial<HealthOptions> = {}, records: Partial<GatewayRecord> = {}) {

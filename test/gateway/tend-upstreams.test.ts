@@ -1,9 +1,10 @@
 /** What workers tell each other of upstreams, and the clean-up that one of them does. */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { startSessionCleanUp } from "../../gateway/clean-sessions.ts";
 import { memoryState } from "../../gateway/coordination/index.ts";
 import { shareCircuits } from "../../gateway/share-circuits.ts";
 import type { Upstreams } from "../../gateway/upstreams/index.ts";
+import { closing } from "../harness/closing.ts";
 import { freePort, waitFor } from "../harness/index.ts";
 import {
   holder,
@@ -18,10 +19,7 @@ import {
   target,
 } from "./upstreams/harness.ts";
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 const codeOf = async (upstreams: Upstreams, url: string) =>
   (await send(upstreams, target(url), holder(), message(1, "tools/call"))).fault?.code;

@@ -9,11 +9,12 @@ import { createDoor } from "../door.ts";
 import type { ConnectionServer, EngineOptions, ServerEngine } from "../engine.ts";
 import { createFastifyConnections } from "../fastify/connections.ts";
 import { createHttp2Connections } from "../http2/connections.ts";
+import { lateConnections } from "../late.ts";
 import { lookForPreface } from "../preface.ts";
 import { createBoundedConnections } from "./connections.ts";
 
 export function createBoundedEngine(options: EngineOptions, application: Application): ServerEngine {
-  const fastify = createFastifyConnections(options, application);
+  const fastify = lateConnections(() => createFastifyConnections(options, application));
   const http2 = createHttp2Connections(options, application);
   const handOver = (socket: Socket): void => {
     if (options.httpVersions === "1" || !isFresh(socket)) {

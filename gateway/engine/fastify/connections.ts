@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Admitted, Application, Refused } from "../../../contract/http.ts";
 import { Deadlines } from "../deadlines.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
@@ -13,6 +13,7 @@ import { endWith } from "../refuse-connection.ts";
 import { cutWhenStuck } from "../unread.ts";
 import { bodyLimit, readBody } from "./body.ts";
 import { answerClientError } from "./client-errors.ts";
+import { fastifyPackage } from "./packages.ts";
 import { refuse } from "./refuse.ts";
 import { headReader, NodeSink } from "./sink.ts";
 import { hasSeveralHosts } from "./targets.ts";
@@ -26,7 +27,7 @@ const SEVERAL_HOSTS: Refused = { ok: false, status: 400, headers: { connection: 
 
 export function createFastifyConnections(options: EngineOptions, application: Application): ConnectionServer {
   const shortestMs = Math.min(options.headTimeoutMs, options.bodyTimeoutMs);
-  const fastify = Fastify({
+  const fastify = fastifyPackage()({
     requestTimeout: options.bodyTimeoutMs,
     keepAliveTimeout: options.keepAliveMs,
     connectionTimeout: 0,

@@ -1,9 +1,10 @@
 /** WebSocket upgrades (RFC 6455) of node:http, and the open connection as the application sees it. */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 import type { Application, Refused, RequestHead, WebSocketPeer } from "../../../contract/http.ts";
 import { endWith } from "../refuse-connection.ts";
+import { webSockets } from "./packages.ts";
 
 /** One message is one JSON-RPC message; more than this is none that anybody means. */
 const MAX_FRAME_BYTES = 64 * 1024 * 1024;
@@ -16,7 +17,7 @@ export type Upgrades = {
 
 /** `lingerMs`: how long a refused client may keep its side open. */
 export function createUpgrades(application: Application, lingerMs: number): Upgrades {
-  const sockets = new WebSocketServer({
+  const sockets = new (webSockets().WebSocketServer)({
     noServer: true,
     maxPayload: Math.min(application.maxBodyBytes, MAX_FRAME_BYTES),
     clientTracking: true,

@@ -1,10 +1,11 @@
 /** Rows of the audit trail: only added, read in the order of their chains, and dropped from the old end with an anchor left behind. */
+import type { Anchor, ChainEnd } from "../../telemetry/index.ts";
 import { databaseFault } from "../failures.ts";
 import type { Database } from "../pool.ts";
 import type { Sql } from "../types.ts";
 import { type Column, insertText, insertValues } from "./columns.ts";
 import { type Found, listRecords } from "./lists.ts";
-import type { Anchor, AuditRow, RecordPage, RecordQuery, Stored } from "./types.ts";
+import type { AuditRow, RecordPage, RecordQuery, Stored } from "./types.ts";
 import { writeFailure } from "./writing.ts";
 
 const COLUMNS: readonly Column<AuditRow>[] = [
@@ -60,11 +61,7 @@ export interface AuditRecords {
   /**
    * Drops rows older than `before` from the old end of chains, at most about `batch`, each chain's anchor written by `sign`; answers how many.
    */
-  pruneAudit(
-    before: number,
-    batch: number,
-    sign: (row: Pick<AuditRow, "writer" | "sequence" | "hash">) => Anchor,
-  ): Promise<number>;
+  pruneAudit(before: number, batch: number, sign: (end: ChainEnd) => Anchor): Promise<number>;
 }
 
 type Row = Found & {

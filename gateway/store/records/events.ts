@@ -3,7 +3,7 @@ import type { Database } from "../pool.ts";
 import type { Sql } from "../types.ts";
 import type { Column } from "./columns.ts";
 import { deleteOlder, type Found, listRecords } from "./lists.ts";
-import type { Batch, LogRow, RecordPage, RecordQuery, SecurityRow, Severity, Stored } from "./types.ts";
+import type { Batch, LogRow, RecordPage, RecordQuery, SecurityRow, Stored } from "./types.ts";
 import { writeBatch } from "./writing.ts";
 
 const SECURITY: readonly Column<SecurityRow>[] = [
@@ -53,7 +53,7 @@ export interface EventRecords {
 
 type SecurityFound = Found & {
   kind: string;
-  severity: Severity;
+  severity: SecurityRow["severity"];
   principal: string | null;
   remote: string;
   detail: string;

@@ -1,4 +1,6 @@
 /** Rows of records, as they are given to the store and come back. Times are epoch milliseconds. */
+import type { Linked, LogEntry, SecurityEntry } from "../../telemetry/index.ts";
+
 export type CallKind = "tool" | "resource" | "prompt";
 
 export type CallRow = {
@@ -18,58 +20,12 @@ export type CallRow = {
   readonly calls?: number;
 };
 
-export type AuditRow = {
-  readonly writer: string;
-  readonly sequence: number;
-  readonly at: number;
-  readonly correlationId: string;
-  readonly principal: string;
-  readonly principalKind: string;
-  readonly tokenId: string | null;
-  readonly remote: string;
-  readonly method: string;
-  readonly action: string;
-  readonly resourceType: string;
-  readonly resourceId: string | null;
-  readonly status: number;
-  readonly outcome: string;
-  /** JSON text. */
-  readonly change: string | null;
-  readonly dropped: number;
-  readonly keyId: string;
-  readonly previous: string;
-  readonly hash: string;
-};
+/** A link of the audit trail's chain, as it was signed. */
+export type AuditRow = Linked;
 
-export type Anchor = {
-  readonly writer: string;
-  readonly sequence: number;
-  readonly hash: string;
-  readonly keyId: string;
-  readonly mac: string;
-};
-
-export type Severity = "low" | "medium" | "high";
-export type SecurityRow = {
-  readonly at: number;
-  readonly kind: string;
-  readonly severity: Severity;
-  readonly principal: string | null;
-  readonly remote: string;
-  readonly detail: string;
-  readonly correlationId: string;
-  readonly times: number;
-};
-
-export type LogRow = {
-  readonly at: number;
-  readonly level: string;
-  readonly event: string;
-  readonly worker: string | null;
-  readonly correlationId: string | null;
-  /** JSON text. */
-  readonly fields: string;
-};
+/** Kinds and levels are those of any version that ever wrote. */
+export type SecurityRow = Readonly<Omit<SecurityEntry, "kind">> & { readonly kind: string };
+export type LogRow = Omit<LogEntry, "level"> & { readonly level: string };
 
 /** Which batch of which writer: the same one again changes nothing. Batches of a writer are numbered from 1 on. */
 export type Batch = { readonly writer: string; readonly number: number };

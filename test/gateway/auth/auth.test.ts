@@ -3,37 +3,10 @@ import { SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { Fault } from "../../../contract/errors.ts";
 import { routes } from "../../../contract/routes.ts";
-import {
-  type AuthOptions,
-  type AuthOutcome,
-  basicRequirement,
-  createAuth,
-  isPermitted,
-} from "../../../gateway/auth/index.ts";
+import { basicRequirement, isPermitted } from "../../../gateway/auth/index.ts";
+import { NOW, room, SECRET } from "./room.ts";
 
-const SECRET = "0123456789abcdef0123456789abcdef";
-const NOW = 1_800_000_000_000;
 const key = new TextEncoder().encode(SECRET);
-
-function room(options: Partial<AuthOptions> = {}) {
-  const clock = { now: NOW };
-  const outcomes: AuthOutcome[] = [];
-  const auth = createAuth({
-    secret: SECRET,
-    algorithm: "HS256",
-    audience: "aud",
-    issuer: "iss",
-    adminEmail: "Admin@example.com",
-    required: true,
-    metricsToken: undefined,
-    cacheMs: 60_000,
-    anonymousIsAdmin: false,
-    now: () => clock.now,
-    count: (outcome) => outcomes.push(outcome),
-    ...options,
-  });
-  return { auth, clock, outcomes };
-}
 
 function claims(extra: Record<string, unknown> = {}) {
   return { sub: "ann", aud: "aud", iss: "iss", exp: NOW / 1000 + 600, ...extra };

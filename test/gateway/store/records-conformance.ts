@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { verifyChains } from "../../../gateway/admin/index.ts";
+import { readTrail, verifyChains, verifyWrittenOut, writtenOut } from "../../../gateway/admin/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
 import { type CallRow, openStore, RowsRefused, type Store } from "../../../gateway/store/index.ts";
 import {
@@ -53,6 +53,10 @@ export function auditEntry(at: number, action: string) {
     outcome: "ok",
     change: '{"changed":{}}',
   };
+}
+
+async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
 }
 
 /** Writes these entries as one writer and answers its name. */
@@ -180,13 +184,89 @@ export function describeRecords(
       await expect(client.query("update audit_row set principal = 'eve'")).rejects.toThrow(/only added/);
       await client.query("alter table audit_row disable trigger audit_row_keeps");
       await client.query("update audit_row set principal = 'eve' where writer = $1 and sequence = 3", [writer]);
-      expect((await verdict()).broken).toEqual([{ writer, sequence: 3, reason: "it is not what was written" }]);
+      expect((await verdict()).broken).toEqual([
+        { writer, sequence: 3, id: expect.any(String), reason: "it is not what was written" },
+      ]);
       await client.query("update audit_row set principal = 'ann@example.com' where writer = $1", [writer]);
       expect((await verdict()).ok).toBe(true);
       await client.query("delete from audit_row where writer = $1 and sequence = 2", [writer]);
-      expect((await verdict()).broken).toEqual([{ writer, sequence: 2, reason: "row 2 is missing, 3 follows" }]);
+      expect((await verdict()).broken).toEqual([
+        { writer, sequence: 2, id: expect.any(String), reason: "row 2 is missing, 3 follows" },
+      ]);
       await client.query("delete from audit_row where writer = $1", [writer]);
       await client.query("alter table audit_row enable trigger audit_row_keeps");
+    });
+
+    it("tells of a chain that lost its end, or is gone, since somebody looked; and of rows that were added", async () => {
+      const entries = ["one", "two", "three"].map((action, index) => auditEntry(NOON + index, action));
+      const [cut, gone, kept] = [
+        await writeAudit(store, entries),
+        await writeAudit(store, entries),
+        await writeAudit(store, entries),
+      ];
+      const before = await readTrail(store.records, chainKeys);
+      const ours = new Set([cut, gone, kept]);
+      const heads = before.heads.filter(({ writer }) => ours.has(writer));
+      expect(heads.map(({ sequence }) => sequence)).toEqual([3, 3, 3]);
+      expect((await readTrail(store.records, chainKeys, heads)).broken).toEqual([]);
+      await client.query("alter table audit_row disable trigger audit_row_keeps");
+      await client.query("delete from audit_row where writer = $1 and sequence > 1", [cut]);
+      await client.query("delete from audit_row where writer = $1", [gone]);
+      // Nothing behind the end of a chain tells of what was there.
+      expect((await readTrail(store.records, chainKeys)).broken).toEqual([]);
+      const { broken } = await readTrail(store.records, chainKeys, heads);
+      expect(broken).toEqual([
+        { writer: cut, sequence: 2, reason: "the chain ends before row 3, which was there before" },
+        { writer: gone, sequence: 3, reason: "the chain is gone, its row 3 was there before" },
+      ]);
+      const [{ id } = { id: "" }] = await client
+        .query<{ id: string }>(
+          `insert into audit_row (writer, sequence, at, correlation_id, principal, principal_kind, remote, method, action, resource_type, status,
+             outcome, dropped, key_id, previous, hash)
+           select writer, 4, at, correlation_id, 'eve', principal_kind, remote, method, action, resource_type, status, outcome, dropped, key_id,
+             hash, hash from audit_row where writer = $1 and sequence = 3 returning id::text as id`,
+          [kept],
+        )
+        .then(({ rows }) => rows);
+      expect((await verifyChains(store.records, chainKeys, kept)).broken).toEqual([
+        { writer: kept, sequence: 4, id, reason: "it is not what was written" },
+      ]);
+      await client.query("delete from audit_row where writer = any($1)", [[cut, gone, kept]]);
+      await client.query("alter table audit_row enable trigger audit_row_keeps");
+    });
+
+    it("writes a trail out, and tells when a line of that was changed, taken out, put in or cut off", async () => {
+      const entries = ["one", "two", "three"].map((action, index) => auditEntry(NOON + index, action));
+      const writer = await writeAudit(store, entries);
+      const lines: string[] = [];
+      for await (const line of writtenOut(store.records, chainKeys, writer)) lines.push(line);
+      expect(lines.length).toBe(5);
+      const verdictOf = async (changed: readonly string[]) => {
+        const { ok, rows, broken } = await verifyWrittenOut(linesOf(changed), chainKeys);
+        return { ok, rows, reasons: broken.map(({ reason }) => reason) };
+      };
+      const altered = "the file is not what was written";
+      expect(await verdictOf(lines)).toEqual({ ok: true, rows: 3, reasons: [] });
+      expect(await verdictOf(lines.map((line) => line.replace('"two"', '"2"')))).toEqual({
+        ok: false,
+        rows: 1,
+        reasons: ["it is not what was written", altered],
+      });
+      expect(await verdictOf(lines.toSpliced(1, 1))).toEqual({
+        ok: false,
+        rows: 0,
+        reasons: ["row 1 is missing, 2 follows", altered],
+      });
+      expect(await verdictOf(lines.toSpliced(3, 1))).toEqual({ ok: false, rows: 2, reasons: [altered] });
+      expect(await verdictOf(lines.slice(0, 3))).toEqual({
+        ok: false,
+        rows: 2,
+        reasons: ["the file was cut off: it has no end"],
+      });
+      expect((await verdictOf([...lines, ...lines.slice(0, 2)])).reasons).toEqual([altered]);
+      await expect(verdictOf([...lines.slice(0, 2), "{}"])).rejects.toThrow(
+        new RangeError("line 3 is no line of an audit trail that was written out"),
+      );
     });
 
     it("drops the old end of a chain and leaves an anchor that nobody else can sign", async () => {

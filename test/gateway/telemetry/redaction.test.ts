@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { changeText } from "../../../gateway/record-changes.ts";
-import { createLog, logWithRows, redact, redactText } from "../../../gateway/telemetry/index.ts";
+import { createLog, logWithRows, redact, redactText, rememberRedacted } from "../../../gateway/telemetry/index.ts";
 
 const BASE64URL = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"];
 const word = (minLength: number) =>
@@ -117,5 +117,13 @@ describe("redaction", () => {
       "-----BEGIN ".repeat(200),
     ];
     for (const text of hostile) expect(redactText(text).length).toBeLessThan(2100);
+  });
+
+  it("is remembered for texts that come again, and as right when there are more than are remembered", () => {
+    const redacted = rememberRedacted(2);
+    const texts = ["one", "https://user:pass@host/a", "Bearer abcDEF123456", "one", "https://user:pass@host/a"];
+    for (let round = 0; round < 2; round++) {
+      expect(texts.map(redacted)).toEqual(["one", "https://***@host/a", "Bearer ***", "one", "https://***@host/a"]);
+    }
   });
 });

@@ -1,5 +1,5 @@
 /** Streamable HTTP towards made-to-order servers: what is sent, how answers are read, what each misbehaviour is called. */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   counted,
   type Handler,
@@ -9,31 +9,14 @@ import {
   message,
   methodsOf,
   open,
+  opening,
   resultOf,
-  room,
   rpc,
   send,
-  serve,
-  type TestServer,
   target,
 } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function server(handler: Handler): Promise<TestServer> {
-  const made = await serve(handler);
-  closers.push(made.close);
-  return made;
-}
-
-function upstreams(options: Parameters<typeof room>[0] = {}) {
-  const made = room(options);
-  closers.push(() => made.close());
-  return made;
-}
+const { server, upstreams } = opening();
 
 const SSE = { "content-type": "text/event-stream" };
 

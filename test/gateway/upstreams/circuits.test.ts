@@ -1,16 +1,14 @@
 /** Upstreams that cannot be reached: when they are left alone, how they come back, and what callers are told meanwhile. */
 import { createServer, type Server, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { fault } from "../../../contract/errors.ts";
 import { Circuits } from "../../../gateway/upstreams/circuits.ts";
 import type { Upstreams } from "../../../gateway/upstreams/index.ts";
+import { closing } from "../../harness/closing.ts";
 import { freePort, waitFor } from "../../harness/index.ts";
 import { holder, legacyLife, message, methodsOf, resultOf, room, rpc, send, serve, target } from "./harness.ts";
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 const dead = () => fault("MCPS_UPSTREAM_UNREACHABLE", { upstream: "sample", reason: "connection refused" });
 const place = target("http://127.0.0.1:1/mcp");

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAddressGuard, type UpstreamTarget } from "../../../gateway/upstreams/index.ts";
+import { closing } from "../../harness/closing.ts";
 import { type Certificates, makeCertificates } from "../../harness/index.ts";
 import { holder, message, resultOf, room, send, target } from "./harness.ts";
 
@@ -31,10 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([ours, theirs, misnamed].map((one) => one?.remove())));
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
+const closers = closing();
 
 /** Answers who the client is by its certificate; with `asks` nobody without one is let in. */
 async function secure(own: Certificates, asks: boolean): Promise<string> {
@@ -66,7 +64,7 @@ async function secure(own: Certificates, asks: boolean): Promise<string> {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   closers.push(
     () =>
-      new Promise((done) => {
+      new Promise<void>((done) => {
         server.close(() => done());
         server.closeAllConnections();
       }),

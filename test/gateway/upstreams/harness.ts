@@ -16,6 +16,8 @@ import {
   type UpstreamTarget,
 } from "../../../gateway/upstreams/index.ts";
 
+import { closing } from "../../harness/closing.ts";
+
 export const quietLog: Log = {
   debug: () => undefined,
   info: () => undefined,
@@ -238,4 +240,22 @@ export function legacyLife(seen: Seen, response: ServerResponse, sessionId?: str
 
 export function methodsOf(server: TestServer): string[] {
   return server.seen.map((seen) => seen.json?.method ?? seen.method);
+}
+
+/** What single tests open is closed after each of them; called once in a file. */
+export function opening() {
+  const closers = closing();
+  return {
+    closers,
+    async server(handler: Handler): Promise<TestServer> {
+      const made = await serve(handler);
+      closers.push(made.close);
+      return made;
+    },
+    upstreams(options: Parameters<typeof room>[0] = {}): Upstreams {
+      const made = room(options);
+      closers.push(() => made.close());
+      return made;
+    },
+  };
 }

@@ -1,11 +1,9 @@
 /** Lists without an end and other trouble with lists. */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { closing } from "../../harness/closing.ts";
 import { type Handler, json, legacyLife, methodsOf, room, rpc, serve, target } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 async function inspected(handler: Handler, sessionId?: string) {
   const upstream = await serve((seen, response, request) => {

@@ -1,18 +1,16 @@
 /** Whose state is whose: clients of a stateful upstream, whatever happens to their sessions, and the pool for upstreams without state. */
 import * as fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { memoryState } from "../../../gateway/coordination/index.ts";
 import type { Upstreams, UpstreamsOptions, UpstreamTarget } from "../../../gateway/upstreams/index.ts";
 import { LEDGER_PARTS, Ledger } from "../../../gateway/upstreams/ledger.ts";
 import type { PoolOptions } from "../../../gateway/upstreams/pool.ts";
+import { closing } from "../../harness/closing.ts";
 import { waitFor } from "../../harness/index.ts";
 import { holder, legacyLife, message, methodsOf, open, resultOf, room, rpc, send, serve, target } from "./harness.ts";
 import { type StatefulServer, statefulServer } from "./stateful-server.ts";
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 const POOL: PoolOptions = {
   maxPerKey: 2,

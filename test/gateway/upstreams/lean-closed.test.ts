@@ -2,12 +2,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ConnectionError } from "../../../gateway/upstreams/lean/errors.ts";
 import { waitFor } from "../../harness/index.ts";
-import { Caller, call, closeAll, closers, fine, type Outcome, ok, pairOf, upstream } from "./lean-upstream.ts";
-
-afterEach(closeAll);
+import { Caller, call, closers, fine, type Outcome, ok, pairOf, upstream } from "./lean-upstream.ts";
 
 describe("a connection that closes", () => {
   const closed = { error: "UND_ERR_SOCKET", begun: false };

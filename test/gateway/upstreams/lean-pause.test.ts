@@ -1,15 +1,13 @@
 /** A client that cannot keep up: its stream is no longer read from the upstream, which stops sending. */
 import type { ServerResponse } from "node:http";
 import { buildConnector } from "undici";
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Exchange } from "../../../gateway/upstreams/index.ts";
+import { closing } from "../../harness/closing.ts";
 import { waitFor } from "../../harness/index.ts";
 import { Collector, holder, json, legacyLife, message, room, serve, target } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 const EVENT = `data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/message", params: { data: "a".repeat(1000) } })}\n\n`;
 /** Far more than the sockets between the two hold. */

@@ -1,13 +1,11 @@
 /** The lean client over real sockets, through Flight: which connections are used again, what is written, what is left behind. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { HttpRequest } from "../../../gateway/upstreams/flight.ts";
 import { Origins } from "../../../gateway/upstreams/origins.ts";
 import { waitFor } from "../../harness/index.ts";
-import { Caller, call, closeAll, closers, fine, ok, pairOf, upstream, type Visit } from "./lean-upstream.ts";
-
-afterEach(closeAll);
+import { Caller, call, closers, fine, ok, pairOf, upstream, type Visit } from "./lean-upstream.ts";
 
 describe("connections", () => {
   it("are used again, the one that became free last first", async () => {

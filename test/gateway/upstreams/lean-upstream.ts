@@ -3,13 +3,10 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Flight, type HttpReceiver, type HttpRequest } from "../../../gateway/upstreams/flight.ts";
 import { addressAt, type OriginOptions, Origins, type PoolPair } from "../../../gateway/upstreams/origins.ts";
+import { closing } from "../../harness/closing.ts";
 
-export const closers: (() => Promise<unknown> | unknown)[] = [];
-
-/** For afterEach. */
-export async function closeAll(): Promise<void> {
-  for (const close of closers.splice(0).reverse()) await close();
-}
+/** Of the test file that uses this one. */
+export const closers = closing();
 
 export type Visit = {
   /** From 1, in the order in which connections came. */

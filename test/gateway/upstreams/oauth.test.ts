@@ -1,6 +1,6 @@
 /** Access tokens for upstreams, from a real authorization server: fetched, kept per caller, refreshed once for all, given by users. */
 import { decodeJwt, jwtVerify } from "jose";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { memoryState } from "../../../gateway/coordination/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
 import type { StoredClient, StoredToken, UpstreamTokens } from "../../../gateway/store/index.ts";
@@ -12,6 +12,7 @@ import {
   type UpstreamTarget,
 } from "../../../gateway/upstreams/index.ts";
 import { Browser, CLIENT, startAuthorizationServer } from "../../fixtures/authorization-server.ts";
+import { closing } from "../../harness/closing.ts";
 import { holder, json, legacyLife, message, quietLog, resultOf, room, rpc, send, serve, target } from "./harness.ts";
 
 const RULES: ClientRules = {
@@ -28,10 +29,7 @@ const REDIRECT = "http://127.0.0.1:1/oauth/callback";
 const ANN: Actor = { id: "ann@example.com", teams: [], admin: false };
 const BOB: Actor = { id: "bob@example.com", teams: [], admin: false };
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 /** Rows as the store has them, without a database. */
 function tokenRows(): UpstreamTokens {

@@ -2,7 +2,7 @@
 import { createHmac } from "node:crypto";
 import * as fc from "fast-check";
 import { jwtVerify } from "jose";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   type IdentityOptions,
   isPassable,
@@ -12,6 +12,7 @@ import {
   type UpstreamTarget,
   unusedNames,
 } from "../../../gateway/upstreams/index.ts";
+import { closing } from "../../harness/closing.ts";
 import { holder, legacyLife, message, room, rpc, send, serve, type TestServer, target } from "./harness.ts";
 
 const POLICY: PassthroughPolicy = {
@@ -26,10 +27,7 @@ const SECRET = "a key that upstreams know, and no other one";
 const IDENTITY: IdentityOptions = { prefix: "X-Forwarded-User", signs: false, secret: SECRET, issuer: "the-gateway" };
 const ACTOR = { id: "ann müller@example.com", teams: ["blue", "a,b"], admin: false };
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
+const closers = closing();
 
 async function recording(sessionId?: string): Promise<TestServer> {
   const server = await serve((seen, response) => {

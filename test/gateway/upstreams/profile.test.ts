@@ -1,5 +1,5 @@
 /** What counts as evidence of an era, and how long a verdict is kept. */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   type Handler,
   holder,
@@ -7,30 +7,14 @@ import {
   legacyLife,
   message,
   methodsOf,
+  opening,
   resultOf,
-  room,
   rpc,
   send,
-  serve,
   target,
 } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function server(handler: Handler) {
-  const made = await serve(handler);
-  closers.push(made.close);
-  return made;
-}
-
-function upstreams(options: Parameters<typeof room>[0] = {}) {
-  const made = room(options);
-  closers.push(() => made.close());
-  return made;
-}
+const { server, upstreams } = opening();
 
 const DISCOVERED = {
   supportedVersions: ["2026-07-28"],

@@ -1,10 +1,11 @@
 /** What is sent again after a failure, when, and how often. */
 import * as fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { fault } from "../../../contract/errors.ts";
 import { networkFault, statusFault } from "../../../gateway/upstreams/failures.ts";
 import type { OutboundMessage, UpstreamsOptions } from "../../../gateway/upstreams/index.ts";
 import { type Attempt, Retries } from "../../../gateway/upstreams/retries.ts";
+import { closing } from "../../harness/closing.ts";
 import { freePort } from "../../harness/index.ts";
 import {
   counted,
@@ -20,10 +21,7 @@ import {
   target,
 } from "./harness.ts";
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 const place = target("http://127.0.0.1:1/mcp");
 const refused = networkFault(place, Object.assign(new Error("no"), { code: "ECONNREFUSED" }), false);

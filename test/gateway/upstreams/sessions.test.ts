@@ -1,42 +1,24 @@
 /** Legacy upstream sessions: opened, shared, lost, listened to and released. */
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fault } from "../../../contract/errors.ts";
 import { memoryState } from "../../../gateway/coordination/index.ts";
 import {
   Collector,
   counted,
-  type Handler,
   holder,
   json,
   legacyLife,
   message,
   methodsOf,
   notification,
+  opening,
   resultOf,
-  room,
   rpc,
   send,
-  serve,
-  type TestServer,
   target,
 } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function server(handler: Handler): Promise<TestServer> {
-  const made = await serve(handler);
-  closers.push(made.close);
-  return made;
-}
-
-function upstreams(options: Parameters<typeof room>[0] = {}) {
-  const made = room(options);
-  closers.push(() => made.close());
-  return made;
-}
+const { server, upstreams } = opening();
 
 const SSE = { "content-type": "text/event-stream" };
 
@@ -274,13 +256,13 @@ describe("holders and processes", () => {
     expect(writes).toHaveBeenCalledTimes(2);
     now = 16_000;
     await call();
-    await vi.waitFor(() => expect(writes).toHaveBeenCalledTimes(4));
+    await vi.waitFor(() => expect(writes).toHaveBeenCalledTimes(4), 60_000);
     now = 70_000;
     expect(JSON.parse((await kept.mapGet("line:s:1")).get("up:up-1") ?? "").sessionId).toBe("sid-2");
     const theirs = '{"sessionId":"theirs","version":"2025-11-25","revision":"r1"}';
     await kept.mapSet("line:s:1", "up:up-1", theirs, 60_000);
     await call();
-    await vi.waitFor(async () => expect(await call()).toBe("theirs"));
+    await vi.waitFor(async () => expect(await call()).toBe("theirs"), 60_000);
     expect((await kept.mapGet("line:s:1")).get("up:up-1")).toBe(theirs);
   });
 

@@ -1,6 +1,6 @@
 /** HTTP+SSE towards made-to-order servers: routing, recovery and what breaks. */
 import type { ServerResponse } from "node:http";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   Collector,
   GREETING,
@@ -8,24 +8,15 @@ import {
   holder,
   message,
   methodsOf,
+  opening,
   resultOf,
-  room,
   type Seen,
   send,
   serve,
   target,
 } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-function upstreams() {
-  const made = room();
-  closers.push(() => made.close());
-  return made;
-}
+const { closers, upstreams } = opening();
 
 type Answers = (seen: Seen, emit: (value: unknown) => void, stream: ServerResponse) => void;
 

@@ -4,9 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { UpstreamTarget } from "../../../gateway/upstreams/index.ts";
 import { listenStdioHost } from "../../../gateway/upstreams/stdio-host/index.ts";
+import { closing } from "../../harness/closing.ts";
 import {
   type Handler,
   holder,
@@ -23,10 +24,7 @@ import {
   target,
 } from "./harness.ts";
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = closing();
 
 const STDIO: Partial<UpstreamTarget> = {
   transport: "stdio",

@@ -1,16 +1,14 @@
 /** HTTP1_PIPELINE_FLUSH: whether answers to requests that came together leave together. */
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { createBoundedConnections } from "../../../../gateway/engine/bounded/connections.ts";
 import { createFastifyConnections } from "../../../../gateway/engine/fastify/connections.ts";
+import { closing } from "../../../harness/closing.ts";
 import { Client, OPTIONS, Recorder } from "./wires.ts";
 
 const REQUESTS = 5;
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
+const closers = closing();
 
 /** Writes of the server's socket for five requests in one piece. */
 async function writesFor(pipelineFlush: boolean): Promise<readonly number[]> {

@@ -3,8 +3,9 @@ import type { LookupAddress } from "node:dns";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import * as fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createAddressGuard, type GuardPolicy, type Resolve } from "../../../../gateway/upstreams/guard/index.ts";
+import { closing } from "../../../harness/closing.ts";
 import { holder, legacyLife, message, room, rpc, send, serve, target } from "../harness.ts";
 
 const POLICY: GuardPolicy = {
@@ -37,10 +38,7 @@ function answering(...answers: readonly (readonly string[])[]): Resolve {
   };
 }
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
+const closers = closing();
 
 describe("what a user may set", () => {
   it.each([
@@ -148,7 +146,7 @@ describe("a name", () => {
     let connections = 0;
     const server = createServer().on("connection", () => connections++);
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    closers.push(() => new Promise((done) => server.close(() => done())));
+    closers.push(() => new Promise<void>((done) => server.close(() => done())));
     const { port } = server.address() as AddressInfo;
     const upstreams = room({ guard });
     closers.push(() => upstreams.close());
