@@ -12,11 +12,14 @@ import type { KeptAnswersOptions } from "./upstreams/index.ts";
 type CachesInput = {
   readonly settings: Settings;
   readonly state: SharedState;
-  readonly store: Store;
-  readonly observe: ReturnType<typeof measures>;
+  readonly store: Pick<Store, "sharedState">;
+  readonly observe: Pick<ReturnType<typeof measures>, "caches">;
   readonly log: Log;
   readonly teardown: Teardown;
 };
+
+/** Epoch milliseconds by a clock that nobody sets: one that was set back would lengthen the lives of what is kept. */
+const steadyNow = (): number => performance.timeOrigin + performance.now();
 
 /** Throws MCPS_SETTINGS for CACHE_TYPE=redis without Redis. */
 export function startCaches({ settings, state, store, observe, log, teardown }: CachesInput): Caches {
@@ -26,7 +29,7 @@ export function startCaches({ settings, state, store, observe, log, teardown }: 
   const second = isElsewhere ? postgresState({ repository: store.sharedState, log }) : state;
   if (isElsewhere) teardown.add("second level of the caches", () => second.close());
   const secondTimeoutMs = settings.REDIS_OPERATION_TIMEOUT * 1000;
-  const caches = openCaches({ type, state, second, secondTimeoutMs, now: Date.now });
+  const caches = openCaches({ type, state, second, secondTimeoutMs, now: steadyNow });
   teardown.add("caches", () => caches.close());
   observe.caches(() => caches.figures());
   return caches;
@@ -56,6 +59,6 @@ export function keptAnswersOf(settings: Settings, caches: Caches): KeptAnswersOp
     maxPages: settings.LIST_CACHE_SIZE,
     maxResources: settings.RESOURCE_CACHE_SIZE,
     maxBytes: settings.RESPONSE_CACHE_BYTES,
-    now: Date.now,
+    now: steadyNow,
   };
 }

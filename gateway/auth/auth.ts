@@ -227,8 +227,9 @@ export class TokenAuth {
   #keep(memory: PrincipalMemory, key: string, principal: Principal, identity: Identity): void {
     const { now, cacheMs, staleMs } = this.#parts;
     const end = identity.expiresAt ?? Infinity;
-    const until = Math.min(end, now() + cacheMs);
-    memory.keep(key, { principal, identity, until, staleUntil: Math.min(end, until + staleMs) });
+    const since = now();
+    const until = Math.min(end, since + cacheMs);
+    memory.keep(key, { principal, identity, since, until, staleUntil: Math.min(end, until + staleMs) });
   }
 
   /** Nobody can say who it is: who was known lately is believed for a while where that was chosen. */

@@ -5,6 +5,8 @@ import type { DirectoryChange, Identity } from "./directory.ts";
 export type Remembered = {
   readonly principal: Principal;
   readonly identity: Identity;
+  /** When it was found, epoch milliseconds: a clock that shows less was set back, and says nothing of how long ago that is. */
+  readonly since: number;
   /** Epoch milliseconds: believed without a question before, and with nobody to ask before the second. */
   readonly until: number;
   readonly staleUntil: number;
@@ -30,8 +32,8 @@ export class PrincipalMemory {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     const now = this.#now();
-    if (now >= entry.until) {
-      if (now >= entry.staleUntil) this.#entries.delete(key);
+    if (now >= entry.until || now < entry.since) {
+      if (now >= entry.staleUntil || now < entry.since) this.#entries.delete(key);
       return undefined;
     }
     // A map that is half empty need not keep the order of use.
@@ -45,7 +47,9 @@ export class PrincipalMemory {
   /** Who was known a while ago, for when nobody can say better. */
   recallStale(key: string): Remembered | undefined {
     const entry = this.#entries.get(key);
-    return entry !== undefined && this.#now() < entry.staleUntil ? entry : undefined;
+    if (entry === undefined) return undefined;
+    const now = this.#now();
+    return now < entry.staleUntil && now >= entry.since ? entry : undefined;
   }
 
   keep(key: string, entry: Remembered): void {

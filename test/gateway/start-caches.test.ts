@@ -1,8 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { openCaches } from "../../gateway/cache/index.ts";
 import { memoryState } from "../../gateway/coordination/index.ts";
 import { loadSettings } from "../../gateway/settings/index.ts";
-import { cacheTypeOf, keptAnswersOf } from "../../gateway/start-caches.ts";
+import { cacheTypeOf, keptAnswersOf, startCaches } from "../../gateway/start-caches.ts";
+import type { Store } from "../../gateway/store/index.ts";
+import { Teardown } from "../../gateway/teardown.ts";
+import { silentLog } from "./coordination/log.ts";
 
 const settingsOf = (env: Readonly<Record<string, string>>) => loadSettings({ env, envFile: false }).settings;
 
@@ -22,6 +25,35 @@ describe("cacheTypeOf", () => {
     expect(() => cacheTypeOf(settingsOf({ CACHE_TYPE: "redis" }))).toThrow(
       "CACHE_TYPE is redis, it has to be memory, database or none where REDIS_URL is not set",
     );
+  });
+});
+
+describe("a clock that is set", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it.each([
+    ["forward", 3_600_000],
+    ["back", -3_600_000],
+  ])("%s ends no life earlier and none later", async (_, jumpMs) => {
+    const [shown, teardown] = [Date.now, new Teardown(silentLog)];
+    let jumped = 0;
+    vi.spyOn(Date, "now").mockImplementation(() => shown() + jumped);
+    const store: Pick<Store, "sharedState"> = {
+      get sharedState(): never {
+        throw new Error("is not asked");
+      },
+    };
+    const input = { state: memoryState(), store, observe: { caches: () => undefined }, log: silentLog, teardown };
+    const caches = startCaches({ settings: settingsOf({}), ...input });
+    let loads = 0;
+    const load = async () => ++loads;
+    const long = caches.create<number>({ name: "long", ttlMs: 60_000, maxEntries: 1, load });
+    const short = caches.create<number>({ name: "short", ttlMs: 5, maxEntries: 1, load });
+    expect([await long.get("k"), await short.get("k")]).toEqual([1, 2]);
+    jumped = jumpMs;
+    expect(await long.get("k")).toBe(1);
+    await expect.poll(() => short.get("k")).toBe(3);
+    await teardown.run();
   });
 });
 

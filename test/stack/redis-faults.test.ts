@@ -81,6 +81,16 @@ const FAULTS: readonly Fault[] = [
     ready: 200,
   },
   {
+    title: "without the replicas it needs to write (min-replicas-to-write)",
+    begin: (redis) => told(redis, ["CONFIG", "SET", "min-replicas-to-write", "1"]),
+    end: (redis) => told(redis, ["CONFIG", "SET", "min-replicas-to-write", "0"]),
+    reads: "known",
+    writes: "refused",
+    publishes: "taken",
+    opens: false,
+    ready: 200,
+  },
+  {
     title: "flushed",
     begin: (redis) => told(redis, ["FLUSHALL"]),
     end: async () => undefined,

@@ -10,8 +10,17 @@ describe("principals", () => {
   const entry = (subject: string) => ({
     principal: { id: subject, kind: "jwt", admin: false, teams: [] } as const,
     identity: { subject, kind: "jwt", claimsAdmin: false } as const,
+    since: 0,
     until: 100,
     staleUntil: 200,
+  });
+
+  it("are asked for anew where the clock was set back: nobody knows how long they have been believed", () => {
+    const clock = { now: 50 };
+    const memory = new PrincipalMemory(4, () => clock.now);
+    memory.keep("a", { ...entry("a"), since: 50 });
+    clock.now = 49;
+    expect([memory.recallStale("a"), memory.recall("a"), memory.size]).toEqual([undefined, undefined, 0]);
   });
 
   it("make room for others, those first that were not used for longest", () => {

@@ -1,0 +1,99 @@
+/**
+ * A token that is revoked at one replica is refused by every worker of the other: by message where there is Redis, and within the time that
+ * a look is believed where there is none, where it is away, or where nobody answers about it at all.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Daemon,
+  type Gateway,
+  message,
+  missing,
+  rest,
+  send,
+  startGateway,
+  startPostgres,
+  startRedis,
+  titled,
+  waitFor,
+} from "../harness/index.ts";
+
+const SECRET = "a secret that both replicas share, long enough for HS256";
+const TTL_S = 5;
+/** A worker that was never asked says nothing: enough for all four by chance. */
+const ROUNDS = 12;
+
+const CASES = [
+  { title: "with Redis", redis: true, dies: false },
+  { title: "without Redis", redis: false, dies: false },
+  { title: "with a Redis that is away", redis: true, dies: true },
+] as const;
+
+describe.each(CASES)("a revoked token, $title,", ({ redis: withRedis, dies }) => {
+  const absent = missing("postgres", ...(withRedis ? (["redis-server"] as const) : []));
+  describe.skipIf(absent !== undefined)(titled("two replicas of two workers", absent), () => {
+    const daemons: Daemon[] = [];
+    const gateways: Gateway[] = [];
+    let redis: Daemon | undefined;
+    beforeAll(async () => {
+      const postgres = await startPostgres();
+      daemons.push(postgres);
+      if (withRedis) redis = await startRedis();
+      if (redis !== undefined) daemons.push(redis);
+      const env = {
+        DATABASE_URL: postgres.url,
+        ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+        JWT_SECRET_KEY: SECRET,
+        AUTH_ENCRYPTION_SECRET: SECRET,
+        SESSION_KEYS: SECRET,
+        WORKERS: "2",
+        AUTH_CACHE_TTL: String(TTL_S),
+        AUTH_CACHE_REVOCATION_TTL: String(TTL_S),
+        AUTH_CACHE_USER_TTL: String(TTL_S),
+        REDIS_COMMAND_TIMEOUT: "0.5",
+      };
+      gateways.push(...(await Promise.all([startGateway({ env }), startGateway({ env })])));
+    });
+    afterAll(async () => {
+      await Promise.all(gateways.map((gateway) => gateway.stop()));
+      for (const daemon of daemons.reverse()) await daemon.stop();
+    });
+
+    /** Over a connection of its own, so that any worker may answer. */
+    async function statusOf(gateway: Gateway, token: string): Promise<number> {
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", connection: "close" };
+      return (await send("POST", `${gateway.url}/rpc`, headers, message(1, "ping"))).status;
+    }
+    async function seen(token: string): Promise<number[]> {
+      const rounds = await Promise.all(
+        Array.from({ length: ROUNDS }, () => Promise.all(gateways.map((gateway) => statusOf(gateway, token)))),
+      );
+      return [...new Set(rounds.flat())];
+    }
+
+    it("is refused by all of them in time, and its neighbour is not", async () => {
+      const [one, two] = gateways;
+      if (one === undefined || two === undefined) throw new Error("there are no two gateways");
+      const make = async (name: string) => {
+        const { status, body } = await rest(one, "POST", "/tokens", { name });
+        expect(status).toBe(201);
+        const text = JSON.stringify(body);
+        const token = /"(?:access_token|token)":"([^"]{20,})"/.exec(text)?.[1] ?? "";
+        return { id: /"id":"([^"]+)"/.exec(text)?.[1] ?? "", token };
+      };
+      const [revoked, kept] = [await make("revoked"), await make("kept")];
+      expect([await seen(revoked.token), await seen(kept.token)]).toEqual([[200], [200]]);
+      if (dies) {
+        await redis?.crash();
+        await seen(kept.token);
+      }
+      const since = performance.now();
+      expect((await rest(two, "DELETE", `/tokens/${revoked.id}`)).status).toBeLessThan(300);
+      await waitFor(async () => (await seen(revoked.token)).every((status) => status === 401), 60_000, "401");
+      const tookS = (performance.now() - since) / 1000;
+      // What a message brings does not wait for the time to live; a second more for the questions themselves.
+      expect(tookS).toBeLessThan(withRedis && !dies ? TTL_S : TTL_S + 10);
+      for (let turn = 0; turn < 3; turn++) expect(await seen(revoked.token)).toEqual([401]);
+      expect(await seen(kept.token)).toEqual([200]);
+    });
+  });
+});
