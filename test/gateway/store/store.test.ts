@@ -12,6 +12,7 @@ import { migrateDatabase, readMigrations } from "../../../gateway/store/index.ts
 import { silentLog } from "../coordination/log.ts";
 import { describeAccounts } from "./accounts-conformance.ts";
 import { describeStore, keyOf } from "./conformance.ts";
+import { describePlans } from "./plans-conformance.ts";
 import { describeRecords } from "./records-conformance.ts";
 
 let directory: string;
@@ -29,6 +30,7 @@ afterAll(async () => {
 describeStore("the embedded database", async () => database.url);
 describeAccounts("the embedded database", async () => database.url);
 describeRecords("the embedded database", async () => database.url, "insert");
+describePlans("the embedded database", async () => database.url);
 
 async function connect(): Promise<pg.Client> {
   const client = new pg.Client(database.url);
