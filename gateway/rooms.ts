@@ -10,6 +10,7 @@ import type { Caches } from "./cache/index.ts";
 import { cacheIdentities } from "./cache-identity.ts";
 import { joinWatches } from "./call-watch.ts";
 import { watchCatalogue } from "./catalogue.ts";
+import { compareSecrets } from "./compare-secrets.ts";
 import { observedState, openSharedState, type SharedState, stateAnswers } from "./coordination/index.ts";
 import { declare } from "./declare-upstreams.ts";
 import { readDeployedPlan, showPlan } from "./deployed-plan.ts";
@@ -87,6 +88,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
+  await compareSecrets(state, settings, secrets, log);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log);
   const guard = watchedGuard(addressGuard(settings), records.security);
