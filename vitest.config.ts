@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/stack/**", "node_modules/**"],
+    globalSetup: "test/harness/data-directories.ts",
     maxWorkers: 2,
     // Ten thousand cases of a property take half a minute on two idle cores, and several times that on busy ones.
     testTimeout: 180_000,

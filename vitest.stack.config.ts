@@ -6,6 +6,7 @@ const results = process.env.VITEST_RESULTS;
 export default defineConfig({
   test: {
     include: ["test/stack/**/*.test.ts"],
+    globalSetup: "test/harness/data-directories.ts",
     maxWorkers: 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -9,6 +9,7 @@ import { version } from "./version.ts";
 const commands: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   serve: () => import("./commands/serve.ts"),
   token: () => import("./commands/token.ts"),
+  audit: () => import("./commands/audit.ts"),
   migrate: () => import("./commands/migrate.ts"),
   settings: () => import("./commands/settings.ts"),
   plan: () => import("./commands/plan.ts"),

@@ -151,6 +151,22 @@ export const accountSettings = {
     room: "accounts",
     description: "A login with an older password is there to choose another. 0 never.",
   },
+  PASSWORD_RESET_ENABLED: {
+    type: "boolean",
+    default: true,
+    room: "accounts",
+    description:
+      "Administrators may make a token with which a user chooses another password, once. The gateway sends no mail: they hand it over.",
+  },
+  PASSWORD_RESET_TOKEN_EXPIRY_MINUTES: {
+    type: "duration",
+    default: 60,
+    unit: "min",
+    min: 1,
+    max: 10080,
+    room: "accounts",
+    description: "How long such a token is good.",
+  },
   AUTO_CREATE_PERSONAL_TEAMS: {
     type: "boolean",
     default: true,

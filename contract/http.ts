@@ -7,6 +7,7 @@ export type RequestHead = {
   readonly query: string;
   /** Lower-case names; repeated headers joined by ", ". */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** Of the client: the peer of the connection, or whom trusted proxies name. Shortest form (RFC 5952), IPv4 never as IPv6; empty on a Unix socket. */
   readonly remoteAddress: string;
   /** Of the TLS connection, when the client proved one that our authority signed. */
   readonly client?: ClientCertificate | undefined;

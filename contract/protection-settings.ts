@@ -73,9 +73,9 @@ export const protectionSettings = {
   TRUSTED_PROXIES: {
     type: "list",
     default: [],
-    room: "admission",
+    room: "engine",
     description:
-      "Addresses and networks (CIDR) of proxies whose X-Forwarded-For or Forwarded is believed, `unix` for a Unix socket; empty: the peer of the connection is the caller.",
+      "Addresses and networks (CIDR) of proxies that are believed about their clients, `unix` for a Unix socket: of X-Forwarded-For, or else Forwarded, the right-most address that is none of them is the client's, for limits, logins, tokens and records. Each of them has to write X-Forwarded-For itself. Empty: the peer of the connection is the client.",
   },
   TOOL_PIN_POLICY: {
     type: "enum",

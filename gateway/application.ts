@@ -2,7 +2,6 @@
  * The application an engine is given: route, admission on the head; then edge, identity, permission, and the room that answers.
  * Part of the composition root: it joins rooms and holds no rule of its own.
  */
-import { randomUUID } from "node:crypto";
 import { asFault, Fault, fault } from "../contract/errors.ts";
 import type {
   Admitted,
@@ -32,8 +31,8 @@ import { cacheMarks } from "./cache-identity.ts";
 import { CountedSink } from "./counted-sink.ts";
 import { endpointsOf, transportOf } from "./endpoints.ts";
 import { errorMessage, scanMessage } from "./mcp/index.ts";
-import { correlationOf } from "./record-changes.ts";
-import type { Log, SecurityLog } from "./telemetry/index.ts";
+import { shownPath } from "./shown-path.ts";
+import { correlationOf, type Log, type SecurityLog } from "./telemetry/index.ts";
 import { requireServerScope } from "./token-scope.ts";
 import {
   CompressedSink,
@@ -216,6 +215,7 @@ export function createApplication(parts: ApplicationParts): Application {
     const own = parts.own[route.id];
     if (own !== undefined) {
       background(
+        request,
         sink,
         answer(sink, route, request, () => own(principal)),
       );
@@ -225,6 +225,7 @@ export function createApplication(parts: ApplicationParts): Application {
       const rest = route.area === "service" ? undefined : parts.rest[route.area];
       if (rest === undefined) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
       background(
+        request,
         sink,
         answer(sink, route, request, async () =>
           placed(await rest.handle(route, params, request, principal), parts.pathPrefix),
@@ -257,11 +258,11 @@ export function createApplication(parts: ApplicationParts): Application {
       case "sse": {
         const { scope } = endpoint;
         const path = scope.kind === "server" ? `/servers/${encodeURIComponent(params.id ?? "")}/message` : "/message";
-        background(sink, httpSse.openStream(endpoint, request, `${parts.pathPrefix}${path}`, sink));
+        background(request, sink, httpSse.openStream(endpoint, request, `${parts.pathPrefix}${path}`, sink));
         return;
       }
       case "message":
-        background(sink, httpSse.receive(endpoint, request, sink));
+        background(request, sink, httpSse.receive(endpoint, request, sink));
         return;
       case "ws": {
         const allowed = "GET with Upgrade: websocket";
@@ -272,12 +273,12 @@ export function createApplication(parts: ApplicationParts): Application {
     }
   }
 
-  function background(sink: ResponseSink, work: Promise<void>): void {
-    work.catch((error: unknown) => failed(sink, error));
+  function background(request: RequestHead, sink: ResponseSink, work: Promise<void>): void {
+    work.catch((error: unknown) => failed(request, sink, error));
   }
 
-  function failed(sink: ResponseSink, error: unknown): void {
-    const correlationId = randomUUID();
+  function failed(request: RequestHead, sink: ResponseSink, error: unknown): void {
+    const correlationId = correlationOf(request);
     const failure = asFault(error, correlationId);
     parts.counters.error(failure.code);
     if (failure.code === "MCPS_INTERNAL") {
@@ -286,7 +287,7 @@ export function createApplication(parts: ApplicationParts): Application {
         reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
     }
-    if (!sink.closed) respondFault(sink, failure);
+    if (!sink.closed) respondFault(sink, failure, "null", { "x-correlation-id": correlationId });
   }
 
   function serve(request: GatewayRequest, outer: ResponseSink, admitted?: Admitted): void {
@@ -322,11 +323,12 @@ export function createApplication(parts: ApplicationParts): Application {
       if (arrived === undefined) serveMatched(matched, request, sink, admitted, callsRefused);
       else
         background(
+          request,
           sink,
           unless(arrived, () => serveMatched(matched, request, sink, admitted, callsRefused)),
         );
     } catch (error) {
-      failed(sink, error);
+      failed(request, sink, error);
     }
   }
 
@@ -348,6 +350,7 @@ export function createApplication(parts: ApplicationParts): Application {
     try {
       if (route.auth === "public") {
         background(
+          request,
           sink,
           answer(sink, route, request, () => openly(matched, request)),
         );
@@ -357,12 +360,13 @@ export function createApplication(parts: ApplicationParts): Application {
       const principal = known(matched, request, admitted);
       if (principal instanceof Promise)
         background(
+          request,
           sink,
           principal.then((found) => serveKnown(matched, request, found, sink, admitted)),
         );
       else serveKnown(matched, request, principal, sink, admitted);
     } catch (error) {
-      failed(sink, error);
+      failed(request, sink, error);
     }
   }
 
@@ -380,6 +384,7 @@ export function createApplication(parts: ApplicationParts): Application {
     if (limited === undefined) dispatch(matched, request, principal, sink);
     else
       background(
+        request,
         sink,
         unless(limited, () => dispatch(matched, request, principal, sink)),
       );
@@ -403,22 +408,25 @@ export function createApplication(parts: ApplicationParts): Application {
   ): CountedSink {
     const cors = foreign === undefined ? corsHeaders(head) : undefined;
     const sink = new CountedSink(compressed(head, outer, matched), cors, classOf(matched), parts.counters);
-    if (parts.accessLog) sink.onAnswered(accessLine(head));
+    if (parts.accessLog) sink.onAnswered(accessLine(head, matched));
     return sink;
   }
 
-  function accessLine({ method, path, headers, remoteAddress: remote }: RequestHead): (status: number) => void {
+  function accessLine(head: RequestHead, matched: Matched | Fault): (status: number) => void {
     const startedAt = performance.now();
-    const correlationId = (headers["x-correlation-id"] ?? randomUUID()).slice(0, 100);
+    // Made now, before rooms are asked: they write it down too.
+    const correlationId = correlationOf(head);
+    const { method, remoteAddress: remote } = head;
+    const path = shownPath(matched instanceof Error ? undefined : matched.route, head.path);
     return (status) => {
       const ms = Math.round(performance.now() - startedAt);
-      parts.log.info("request", { correlationId, method, path: path.slice(0, 300), status, ms, remote });
+      parts.log.info("request", { correlationId, method, path, status, ms, remote });
     };
   }
 
   async function upgrade(head: RequestHead): Promise<Refused | Upgrade> {
     const matched = find(head);
-    const log = parts.accessLog ? accessLine(head) : undefined;
+    const log = parts.accessLog ? accessLine(head, matched) : undefined;
     const answered = (status: number): void => {
       parts.counters.http(classOf(matched), status);
       log?.(status);
@@ -449,7 +457,7 @@ export function createApplication(parts: ApplicationParts): Application {
         },
       };
     } catch (error) {
-      const refused = refusal(asFault(error, randomUUID()));
+      const refused = refusal(asFault(error, correlationOf(head)));
       answered(refused.status);
       return refused;
     }
@@ -557,11 +565,15 @@ function placed(response: RestResponse, pathPrefix: string): RestResponse {
 async function answer(
   sink: ResponseSink,
   route: HttpRoute,
-  { method }: RequestHead,
+  request: RequestHead,
   make: () => RestResponse | Promise<RestResponse>,
 ): Promise<void> {
   const { status, body, headers: own = {} } = await make();
-  const headers = { ...cacheMarks(route, method, status, own), ...own };
+  const { method } = request;
+  // Under this its client finds what was written down of a change.
+  const correlation =
+    method === "GET" || method === "HEAD" ? undefined : { "x-correlation-id": correlationOf(request) };
+  const headers = { ...cacheMarks(route, method, status, own), ...own, ...correlation };
   if (body === undefined) sink.respond(status, headers);
   else if (typeof body === "string" || body instanceof Uint8Array) sink.respond(status, headers, body);
   else sink.respond(status, { ...JSON_HEADERS, ...headers }, JSON.stringify(body));

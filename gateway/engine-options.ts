@@ -1,7 +1,7 @@
 /** What the settings mean to an engine, whichever it is. Part of the composition root. */
 import { MAX_HEAD_BYTES } from "../contract/engine-settings.ts";
 import type { Settings } from "../contract/settings.ts";
-import type { EngineOptions } from "./engine/index.ts";
+import { type EngineOptions, TrustedProxies } from "./engine/index.ts";
 
 /** `reusePort`: other listeners share the port. */
 export function engineOptions(settings: Settings, reusePort: boolean, warn: EngineOptions["warn"]): EngineOptions {
@@ -18,6 +18,7 @@ export function engineOptions(settings: Settings, reusePort: boolean, warn: Engi
     httpVersions: settings.HTTP_VERSIONS,
     tls: tlsOf(settings),
     webSockets: settings.WEBSOCKETS,
+    trustedProxies: new TrustedProxies(settings.TRUSTED_PROXIES),
     pathPrefix: settings.URL_PATH_PREFIX,
     pipelineFlush: settings.HTTP1_PIPELINE_FLUSH,
     warn,

@@ -9,21 +9,24 @@ import {
   createArrivals,
   createLogins,
   createPasswords,
+  createResetTokens,
   createTokenGuards,
   createTokenVerifier,
   openDirectory,
   type TokenGuards,
 } from "./accounts/index.ts";
-import { createAddressOf } from "./admission/index.ts";
-import type { Auth, Person, Verifier } from "./auth/index.ts";
+import { customerOf } from "./admission/index.ts";
+import { type Auth, cookiePlace, type Person, type Verifier } from "./auth/index.ts";
 import type { Caches } from "./cache/index.ts";
 import type { SharedState } from "./coordination/index.ts";
+import type { Secrets } from "./settings/index.ts";
 import type { Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import type { Log } from "./telemetry/index.ts";
 
 type Input = {
   readonly settings: Settings;
+  readonly secrets: Pick<Secrets, "jwtSecret">;
   readonly store: Store;
   readonly state: SharedState;
   readonly caches: Caches;
@@ -74,7 +77,7 @@ export async function openCallers({ settings, store, state, caches, log, teardow
 
 /** Their REST, with the first administrator there. */
 export async function openAccounts(
-  { settings, store, log }: Input,
+  { settings, secrets, store, log }: Input,
   { directory }: Callers,
   auth: Pick<Auth, "mint">,
   catalogueChanged: () => Promise<void>,
@@ -98,11 +101,16 @@ export async function openAccounts(
   });
   const logins = createLogins({ store, passwords, now: Date.now, ...loginRules(settings) });
   return createAccounts({
-    addressOf: createAddressOf(settings.TRUSTED_PROXIES),
+    addressOf: ({ remoteAddress }) => customerOf(remoteAddress),
     store,
     directory,
     passwords,
     logins,
+    cookies:
+      settings.SSO_ENABLED && settings.APP_DOMAIN !== undefined
+        ? cookiePlace(withoutSlash(settings.APP_DOMAIN))
+        : undefined,
+    resetTokens: createResetTokens(secrets.jwtSecret, settings.PASSWORD_RESET_TOKEN_EXPIRY_MINUTES, Date.now),
     policy: {
       checksCharacters: settings.PASSWORD_POLICY_ENABLED,
       minUser: settings.PASSWORD_MIN_LENGTH_USER,
@@ -116,6 +124,7 @@ export async function openAccounts(
     rules: {
       passwordLogin: settings.EMAIL_AUTH_ENABLED,
       sessionMinutes: settings.SESSION_TOKEN_EXPIRY,
+      resetMinutes: settings.PASSWORD_RESET_ENABLED ? settings.PASSWORD_RESET_TOKEN_EXPIRY_MINUTES : 0,
       personalTeams: settings.AUTO_CREATE_PERSONAL_TEAMS,
       personalTeamPrefix: settings.PERSONAL_TEAM_PREFIX,
       teamCreation: settings.ALLOW_TEAM_CREATION,
@@ -130,6 +139,8 @@ export async function openAccounts(
     now: Date.now,
   });
 }
+
+const withoutSlash = (url: string) => url.replace(/\/+$/, "");
 
 function loginRules(settings: Settings) {
   const waits = { baseSeconds: settings.LOGIN_DELAY, maxSeconds: settings.ACCOUNT_LOCKOUT_DURATION_MINUTES * 60 };

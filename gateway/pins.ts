@@ -1,9 +1,14 @@
 /** Pinned tools: what is seen is recorded, told in the log, and known to everybody. Part of the composition root. */
 import type { Settings } from "../contract/settings.ts";
 import { createPinning, type Pinning } from "./federation/index.ts";
+import { LooseEnds } from "./loose-ends.ts";
 import type { CallWatch } from "./sessions/index.ts";
 import type { InspectionOutcome, Sighting, Store } from "./store/index.ts";
+import type { Teardown } from "./teardown.ts";
 import type { Log } from "./telemetry/index.ts";
+
+/** What was seen is written down this long at the end. */
+const LAST_WRITE_MS = 5000;
 
 export type Pins = {
   readonly pinning: Pinning;
@@ -19,7 +24,13 @@ export function startPins(
   store: Pick<Store, "observeTools">,
   count: (kind: string) => void,
   log: Log,
+  teardown: Teardown,
 ): Pins {
+  const writing = new LooseEnds();
+  teardown.add("pins", async () => {
+    const left = await writing.tie(LAST_WRITE_MS);
+    if (left > 0) log.warn("tools' definitions were not recorded before the end", { lists: left });
+  });
   let changed: () => Promise<void> = async () => undefined;
 
   async function observe(gatewayId: string, sightings: readonly Sighting[]): Promise<boolean> {
@@ -45,11 +56,14 @@ export function startPins(
     newTools: settings.TOOL_PIN_NEW,
     flags: settings.TOOL_PIN_FLAGS,
     report(gatewayId, sightings) {
-      observe(gatewayId, sightings)
+      // Whoever asks for the list after the end sees the same definitions, and reports them.
+      if (writing.closed) return;
+      const seen = observe(gatewayId, sightings)
         .then((isNews) => (isNews ? changed() : undefined))
         .catch((error: unknown) =>
           log.warn("a tool's definition could not be recorded", { gateway: gatewayId, reason: String(error) }),
         );
+      void writing.follow(seen);
     },
   });
 

@@ -2,21 +2,24 @@
  * Every REST room behind one hook: who changed what, with which outcome, and what it was before and after. What the room answers stays
  * as it is. Part of the composition root.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { asFault } from "../contract/errors.ts";
-import type { GatewayRequest, RequestHead, RestResponse } from "../contract/http.ts";
+import type { GatewayRequest, RestResponse } from "../contract/http.ts";
 import type { Principal } from "../contract/principal.ts";
 import type { RestRoom } from "../contract/rest.ts";
 import { matchRoute, type Route } from "../contract/routes.ts";
+import type { LooseEnds } from "./loose-ends.ts";
 import { canonicalJson } from "./mcp/index.ts";
 import { securityKindOf } from "./record-security.ts";
-import { type AuditWriter, redact, redactText, type SecurityLog } from "./telemetry/index.ts";
+import { type AuditWriter, correlationOf, redact, redactText, type SecurityLog } from "./telemetry/index.ts";
 
 export type ChangeRecorder = {
   readonly audit: AuditWriter | undefined;
   /** Reads too, with the permission they were let in for. */
   readonly withReads: boolean;
   readonly security: SecurityLog | undefined;
+  /** What is being changed: a change whose client was cut off is made all the same, and has its row. */
+  readonly running: LooseEnds;
   /** Epoch milliseconds. */
   readonly now: () => number;
 };
@@ -27,12 +30,6 @@ const SEARCHES: ReadonlySet<string> = new Set(["logs.search"]);
 /** JSON of the fields that changed; of more only the digests are kept. */
 const MAX_CHANGE_BYTES = 16_384;
 const NO_BODY = Buffer.alloc(0);
-
-/** What the client calls its request, when that is a word; else one of ours. */
-export function correlationOf({ headers }: Pick<RequestHead, "headers">): string {
-  const given = headers["x-correlation-id"];
-  return given !== undefined && /^[\w.:-]{1,100}$/.test(given) ? redactText(given) : randomUUID();
-}
 
 type Asked = {
   readonly route: Route;
@@ -63,7 +60,17 @@ export function recordedRoom(room: RestRoom, recorder: ChangeRecorder): RestRoom
   };
 }
 
-async function recorded(
+function recorded(
+  room: RestRoom,
+  recorder: ChangeRecorder,
+  asked: Asked,
+  answer: () => Promise<RestResponse>,
+): Promise<RestResponse> {
+  const work = record(room, recorder, asked, answer);
+  return READS.has(asked.request.method) ? work : recorder.running.follow(work);
+}
+
+async function record(
   room: RestRoom,
   { audit, withReads, security, now }: ChangeRecorder,
   asked: Asked,

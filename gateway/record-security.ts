@@ -29,7 +29,8 @@ export function securityWatch(security: SecurityLog): CallWatch {
       const kind = securityKindOf(outcome);
       if (kind === undefined) return;
       const detail = `${route.upstream.record.slug}/${(route.target?.value ?? "").slice(0, 200)}`;
-      security.record({ kind, remote: "", principal: caller.principal.id, detail, correlationId: "" });
+      const { principal, remote, correlationId } = caller;
+      security.record({ kind, remote, principal: principal.id, detail, correlationId });
     },
   };
 }

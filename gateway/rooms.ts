@@ -90,14 +90,15 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const state = await openState(input, store, observe);
   await compareSecrets(state, settings, secrets, log);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
-  const pins = startPins(settings, store, observe.pinned, log);
+  const pins = startPins(settings, store, observe.pinned, log, teardown);
   const guard = watchedGuard(addressGuard(settings), records.security);
   const rules = targetRules(settings);
   warnOfUnpassed(settings, log);
   let listeningAt: number | undefined;
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
-  void resealCredentials(store, log);
+  const resealing = resealCredentials(store, log);
+  teardown.add("sealing anew", () => resealing);
   const { upstreams, federation } = await openUpstreams(
     input,
     store,
@@ -196,7 +197,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   });
   const admin = openAdmin(settings, store, records, upkeep, caches, pool);
 
-  const callersInput = { settings, store, state, caches, log, teardown };
+  const callersInput = { settings, secrets, store, state, caches, log, teardown };
   const callers = await openCallers(callersInput);
   const { auth, resources, signIn } = openAuth({ settings, secrets, ...callers, log, count: observe.auth });
   const accounts = await openAccounts(callersInput, callers, auth, changed);

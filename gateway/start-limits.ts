@@ -37,7 +37,6 @@ export function startLimits(input: LimitsInput): Limits {
     shared: settings.RATE_LIMITING_REDIS_ENABLED,
     // What one has of a limit while nobody answers.
     sharers: input.isAlone ? 1 : workers * threads * Math.max(1, input.replicas),
-    trustedProxies: settings.TRUSTED_PROXIES,
     log,
     now: () => performance.now(),
     wallClock: Date.now,

@@ -1,16 +1,17 @@
 /** What this worker writes down, and how it gets into the store. Part of the composition root. */
-import { hkdfSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Settings } from "../contract/settings.ts";
-import { alikeCalls, auditCalls, recordCalls } from "./record-calls.ts";
+import { chainKeysOf } from "./audit-trail.ts";
+import { LooseEnds } from "./loose-ends.ts";
+import { alikeCalls, auditCalls, type GrowingRow, recordCalls } from "./record-calls.ts";
 import type { ChangeRecorder } from "./record-changes.ts";
 import { securityWatch } from "./record-security.ts";
-import { type CallWatch, parseKeyRing } from "./sessions/index.ts";
-import { type CallRow, type LogRow, RowsRefused, type Store } from "./store/index.ts";
+import type { CallWatch } from "./sessions/index.ts";
+import { type LogRow, RowsRefused, type Store } from "./store/index.ts";
 import type { Teardown } from "./teardown.ts";
 import {
   type AuditWriter,
   type BufferFigures,
-  type ChainKey,
   type ChainKeys,
   createAuditWriter,
   createBuffer,
@@ -68,6 +69,7 @@ export function openRecords(input: RecordsInput): Records {
   const isHopeless = (error: unknown) => error instanceof RowsRefused;
   const kept: Record<string, Kept> = {};
   const redacted = rememberRedacted(REMEMBERED_NAMES);
+  const running = new LooseEnds();
 
   const audit = settings.AUDIT_TRAIL_ENABLED || settings.PERMISSION_AUDIT_ENABLED ? openAudit() : undefined;
   const security = settings.SECURITY_LOGGING_ENABLED ? openSecurity() : undefined;
@@ -105,9 +107,9 @@ export function openRecords(input: RecordsInput): Records {
     return made;
   }
 
-  function openCalls(): RowBuffer<CallRow> {
+  function openCalls(): RowBuffer<GrowingRow> {
     const size = settings.METRICS_BUFFER_MAX_SIZE;
-    const made = createBuffer<CallRow>({
+    const made = createBuffer<GrowingRow>({
       name: "calls",
       flushAt: size,
       capacity: size * CAPACITY_FACTOR,
@@ -143,6 +145,8 @@ export function openRecords(input: RecordsInput): Records {
   const buffers = () => Object.fromEntries(Object.entries(kept).map(([name, one]) => [name, one.figures()]));
   measure(input.metrics, buffers);
   input.teardown.add("records", async () => {
+    const left = await running.tie(LAST_WRITE_MS);
+    if (left > 0) log.warn("changes were still being made at the end", { changes: left });
     // Log lines last: the others may have something to say.
     for (const one of Object.values(kept)) await one.close(LAST_WRITE_MS);
   });
@@ -157,11 +161,11 @@ export function openRecords(input: RecordsInput): Records {
             now: Date.now,
           }),
     watches: [
-      ...(calls === undefined ? [] : [recordCalls((row) => void calls.add(row), Date.now)]),
+      ...(calls === undefined ? [] : [recordCalls(calls, Date.now)]),
       ...(security === undefined ? [] : [securityWatch(security)]),
       ...(audit === undefined || !settings.AUDIT_TRAIL_CALLS ? [] : [auditCalls(audit, redacted, Date.now)]),
     ],
-    changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, now: Date.now },
+    changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, running, now: Date.now },
     security,
     chainKeys,
     flush: async () => void (await Promise.all(Object.values(kept).map((one) => one.flush()))),
@@ -185,14 +189,4 @@ function measure(metrics: Metrics, buffers: Records["buffers"]): void {
     "mcp_records_dropped_total",
     each(({ dropped }) => dropped),
   );
-}
-
-/** Keys of the audit trail's chain, one for each key of the ring (HKDF, RFC 5869): the first signs, all verify. */
-export function chainKeysOf(encryptionSecret: string): ChainKeys {
-  const derive = ({ id, secret }: { id: string; secret: Buffer }): ChainKey => ({
-    id,
-    secret: Buffer.from(hkdfSync("sha256", secret, "mcp-stack audit", "chain", 32)),
-  });
-  const [first, ...others] = parseKeyRing(encryptionSecret);
-  return [derive(first), ...others.map(derive)];
 }

@@ -110,6 +110,13 @@ describe("rules of the house", () => {
     expect(offences(inTree("contract"), (_, to) => !allowed.includes(to) && !to.startsWith("contract/"))).toEqual([]);
   });
 
+  it("nothing of a gateway reads all of node:http", () => {
+    const readers = [...inTree("contract"), ...inTree("gateway")].filter(({ code }) =>
+      /^(?:import|export) (?!type )[^;]*? from "node:https?";/m.test(code),
+    );
+    expect(readers.map(({ path }) => path)).toEqual([]);
+  });
+
   it("gateway and infra never import each other, and neither imports the command line", () => {
     expect(offences(inTree("gateway"), (_, to) => /^(?:infra|cli|test|bench)\//.test(to))).toEqual([]);
     expect(offences(inTree("infra"), (_, to) => /^(?:gateway|cli|test|bench)\//.test(to))).toEqual([]);

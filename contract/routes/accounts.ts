@@ -27,6 +27,7 @@ const WITHOUT_BODY: ReadonlySet<string> = new Set([
   "auth.refresh",
   "users.unlock",
   "users.logout",
+  "users.reset-password",
   "invitations.accept",
   "joins.approve",
 ]);
@@ -35,6 +36,9 @@ const logins = [
   account("auth.login", "POST /auth/login", "Log in with email and password: a token", { open: true }),
   account("auth.login", "POST /auth/email/login", "Older name of /auth/login", { open: true }),
   account("auth.password", "POST /auth/email/change-password", "Choose another password", { open: true }),
+  account("auth.reset-password", "POST /auth/email/reset-password", "Choose a password with a token for that", {
+    open: true,
+  }),
   account("auth.logout", "POST /auth/logout", "Revoke the token of this request"),
   account("auth.refresh", "POST /auth/refresh", "A new token for this one, which is revoked"),
   account("auth.validate", "GET /auth/validate", "Who is asking, and what he may"),
@@ -51,6 +55,12 @@ const users = [
   account("users.unlock", `POST ${USERS}/{email}/unlock`, "End a user's wait after failed logins", {
     permission: "admin.user_management",
   }),
+  account(
+    "users.reset-password",
+    `POST ${USERS}/{email}/reset-password`,
+    "A token with which a user chooses another password, once",
+    { permission: "admin.user_management" },
+  ),
   account("users.logout", `POST ${USERS}/{email}/logout`, "Revoke every token that a user has", {
     permission: "admin.user_management",
   }),

@@ -7,5 +7,6 @@ export { accountsDescription } from "./describe.ts";
 export { type AccountDirectory, type DirectoryOptions, openDirectory } from "./directory.ts";
 export { createLogins } from "./login.ts";
 export { createPasswords } from "./passwords.ts";
+export { createResetTokens, type ResetTokens } from "./reset-tokens.ts";
 export { createTokenGuards, type TokenGuards } from "./token-guard.ts";
 export type { AccountsParts } from "./types.ts";

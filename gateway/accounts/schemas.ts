@@ -30,6 +30,8 @@ const camel = (key: string) => key.replace(/_([a-z])/g, (_, letter: string) => l
 
 export const login = z.strictObject({ email, password });
 export const passwordChange = z.strictObject({ email, oldPassword: password, newPassword: password });
+export const passwordReset = z.strictObject({ token: z.string().max(1000), newPassword: password });
+export const passwordResetToken = z.object({ email: z.string(), token: z.string(), expiresAt: z.iso.datetime() });
 
 export const userCreate = z.strictObject({
   email,
@@ -128,8 +130,9 @@ function isAddress(value: string): boolean {
 }
 
 export const sessionRead = z.object({
-  access_token: z.string(),
-  token_type: z.literal("bearer"),
+  /** Not where the session rides on a cookie. */
+  access_token: z.string().optional(),
+  token_type: z.enum(["bearer", "cookie"]),
   /** Seconds. */
   expires_in: z.number(),
 });

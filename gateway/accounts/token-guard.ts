@@ -149,9 +149,8 @@ function listOf(addresses: readonly string[]): BlockList | undefined {
   return list;
 }
 
-/** An IPv4 address on an IPv6 socket (`::ffff:10.0.0.1`) is the IPv4 address. */
+/** A whole address, as request heads have it. Who has none, on a Unix socket, stands in no list. */
 function isListed(list: BlockList, address: string): boolean {
-  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  const family = isIP(plain);
-  return family !== 0 && list.check(plain, family === 6 ? "ipv6" : "ipv4");
+  const family = isIP(address);
+  return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4");
 }

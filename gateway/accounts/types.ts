@@ -1,16 +1,20 @@
 /** What the handlers of the room share. */
 import type { GatewayRequest, RequestHead, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
+import type { CookiePlace } from "../auth/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AccountDirectory } from "./directory.ts";
 import type { Logins } from "./login.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
 import type { Passwords } from "./passwords.ts";
+import type { ResetTokens } from "./reset-tokens.ts";
 
 export type AccountRules = {
   readonly passwordLogin: boolean;
   /** Minutes. */
   readonly sessionMinutes: number;
+  /** Minutes; 0 where nobody makes such tokens. */
+  readonly resetMinutes: number;
   readonly personalTeams: boolean;
   readonly personalTeamPrefix: string;
   readonly teamCreation: boolean;
@@ -28,6 +32,9 @@ export type AccountsParts = {
   readonly logins: Logins;
   readonly policy: PasswordPolicy;
   readonly rules: AccountRules;
+  readonly resetTokens: ResetTokens;
+  /** Where browsers keep the cookie of a session; undefined where nobody signs in at a provider. */
+  readonly cookies: CookiePlace | undefined;
   /** Where a request comes from, as far as proxies in front are trusted to say it. */
   readonly addressOf: (head: RequestHead) => string;
   /** A token for this user. */

@@ -96,6 +96,16 @@ export function userHandlers(parts: AccountsParts): Handlers {
       await store.unlockAccount(email);
       return { status: 200, body: showUser(await known(email)) };
     },
+    async "users.reset-password"({ params, principal, request }) {
+      if (rules.resetMinutes === 0) throw fault("MCPS_NOT_FOUND", { path: request.path.slice(0, 200) });
+      const { email, admin } = await known(params.email ?? "");
+      requireAdmin(principal, admin);
+      const record = await store.passwordOf(email);
+      if (record === undefined) throw unknown(KIND, email);
+      const { token, expiresAt } = parts.resetTokens.make(email, record);
+      const headers = { "cache-control": "no-store" };
+      return { status: 200, headers, body: { email, token, expiresAt: new Date(expiresAt).toISOString() } };
+    },
     async "users.logout"({ params, principal }) {
       const { email, admin } = await known(params.email ?? "");
       requireAdmin(principal, admin);

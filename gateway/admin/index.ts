@@ -2,4 +2,5 @@
 export { type AdminSubject, createAdmin } from "./admin.ts";
 export { type PoolParts, poolSubject } from "./pool.ts";
 export type * from "./types.ts";
-export { type Verdict, verifyChains } from "./verify.ts";
+export { type Head, readTrail, type Verdict, verifyChains } from "./verify.ts";
+export { verifyWrittenOut, writtenOut } from "./written-out.ts";

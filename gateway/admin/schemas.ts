@@ -83,7 +83,7 @@ export const schemas = {
     ok: z.boolean(),
     writers: z.int(),
     rows: z.int(),
-    broken: z.array(z.object({ writer: z.string(), sequence: z.int(), reason: z.string() })),
+    broken: z.array(z.object({ writer: z.string(), sequence: z.int(), id: z.string().optional(), reason: z.string() })),
   }),
   SecurityPage: page(securityRow),
   LogPage: page(logRow),

@@ -1,13 +1,19 @@
 /** Whether the audit trail is what was written: every chain from its beginning, or from where older rows were dropped. */
-import type { RecordRepository } from "../store/index.ts";
-import { type ChainKeys, ChainReader, isAnchor } from "../telemetry/index.ts";
+import type { AuditRow, RecordRepository } from "../store/index.ts";
+import { type Anchor, type ChainKeys, ChainReader, isAnchor } from "../telemetry/index.ts";
 
 /** Rows and writers of one look. */
 const STEP = 1000;
 /** Broken chains that are named. */
 const MAX_BROKEN = 100;
 
-type BrokenChain = { readonly writer: string; readonly sequence: number; readonly reason: string };
+export type BrokenChain = {
+  readonly writer: string;
+  readonly sequence: number;
+  /** Of the row that does not hold; of a missing one, the row that follows. Absent where there is none. */
+  readonly id?: string;
+  readonly reason: string;
+};
 export type Verdict = {
   readonly ok: boolean;
   readonly writers: number;
@@ -16,42 +22,157 @@ export type Verdict = {
   readonly broken: readonly BrokenChain[];
 };
 
-type Reads = Pick<RecordRepository, "auditWriters" | "auditChain" | "auditAnchor">;
+/** Where a chain ended when it was looked at. */
+export type Head = { readonly writer: string; readonly sequence: number; readonly hash: string };
 
-async function verifyChain(
-  records: Reads,
-  keys: ChainKeys,
-  writer: string,
-): Promise<{ readonly rows: number; readonly broken?: BrokenChain }> {
-  const anchor = await records.auditAnchor(writer);
-  if (anchor !== undefined && !isAnchor(keys, anchor))
-    return { rows: 0, broken: { writer, sequence: anchor.sequence, reason: "the anchor of dropped rows is not ours" } };
-  const reader = new ChainReader(keys, anchor);
-  let rows = 0;
-  for (;;) {
-    const step = await records.auditChain(writer, reader.sequence, STEP);
-    for (const row of step) {
-      const broken = reader.read(row);
-      if (broken !== undefined) return { rows, broken: { writer, ...broken } };
-      rows++;
+export type AuditReads = Pick<RecordRepository, "auditWriters" | "auditChain" | "auditAnchor">;
+
+/** What comes of a trail, wherever it is read from: for each chain `begin`, then its rows in their order. */
+export class TrailReader {
+  readonly #keys: ChainKeys;
+  readonly #broken: BrokenChain[] = [];
+  readonly #heads: Head[] = [];
+  readonly #since: ReadonlyMap<string, Head>;
+  #chain: { readonly writer: string; readonly reader: ChainReader; isBroken: boolean } | undefined;
+  #writers = 0;
+  #rows = 0;
+
+  /** `since`: heads of an earlier look. A chain that ends before its one has lost its end since. */
+  constructor(keys: ChainKeys, since: readonly Head[] = []) {
+    this.#keys = keys;
+    this.#since = new Map(since.map((head) => [head.writer, head]));
+  }
+
+  begin(writer: string, anchor: Anchor | undefined): void {
+    this.#end();
+    this.#writers++;
+    this.#chain = { writer, reader: new ChainReader(this.#keys, anchor), isBroken: false };
+    if (anchor !== undefined && !isAnchor(this.#keys, anchor))
+      this.#break({ writer, sequence: anchor.sequence, reason: "the anchor of dropped rows is not ours" });
+  }
+
+  /** False once the chain is broken: what follows says nothing more. */
+  read(row: AuditRow & { readonly id?: string }): boolean {
+    const chain = this.#chain;
+    if (chain === undefined || chain.isBroken) return false;
+    const broken = chain.reader.read(row);
+    if (broken !== undefined) {
+      this.#break({ writer: chain.writer, ...broken, ...(row.id === undefined ? {} : { id: row.id }) });
+      return false;
     }
-    if (step.length < STEP) return { rows };
+    this.#rows++;
+    const head = this.#since.get(chain.writer);
+    if (head?.sequence === row.sequence && head.hash !== row.hash) {
+      this.#break({
+        ...idOf(row),
+        writer: chain.writer,
+        sequence: row.sequence,
+        reason: "it is another row than before",
+      });
+      return false;
+    }
+    return true;
+  }
+
+  verdict(): Verdict & { readonly heads: readonly Head[] } {
+    this.#end();
+    const heads = [...this.#heads];
+    const broken = [...this.#broken];
+    return { ok: broken.length === 0, writers: this.#writers, rows: this.#rows, broken, heads };
+  }
+
+  /** Chains of the earlier look that nothing was read of: they were cut off whole, unless `dropped` says that they were dropped. */
+  missing(seen: ReadonlySet<string>, dropped: ReadonlySet<string>): void {
+    this.#end();
+    for (const { writer, sequence } of this.#since.values())
+      if (!seen.has(writer) && !dropped.has(writer))
+        this.#break({ writer, sequence, reason: `the chain is gone, its row ${sequence} was there before` });
+  }
+
+  #break(broken: BrokenChain): void {
+    if (this.#chain !== undefined) this.#chain.isBroken = true;
+    if (this.#broken.length < MAX_BROKEN) this.#broken.push(broken);
+  }
+
+  #end(): void {
+    const chain = this.#chain;
+    if (chain === undefined) return;
+    const { writer, reader } = chain;
+    const before = this.#since.get(writer);
+    if (!chain.isBroken && before !== undefined && reader.sequence < before.sequence)
+      this.#break({
+        writer,
+        sequence: reader.sequence + 1,
+        reason: `the chain ends before row ${before.sequence}, which was there before`,
+      });
+    if (reader.sequence > 0) this.#heads.push({ writer, sequence: reader.sequence, hash: reader.hash });
+    this.#chain = undefined;
+  }
+}
+
+const idOf = ({ id }: { readonly id?: string }) => (id === undefined ? {} : { id });
+
+/** Every chain of the trail, in the order of the names of their writers. */
+export async function* chainsOf(
+  records: AuditReads,
+  only?: string,
+): AsyncGenerator<{ readonly writer: string; readonly anchor: Anchor | undefined }> {
+  for (let after = ""; ; ) {
+    const names = only === undefined ? await records.auditWriters(after, STEP) : [only];
+    for (const writer of names) {
+      yield { writer, anchor: await records.auditAnchor(writer) };
+      after = writer;
+    }
+    if (only !== undefined || names.length < STEP) return;
+  }
+}
+
+/** Rows of one chain, in their order. */
+export async function* rowsOf(records: AuditReads, writer: string, after: number): AsyncGenerator<AuditRow> {
+  for (let sequence = after; ; ) {
+    const step = await records.auditChain(writer, sequence, STEP);
+    yield* step;
+    sequence = step.at(-1)?.sequence ?? sequence;
+    if (step.length < STEP) return;
   }
 }
 
 /** `only`: one chain. Behind the end of a chain there is nothing that would tell of rows cut off there. */
-export async function verifyChains(records: Reads, keys: ChainKeys, only?: string): Promise<Verdict> {
-  const broken: BrokenChain[] = [];
-  let [writers, rows, after] = [0, 0, ""];
-  for (;;) {
-    const names = only === undefined ? await records.auditWriters(after, STEP) : [only];
-    for (const writer of names) {
-      const chain = await verifyChain(records, keys, writer);
-      writers++;
-      rows += chain.rows;
-      if (chain.broken !== undefined && broken.length < MAX_BROKEN) broken.push(chain.broken);
-      after = writer;
-    }
-    if (only !== undefined || names.length < STEP) return { ok: broken.length === 0, writers, rows, broken };
+export async function verifyChains(records: AuditReads, keys: ChainKeys, only?: string): Promise<Verdict> {
+  const { heads: _, ...verdict } = await readTrail(records, keys, [], only);
+  return verdict;
+}
+
+/** The same, with the ends of all chains, to be compared with what is there later: `since` are those of an earlier look. */
+export async function readTrail(
+  records: AuditReads,
+  keys: ChainKeys,
+  since: readonly Head[] = [],
+  only?: string,
+): Promise<Verdict & { readonly heads: readonly Head[] }> {
+  const trail = new TrailReader(keys, since);
+  const seen = new Set<string>();
+  for await (const { writer, anchor } of chainsOf(records, only)) {
+    seen.add(writer);
+    trail.begin(writer, anchor);
+    for await (const row of rowsOf(records, writer, anchor?.sequence ?? 0)) if (!trail.read(row)) break;
   }
+  trail.missing(seen, await droppedWhole(records, keys, since, seen));
+  return trail.verdict();
+}
+
+/** Chains of which only an anchor of ours is left, at or behind the earlier end. */
+async function droppedWhole(
+  records: AuditReads,
+  keys: ChainKeys,
+  since: readonly Head[],
+  seen: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const dropped = new Set<string>();
+  for (const { writer, sequence } of since) {
+    if (seen.has(writer)) continue;
+    const anchor = await records.auditAnchor(writer);
+    if (anchor !== undefined && anchor.sequence >= sequence && isAnchor(keys, anchor)) dropped.add(writer);
+  }
+  return dropped;
 }

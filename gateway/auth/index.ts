@@ -8,7 +8,14 @@ export { type MintRequest, mintToken, type TokenOptions } from "./own-tokens.ts"
 export { basicRequirement, EVERYONE, holds, isPermitted } from "./permissions.ts";
 export { reachOf } from "./principal-of.ts";
 export { createResources, type ResourceOptions, type Resources, WELL_KNOWN } from "./resources.ts";
-export { SESSION_COOKIE, setCookie } from "./session-cookie.ts";
+export {
+  type CookiePlace,
+  clearCookie,
+  cookiePlace,
+  ridesOnCookie,
+  SESSION_COOKIE,
+  setCookie,
+} from "./session-cookie.ts";
 export type { Person } from "./sso/person.ts";
 export { createSignIn, type SignInOptions, type SignInRoutes } from "./sso/sign-in.ts";
 export type { Rejection, Verifier } from "./verifiers.ts";

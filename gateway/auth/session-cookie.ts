@@ -17,6 +17,22 @@ export function setCookie(name: string, value: string, maxAgeSeconds: number, { 
   return `${name}=${value}; Path=${path}; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${secure ? "; Secure" : ""}`;
 }
 
+/** Takes it away: name, path and attributes are those it was set with (RFC 6265bis §5.7). */
+export function clearCookie(name: string, place: CookiePlace): string {
+  return setCookie(name, "", 0, place);
+}
+
+/** Where browsers keep cookies of the gateway at this address, which has no slash at its end. */
+export function cookiePlace(base: string): CookiePlace {
+  const { protocol, pathname } = new URL(base);
+  return { secure: protocol === "https:", path: pathname };
+}
+
+/** Whether the request has a session's cookie and no other proof. */
+export function ridesOnCookie({ headers }: RequestHead): boolean {
+  return headers.authorization === undefined && cookieOf(headers.cookie ?? "") !== undefined;
+}
+
 /** The value of a cookie; undefined where it is missing, empty, or there twice: then one was put there by somebody else. */
 export function cookieOf(header: string, name = SESSION_COOKIE): string | undefined {
   const values = header

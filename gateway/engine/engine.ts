@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Application } from "../../contract/http.ts";
+import type { TrustedProxies } from "./client-address.ts";
 
 export type Address = { readonly host: string; readonly port: number };
 
@@ -56,6 +57,8 @@ export type EngineOptions = {
   readonly httpVersions: "auto" | "1" | "2";
   readonly tls: TlsFiles | undefined;
   readonly webSockets: boolean;
+  /** Who is believed about the addresses of his clients. */
+  readonly trustedProxies: TrustedProxies;
   /** Cut from the front of every path; empty for none. */
   readonly pathPrefix: string;
   /** Answers of pipelined requests leave in one write (bounded engine). */

@@ -3,6 +3,7 @@ import { createBoundedEngine } from "./bounded/engine.ts";
 import type { EngineFactory } from "./engine.ts";
 import { createFastifyEngine } from "./fastify/engine.ts";
 
+export { TrustedProxies } from "./client-address.ts";
 export type { Address, DrainReport, EngineFactory, EngineOptions, ServerEngine, TlsFiles } from "./engine.ts";
 
 export type EngineName = "fastify" | "bounded";

@@ -1,7 +1,7 @@
 /** How an HTTP/2 connection in the clear begins when its client knows that the server speaks it (RFC 9113 §3.3 and §3.4). */
 import type { Socket } from "node:net";
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const NOTHING = Buffer.alloc(0);
 
 /** Of the first bytes of a connection, at least one. `unsure`: all so far belong to it, more are to come. */

@@ -1,5 +1,6 @@
 /** The TLS side of the listening socket: handshakes with a deadline, who the client is, certificates that change while it listens. */
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
+import { plainAddress } from "./client-address.ts";
 import { describeClient, rememberClient } from "./client-certificate.ts";
 import type { EngineOptions, TlsFiles } from "./engine.ts";
 import { clientFailure, countHandshakes } from "./handshakes.ts";
@@ -60,7 +61,9 @@ export async function openSecureDoor(
     const isRequired = files.clientCertificate === "required";
     // Whoever need not have one and has none did nothing wrong.
     const reason =
-      isRequired || certificate !== undefined ? handshakes.failed(failure, socket.remoteAddress ?? "") : failure;
+      isRequired || certificate !== undefined
+        ? handshakes.failed(failure, plainAddress(socket.remoteAddress ?? ""))
+        : failure;
     if (isRequired) on.refused(socket, reason);
     else on.connected(socket);
   }
@@ -69,7 +72,7 @@ export async function openSecureDoor(
     server() {
       const server = createServer(serverOptions(context, files, options), connected);
       server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-        handshakes.failed(error.code ?? error.message, socket.remoteAddress ?? "");
+        handshakes.failed(error.code ?? error.message, plainAddress(socket.remoteAddress ?? ""));
         socket.destroy();
       });
       servers.push(server);

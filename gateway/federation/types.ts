@@ -63,6 +63,9 @@ export type Caller = {
   readonly headers: Readonly<Record<string, string>>;
   /** What of the request's headers is on an allow-list of some upstream. */
   readonly passed?: Readonly<Record<string, string>> | undefined;
+  /** Where the request came from, and what joins its records; empty where nothing does. */
+  readonly remote: string;
+  readonly correlationId: string;
 };
 
 export type Route = {

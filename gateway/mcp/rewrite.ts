@@ -2,6 +2,7 @@
  * Where results and notifications carry names or URIs of an upstream, and how a prefix gets there. Only these places are
  * touched (MCP schema: ContentBlock resource_link and resource, ReadResourceResult, list items); the rest passes as it came.
  */
+import { BACKSLASH, QUOTE } from "./bytes.ts";
 import { elements, isString, isText, memberAt, pathAt, type Span, stringAt } from "./json.ts";
 import type { Edit } from "./splice.ts";
 
@@ -22,10 +23,25 @@ function contentEdits(edits: Edit[], bytes: Buffer, block: Span, rewrite: UriRew
     uriEdit(edits, bytes, memberAt(bytes, block, "resource"), "uri", rewrite);
 }
 
+/** Up to here a look at each byte is cheaper than a walk through the members. */
+const SHORT_RESULT = 1024;
+const SMALL_R = 0x72;
+
+/** True where no string begins as the types of the blocks do that carry a URI, and none is written with escapes. */
+function isShortAndWithoutLinks(bytes: Buffer, { start, end }: Span): boolean {
+  if (end - start > SHORT_RESULT) return false;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === BACKSLASH || (byte === QUOTE && bytes[at + 1] === SMALL_R)) return false;
+  }
+  return true;
+}
+
 /** Edits of a result of `method` that put every resource URI in it through `rewrite`. */
 export function resultUriEdits(bytes: Buffer, result: Span, method: string, rewrite: UriRewrite): Edit[] {
   const edits: Edit[] = [];
   if (method === "tools/call") {
+    if (isShortAndWithoutLinks(bytes, result)) return edits;
     for (const block of elements(bytes, memberAt(bytes, result, "content"))) contentEdits(edits, bytes, block, rewrite);
   } else if (method === "prompts/get") {
     for (const message of elements(bytes, memberAt(bytes, result, "messages"))) {

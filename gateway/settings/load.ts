@@ -192,10 +192,10 @@ function judge(name: string, source: Source, { problems, warnings }: Findings): 
     warnings.push(`${name} (${source.place(name)}) has no meaning here: ${because}`);
     return;
   }
-  const { verdict, nearest } = judgeUnknown(name);
+  const unknown = judgeUnknown(name);
   const shown = name.slice(0, 128);
-  if (verdict === "refuse")
-    problems.push(`${shown} is no setting of this gateway; the nearest is ${nearest} (${source.place(name)})`);
+  if (unknown.verdict === "refuse")
+    problems.push(`${shown} is no setting of this gateway; the nearest is ${unknown.nearest} (${source.place(name)})`);
   else if (source.isFile)
     warnings.push(`${shown} (${source.place(name)}) is no setting of this gateway and is ignored`);
 }

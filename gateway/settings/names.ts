@@ -56,19 +56,24 @@ export function secretOfFile(name: string): SecretName | undefined {
 }
 
 /** `nearest`: a setting, a name of the sources for one, or the name of a secret's file. */
-export type UnknownName = { readonly verdict: "refuse" | "ignore"; readonly nearest: string };
+export type UnknownName = { readonly verdict: "refuse"; readonly nearest: string } | { readonly verdict: "ignore" };
+
+const IGNORED: UnknownName = { verdict: "ignore" };
 
 export function judgeUnknown(name: string): UnknownName {
-  const [nearest, edits] = nearestSetting(name);
-  if (SERVICE_LINK.test(name) && !isSettingName(name)) return { verdict: "ignore", nearest };
   const isOwn = OWN_PREFIXES.some((prefix) => name.startsWith(prefix));
-  const isMistyped = edits <= MISTYPED_EDITS && SETTING_PREFIXES.has(name.slice(0, name.indexOf("_") + 1));
-  return { verdict: isOwn || isMistyped ? "refuse" : "ignore", nearest };
+  // First of all what costs little: most of an environment is nobody's mistake.
+  if (!isOwn && !SETTING_PREFIXES.has(name.slice(0, name.indexOf("_") + 1))) return IGNORED;
+  if (SERVICE_LINK.test(name) && !isSettingName(name)) return IGNORED;
+  const [nearest, edits] = nearestSetting(name);
+  return isOwn || edits <= MISTYPED_EDITS ? { verdict: "refuse", nearest } : IGNORED;
 }
 
 function nearestSetting(name: string): [string, number] {
   let best: [string, number] = ["HOST", Infinity];
   for (const candidate of KNOWN_NAMES) {
+    // It takes as many edits at least.
+    if (Math.abs(candidate.length - name.length) >= best[1]) continue;
     const edits = editDistance(name, candidate);
     if (edits < best[1]) best = [candidate, edits];
   }

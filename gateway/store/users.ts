@@ -18,8 +18,15 @@ export type UserOperations = {
   updateAccount(email: string, patch: AccountPatch): Promise<AccountRecord | "last-admin" | undefined>;
   deleteAccount(email: string): Promise<boolean | "last-admin">;
   passwordOf(email: string): Promise<PasswordRecord | undefined>;
-  /** `keep`: how many former hashes are remembered. Ends what was logged in before, and locks. */
-  setPassword(email: string, hash: string, options: { mustChange: boolean; keep: number }): Promise<boolean>;
+  /**
+   * `keep`: how many former hashes are remembered. Ends what was logged in before, and locks. `former`: only while that is the hash; false
+   * where it is not, or there is no such user.
+   */
+  setPassword(
+    email: string,
+    hash: string,
+    options: { mustChange: boolean; keep: number; former?: string | null },
+  ): Promise<boolean>;
   /** The same password under another hash, unless it was changed meanwhile. */
   rehashPassword(email: string, former: string, hash: string): Promise<void>;
   /** Tokens of this user made until now are no longer good. */
@@ -113,14 +120,14 @@ export function userOperations({ read, change, note }: AccountsRunner): UserOper
         );
         return rows[0];
       }),
-    setPassword: (email, hash, { mustChange, keep }) =>
+    setPassword: (email, hash, { mustChange, keep, former }) =>
       change(async (sql) => {
         const rows = await sql.query(
           `update account set password_hash = $2, must_change_password = $3, password_changed_at = now(), failed_logins = 0,
              locked_until = null, not_before = now(), updated_at = now(),
              former_hashes = (array_remove(array_prepend(password_hash, former_hashes), null))[1:$4::integer]
-           where email = $1 returning email`,
-          [email, hash, mustChange, keep],
+           where email = $1 and ($5::boolean or password_hash is not distinct from $6::text) returning email`,
+          [email, hash, mustChange, keep, former === undefined, former ?? null],
         );
         return rows.length === 1;
       }),

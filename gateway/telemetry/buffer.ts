@@ -14,8 +14,8 @@ export type BufferOptions<Row> = {
   readonly flushEveryMs: number;
   /** Rejects when the rows could not be written. The same number with the same rows may come again. */
   readonly write: (rows: readonly Row[], batch: number) => Promise<void>;
-  /** Rows with the same key that wait together become one. */
-  readonly merge?: { readonly keyOf: (row: Row) => string; readonly merged: (first: Row, second: Row) => Row };
+  /** Rows with the same key that wait together become one: the second is put into the first. */
+  readonly merge?: { readonly keyOf: (row: Row) => string; readonly join: (first: Row, second: Row) => void };
   /** Waiting does not help such a failure: the batch is dropped. */
   readonly isHopeless?: (error: unknown) => boolean;
   readonly log: Log;
@@ -29,12 +29,14 @@ export type BufferFigures = {
 };
 
 export interface RowBuffer<Row> {
-  /** False where there was no room. */
-  add(row: Row): boolean;
+  /** The row in which it stands now, itself or one of the same key; undefined where there was no room. */
+  add(row: Row): Row | undefined;
+  /** Changes when the rows that wait begin to be written: from then on they stay as they are. */
+  readonly batches: number;
   /** Writes what is there now; resolves with whether all of it is written. */
   flush(): Promise<boolean>;
   figures(): BufferFigures;
-  /** Writes what is there, for at most `withinMs`; what is left then is dropped, counted and told. */
+  /** Writes what is there, for at most `withinMs`; what is left then, and what comes later, is dropped, counted and told. */
   close(withinMs: number): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
   let flushing: Promise<boolean> | undefined;
   /** The last try failed: a full buffer waits for the timer then, and not for the next row. */
   let isAway = false;
+  let phase: "open" | "closing" | "closed" = "open";
 
   const waiting = () => rows.length + (batch?.rows.length ?? 0);
 
@@ -81,7 +84,8 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       if (!isHopeless(error)) {
         if (!isAway) log.warn("records.waiting", { records: name, rows: waiting(), reason });
         isAway = true;
-        setTimeout(() => void flush(), Math.min(RETRY_MS, options.flushEveryMs)).unref();
+        // At the end it is close that tries again.
+        if (phase === "open") setTimeout(() => void flush(), Math.min(RETRY_MS, options.flushEveryMs)).unref();
         return false;
       }
       dropped += batch.rows.length;
@@ -119,30 +123,39 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       const place = key === undefined ? undefined : places.get(key);
       const first = place === undefined ? undefined : rows[place];
       if (merge !== undefined && place !== undefined && first !== undefined) {
-        rows[place] = merge.merged(first, row);
-        return true;
+        merge.join(first, row);
+        return first;
       }
-      if (waiting() >= capacity) {
+      if (waiting() >= capacity || phase === "closed") {
         dropped++;
-        return false;
+        if (phase === "closed") tellDropped();
+        return undefined;
       }
       if (key !== undefined) places.set(key, rows.length);
       rows.push(row);
       if (rows.length >= flushAt && !isAway && flushing === undefined) setImmediate(() => void flush());
-      return true;
+      return row;
+    },
+    get batches() {
+      return batches;
     },
     flush,
     figures: () => ({ waiting: waiting(), written, dropped, failures }),
     async close(withinMs) {
       clearInterval(timer);
+      phase = "closing";
       const end = performance.now() + withinMs;
       for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 2)) {
         const left = end - performance.now();
         const isDone = left > 0 && (await within(flush(), left));
-        if (isDone && waiting() === 0) return;
+        if (isDone && waiting() === 0) {
+          phase = "closed";
+          return;
+        }
         if (end - performance.now() <= pause) break;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
+      phase = "closed";
       dropped += waiting();
       [rows, batch] = [[], undefined];
       places.clear();

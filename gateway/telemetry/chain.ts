@@ -28,7 +28,7 @@ export type Linked = Link & { readonly keyId: string; readonly previous: string;
 /** The last row that was dropped of a chain. */
 export type ChainEnd = Pick<Linked, "writer" | "sequence" | "hash">;
 /** Signed apart from rows, so that what is left can be read on from there. */
-export type Anchor = ChainEnd & { readonly keyId: string; readonly mac: string };
+export type Anchor = ChainEnd & Signature;
 
 export type ChainKey = { readonly id: string; readonly secret: Buffer };
 /** The first one signs, all verify. */
@@ -69,20 +69,38 @@ export function linkRow(keys: ChainKeys, link: Link, previous: string): Linked {
   return { ...link, keyId: key.id, previous, hash: macOf(key, contentOf(link, key.id, previous)) };
 }
 
+export type Signature = { readonly keyId: string; readonly mac: string };
+type EndFields = { readonly rows: number; readonly digest: string };
+
 /** The end of what was dropped of a chain, signed apart from rows. */
 export function signAnchor(keys: ChainKeys, end: ChainEnd): Anchor {
-  const [key] = keys;
-  return { ...end, keyId: key.id, mac: macOf(key, anchorText(end)) };
+  return { ...end, ...sign(keys, anchorText(end)) };
 }
 
 export function isAnchor(keys: ChainKeys, anchor: Anchor): boolean {
-  const key = keys.find(({ id }) => id === anchor.keyId);
-  return key !== undefined && isSame(anchor.mac, macOf(key, anchorText(anchor)));
+  return isSigned(keys, anchorText(anchor), anchor);
 }
 
-function anchorText({ writer, sequence, hash }: ChainEnd): string {
-  return JSON.stringify(["anchor", writer, sequence, hash]);
+/** The last line of rows that were written out: how many, and the SHA-256 of the lines before it in hex. */
+export function signEnd(keys: ChainKeys, end: EndFields) {
+  return { ...end, ...sign(keys, endText(end)) };
 }
+
+export function isEnd(keys: ChainKeys, end: EndFields & Signature): boolean {
+  return isSigned(keys, endText(end), end);
+}
+
+function sign([key]: ChainKeys, text: string): Signature {
+  return { keyId: key.id, mac: macOf(key, text) };
+}
+
+function isSigned(keys: ChainKeys, text: string, { keyId, mac }: Signature): boolean {
+  const key = keys.find(({ id }) => id === keyId);
+  return key !== undefined && isSame(mac, macOf(key, text));
+}
+
+const anchorText = ({ writer, sequence, hash }: ChainEnd) => JSON.stringify(["anchor", writer, sequence, hash]);
+const endText = ({ rows, digest }: EndFields) => JSON.stringify(["end", rows, digest]);
 
 function isSame(one: string, other: string): boolean {
   return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
@@ -104,6 +122,11 @@ export class ChainReader {
 
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** Of the row at `sequence`. */
+  get hash(): string {
+    return this.#hash;
   }
 
   /** What is wrong with this row, or undefined. */

@@ -9,9 +9,13 @@ export {
   type ChainKeys,
   ChainReader,
   isAnchor,
+  isEnd,
   type Linked,
+  type Signature,
   signAnchor,
+  signEnd,
 } from "./chain.ts";
+export { correlationOf, knownCorrelation } from "./correlation.ts";
 export { bucketOf, durationOf, percentile } from "./durations.ts";
 export { type Figures, METRICS_CONTENT_TYPE, renderFigures } from "./exposition.ts";
 export { createLog, type LogLevel, type LogOptions } from "./log.ts";

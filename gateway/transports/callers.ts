@@ -18,6 +18,7 @@ import {
   unsupportedModern,
 } from "../mcp/index.ts";
 import type { SessionFacts } from "../sessions/index.ts";
+import { knownCorrelation } from "../telemetry/index.ts";
 import { passedOf } from "../upstreams/index.ts";
 import type { TransportParts } from "./context.ts";
 import { decodeHeaderValue } from "./edge.ts";
@@ -69,10 +70,13 @@ export function sessionCaller(
 ): Caller {
   const headers = forwarded(head);
   const own = passed(head, parts);
-  const isPlain = headers === NONE && own === undefined;
+  const correlationId = knownCorrelation(head);
+  const remote = head.remoteAddress;
+  const isPlain = headers === NONE && own === undefined && correlationId === "";
   const known = callers.get(session);
-  if (known !== undefined && known.principal === principal && isPlain) return known;
-  const caller = makeSessionCaller(session, principal, headers, own, parts.sessions.ttlMs);
+  if (isPlain && known !== undefined && known.principal === principal && known.remote === remote) return known;
+  const said = { headers, passed: own, remote, correlationId };
+  const caller = makeSessionCaller(session, principal, said, parts.sessions.ttlMs);
   if (isPlain) callers.set(session, caller);
   return caller;
 }
@@ -80,8 +84,7 @@ export function sessionCaller(
 function makeSessionCaller(
   session: SessionFacts,
   principal: Principal,
-  headers: Readonly<Record<string, string>>,
-  own: Caller["passed"],
+  said: Pick<Caller, "headers" | "passed" | "remote" | "correlationId">,
   ttlMs: number,
 ): Caller {
   return {
@@ -95,7 +98,7 @@ function makeSessionCaller(
       clientInfo: session.clientInfo,
       protocolVersion: session.protocolVersion,
       ttlMs,
-      passed: own,
+      passed: said.passed,
       actor: principal,
     },
     identity: {
@@ -104,8 +107,10 @@ function makeSessionCaller(
       clientInfo: session.clientInfo,
     },
     paramHeaders: undefined,
-    headers,
-    passed: own,
+    headers: said.headers,
+    passed: said.passed,
+    remote: said.remote,
+    correlationId: said.correlationId,
   };
 }
 
@@ -130,6 +135,8 @@ export function plainCaller(principal: Principal, head: RequestHead, parts: Call
     paramHeaders: undefined,
     headers: forwarded(head),
     passed: own,
+    remote: head.remoteAddress,
+    correlationId: knownCorrelation(head),
   };
 }
 
@@ -188,6 +195,8 @@ export function modernCaller(
     paramHeaders: checkHeaders ? paramHeaders(head) : undefined,
     headers: forwarded(head),
     passed: own,
+    remote: head.remoteAddress,
+    correlationId: knownCorrelation(head),
   };
 }
 

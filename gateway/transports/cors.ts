@@ -5,7 +5,7 @@
 import type { RequestHead } from "../../contract/http.ts";
 
 /** Answer headers that a page has to be able to read. */
-const EXPOSED = "Mcp-Session-Id, Retry-After, WWW-Authenticate";
+const EXPOSED = "Mcp-Session-Id, Retry-After, WWW-Authenticate, X-Correlation-ID";
 /** How long a browser may remember a preflight, in seconds; browsers cap it themselves. */
 const MAX_AGE = "7200";
 

@@ -7,7 +7,7 @@ import type { GatewayRequest, ResponseSink } from "../../contract/http.ts";
 import type { EventLog, ResumableStream, SessionFacts, SessionStream } from "../sessions/index.ts";
 import { sessionCaller } from "./callers.ts";
 import type { Endpoint, TransportParts } from "./context.ts";
-import { eventFrame, primingFrame, SSE_HEADERS } from "./sse-frames.ts";
+import { eventFrame, partingFrame, primingFrame, SSE_HEADERS } from "./sse-frames.ts";
 import { enterStream } from "./streamable-http.ts";
 
 /** Waits this long for an older holder to hand over before going on without it. */
@@ -141,6 +141,7 @@ class HeldStream {
     this.leaveTakeover?.();
     this.stream?.close();
     this.log.finish();
+    if (!this.sink.closed) this.sink.write(partingFrame(this.parts.streams.retryMs));
     this.finish();
   }
 }

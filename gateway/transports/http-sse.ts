@@ -10,7 +10,7 @@ import { respondFault } from "./answers.ts";
 import type { Endpoint, TransportParts } from "./context.ts";
 import { isJson } from "./edge.ts";
 import { LiveSession } from "./live-session.ts";
-import { eventFrame, SSE_HEADERS } from "./sse-frames.ts";
+import { eventFrame, partingFrame, SSE_HEADERS } from "./sse-frames.ts";
 import { enterStream, faultOf } from "./streamable-http.ts";
 
 const EMPTY = Buffer.from("{}");
@@ -107,6 +107,7 @@ export function createHttpSse(parts: TransportParts, state: SharedState) {
           sink.onClose(resolve);
           live.leave(() => {
             gone();
+            sink.write(partingFrame(parts.streams.retryMs));
             sink.end();
             resolve();
           });

@@ -48,12 +48,27 @@ type Failure = { readonly revision: string; readonly fault: Fault; readonly at: 
 
 export type Preference = "legacy" | "modern";
 
+type Slots = { readonly legacy: string; readonly modern: string };
+
+/** Put together once per target: a key that is made anew would be hashed anew with every request. */
+const slots = new WeakMap<UpstreamTarget, Slots>();
+
 /** Where a verdict is kept: an upstream whose era is not configured may have one per era. */
 function slotOf(target: UpstreamTarget, prefer: Preference): string {
-  const isLegacy = prefer === "legacy" && target.era === "auto" && target.transport !== "sse";
-  if (target.actor === undefined) return isLegacy ? `${target.id}\nlegacy` : target.id;
+  let known = slots.get(target);
+  if (known === undefined) {
+    const hasBoth = target.era === "auto" && target.transport !== "sse";
+    const modern = slotNamed(target, "");
+    known = { modern, legacy: hasBoth ? slotNamed(target, "legacy") : modern };
+    slots.set(target, known);
+  }
+  return prefer === "legacy" ? known.legacy : known.modern;
+}
+
+function slotNamed({ id, actor }: UpstreamTarget, era: "" | "legacy"): string {
+  if (actor === undefined) return era === "" ? id : `${id}\n${era}`;
   // What it says to one caller may not be what it says to another.
-  return `${target.id}\n${isLegacy ? "legacy" : ""}\n${target.actor.id}`;
+  return `${id}\n${era}\n${actor.id}`;
 }
 
 export class Profiles {

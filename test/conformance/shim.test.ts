@@ -68,7 +68,7 @@ describe("the conformance shim", () => {
     await waitFor(() => stream.events.length === 1);
     expect(stream.events).toEqual([{ id: "1", data: "first" }]);
     stream.close();
-    await waitFor(() => closed, 5000, "the upstream's close");
+    await waitFor(() => closed, 60_000, "the upstream's close");
   });
 
   it("an upstream that breaks off breaks off here too", async () => {

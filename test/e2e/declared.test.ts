@@ -50,7 +50,7 @@ describe("upstreams declared in a file", () => {
     return [...new Set([...text.matchAll(/"name":"(\w+?)__/g)].map((match) => match[1] ?? ""))].sort();
   }
   const listed = (wanted: readonly string[]) =>
-    waitFor(async () => (await slugs()).join() === wanted.join(), 15_000, `the tools of ${wanted.join(", ")}`);
+    waitFor(async () => (await slugs()).join() === wanted.join(), 60_000, `the tools of ${wanted.join(", ")}`);
   const changes = () => stream.events.filter(({ data }) => data.includes("notifications/tools/list_changed")).length;
 
   it("are there at the start", async () => {
@@ -61,7 +61,7 @@ describe("upstreams declared in a file", () => {
     const before = changes();
     await declare({ first: { url: fixtures[0]?.url }, second: { url: fixtures[1]?.url } });
     await listed(["first", "second"]);
-    await waitFor(() => changes() > before, 10_000, "list_changed");
+    await waitFor(() => changes() > before, 60_000, "list_changed");
   });
 
   it("change with the file; what is replaced by renaming is seen too", async () => {
@@ -78,7 +78,7 @@ describe("upstreams declared in a file", () => {
         const text = JSON.stringify(body);
         return text.includes("now described") && !text.includes(`${fixtures[0]?.url}"`) ? text : undefined;
       },
-      15_000,
+      60_000,
       "the new definitions",
     );
     expect(records).toContain("now described");
@@ -92,7 +92,7 @@ describe("upstreams declared in a file", () => {
         expect(answer.json()).toMatchObject({ result: { content: [{ text: "moved" }] } });
         return callsAt(1) > before;
       },
-      15_000,
+      60_000,
       "a call at the new address",
     );
   });
@@ -105,14 +105,14 @@ describe("upstreams declared in a file", () => {
     const seen = () => gateway.stderr().split("what was declared before stays as it is").length;
     const before = seen();
     await writeFile(file, text);
-    await waitFor(() => seen() > before, 15_000, "the warning");
+    await waitFor(() => seen() > before, 60_000, "the warning");
     expect(await slugs()).toEqual(["first", "second"]);
   });
 
   it("with a mistake keep their former definition while the others follow", async () => {
     await declare({ first: { url: fixtures[0]?.url, typo: 1 }, third: { url: fixtures[0]?.url } });
     await listed(["first", "third"]);
-    await waitFor(() => gateway.stderr().includes("mcpServers.first: typo"), 10_000, "the warning");
+    await waitFor(() => gateway.stderr().includes("mcpServers.first: typo"), 60_000, "the warning");
     const { body } = await rest(gateway, "GET", "/gateways");
     expect(JSON.stringify(body)).toContain(`${fixtures[1]?.url}"`);
   });
@@ -122,7 +122,7 @@ describe("upstreams declared in a file", () => {
     const before = changes();
     await declare({});
     await listed(["made"]);
-    await waitFor(() => changes() > before, 10_000, "list_changed");
+    await waitFor(() => changes() > before, 60_000, "list_changed");
     const answer = await session.call(3, "tools/call", { name: "first__echo", arguments: { text: "gone" } });
     expect(answer.json()).toHaveProperty("error");
     await unregister(gateway, made);

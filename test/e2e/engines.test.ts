@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Everything, startEverything } from "../fixtures/everything/server.ts";
+import { type Answer, type Http1Client, http1Client } from "../gateway/engine/http1-client.ts";
 import {
   callModern,
   descendants,
@@ -10,6 +11,7 @@ import {
   isRunning,
   LEGACY,
   message,
+  modernRequest,
   openLegacySession,
   openStream,
   register,
@@ -47,7 +49,22 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
     await waitFor(async () => {
       const lists = Array.from({ length: ROUNDS }, () => callModern(gateway, gateway.mcpUrl, 1, "tools/list"));
       return (await Promise.all(lists)).every(({ text }) => text.includes("up__echo"));
-    }, 30_000);
+    }, 60_000);
+  }
+
+  /** A connection on which a request has been answered, and which stays open. */
+  async function keptConnection(): Promise<Http1Client> {
+    const client = await http1Client(Number(new URL(gateway.url).port));
+    client.send("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    expect((await client.next()).status).toBe(200);
+    return client;
+  }
+
+  /** A worker learns of the end a moment after another one has: it is asked until it refuses. */
+  async function refusalOf(client: Http1Client, late: string): Promise<Answer> {
+    client.send(late);
+    const answer = await client.next("POST");
+    return answer.status === 200 ? refusalOf(client, late) : answer;
   }
 
   it("serves one session on many connections", async () => {
@@ -65,7 +82,7 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
     await waitFor(async () => {
       const late = await Promise.all(ids.map((id) => session.call(id, "ping")));
       return late.every(({ status }) => status === 404);
-    }, 30_000);
+    }, 60_000);
   });
 
   it("streams progress in its order, before the result", async () => {
@@ -92,7 +109,7 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
         await session.call(2, "tools/call", touch);
         return stream.events.find(({ data }) => data.includes("notifications/resources/updated"));
       },
-      30_000,
+      60_000,
       "the update",
     );
     expect(JSON.parse(told.data)).toMatchObject({ params: { uri } });
@@ -115,12 +132,21 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
     const calls = keys.map((key, id) =>
       session.call(id, "tools/call", { name: "up__wait", arguments: { key, ms: 60_000 } }),
     );
-    await waitFor(() => keys.every((key) => fixture.observed.waiting.includes(key)), 30_000, "the calls upstream");
+    await waitFor(() => keys.every((key) => fixture.observed.waiting.includes(key)), 60_000, "the calls upstream");
+    const kept = await Promise.all(Array.from({ length: ROUNDS }, keptConnection));
     const started = [gateway.pid, ...descendants(gateway.pid)];
     const stream = await openStream("GET", gateway.mcpUrl, { ...session.headers, accept: "text/event-stream" });
     process.kill(gateway.pid, "SIGTERM");
     await stream.ended;
     expect(stream.isComplete()).toBe(true);
+    const { headers, body } = modernRequest(1, "tools/list");
+    const lines = Object.entries({ ...headers, ...gateway.headers, "content-length": String(body.length) });
+    const late = `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+    const refusals = await Promise.all(kept.map((client) => refusalOf(client, late + body)));
+    expect(refusals.map(({ status, headers: told, body: text }) => [status, told.connection, codeOf(text)])).toEqual(
+      kept.map(() => [503, "close", "MCPS_DRAINING"]),
+    );
+    expect(await Promise.all(kept.map((client) => client.rest()))).toEqual(kept.map(() => ""));
     for (const key of keys) fixture.release(key);
     const answers = await Promise.all(calls);
     expect(answers.map(({ status, text }) => [status, text.includes('"waited"')])).toEqual(keys.map(() => [200, true]));
@@ -129,6 +155,10 @@ describe.each(forms)("a gateway ($title)", ({ env }) => {
   });
 });
 
+function codeOf(text: string): unknown {
+  return JSON.parse(text).error.data.code;
+}
+
 /** What the tool says that says what it is told, by hand over one connection. */
 async function echoOver(socket: WebSocket, text: string): Promise<unknown> {
   const got: { readonly id?: number; readonly result?: { readonly content?: readonly { text: string }[] } }[] = [];
@@ -136,9 +166,9 @@ async function echoOver(socket: WebSocket, text: string): Promise<unknown> {
   await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
   const clientInfo = { name: "by hand", version: "1" };
   socket.send(message(1, "initialize", { protocolVersion: LEGACY, capabilities: {}, clientInfo }));
-  await waitFor(() => got.some(({ id }) => id === 1), 30_000, "the answer to initialize");
+  await waitFor(() => got.some(({ id }) => id === 1), 60_000, "the answer to initialize");
   socket.send(message(undefined, "notifications/initialized"));
   socket.send(message(2, "tools/call", { name: "up__echo", arguments: { text } }));
-  const answer = await waitFor(() => got.find(({ id }) => id === 2), 30_000, "the answer to the call");
+  const answer = await waitFor(() => got.find(({ id }) => id === 2), 60_000, "the answer to the call");
   return answer.result?.content?.[0]?.text;
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { type Authority, makeAuthority, type Pair, SERVER_NAMES } from "../gateway/engine/certificates.ts";
 import { ask, http2Session } from "../gateway/engine/http2-client.ts";
-import { endedStart, type Gateway, missing, startGateway, temporaryDirectory, titled } from "../harness/index.ts";
+import { dataDirectory, endedStart, type Gateway, missing, startGateway, titled } from "../harness/index.ts";
 
 const reason = missing("openssl");
 const CALL = JSON.stringify({
@@ -129,7 +129,7 @@ describe.skipIf(reason !== undefined).each([
 describe.skipIf(reason !== undefined)(titled("TLS at the start", reason), () => {
   it("says which file is wrong, and ends", async () => {
     const authority = await makeAuthority();
-    const data = await temporaryDirectory();
+    const data = await dataDirectory();
     const expired = authority.issue("expired", "/CN=gateway", [SERVER_NAMES], -1);
     const ended = await endedStart({
       DATA_DIR: data.path,

@@ -75,7 +75,7 @@ describe.each(["legacy", "modern"] as const)("a %s upstream killed in the middle
         const answer = await echo("victim", 5);
         return answer.result === undefined ? undefined : answer;
       },
-      20_000,
+      60_000,
       "the upstream's return",
     );
     expect(again).toMatchObject(ok("victim", 5));
@@ -126,7 +126,7 @@ describe("an upstream that forgets its sessions", () => {
     expect(answer.json()).toMatchObject({ id: 4, result: { content: [{ text: "1" }] } });
     const reopened = fixture.observed.sessionsOpened.filter((id) => !opened.has(id));
     const forSession = (list: readonly { session: string }[]) => list.some((one) => reopened.includes(one.session));
-    await waitFor(() => forSession(fixture.observed.subscriptions), 10_000, "the subscription");
+    await waitFor(() => forSession(fixture.observed.subscriptions), 60_000, "the subscription");
     const levels = fixture.observed.requests.filter(
       ({ method, session: id }) => method === "logging/setLevel" && reopened.includes(id ?? ""),
     );
@@ -138,7 +138,7 @@ describe("an upstream that forgets its sessions", () => {
         await session.call(5, "tools/call", touch);
         return stream.events.some(({ data }) => data.includes("notifications/resources/updated"));
       },
-      15_000,
+      60_000,
       "the update",
     );
     stream.close();
@@ -151,7 +151,7 @@ describe("an upstream that forgets its sessions", () => {
     const ended = await fetch(gateway.mcpUrl, { method: "DELETE", headers: { ...session.headers } });
     await ended.body?.cancel();
     expect(ended.ok).toBe(true);
-    await waitFor(() => fixture.observed.sessionsClosed.length === before + 1, 10_000, "the upstream's DELETE");
+    await waitFor(() => fixture.observed.sessionsClosed.length === before + 1, 60_000, "the upstream's DELETE");
     const late = await session.call(2, "ping");
     expect([late.status, late.json()]).toMatchObject([404, { error: { code: errors.MCPS_SESSION_UNKNOWN.rpc } }]);
   });
@@ -177,7 +177,7 @@ describe("a stdio child that is killed", () => {
       expect((await call(1)).json()).toMatchObject({ result: { content: [{ text: "Echo: hi" }] } });
       const mine = (await pids()).filter((pid) => !others.has(pid));
       for (const pid of mine) process.kill(pid, "SIGKILL");
-      await waitFor(async () => (await call(2)).json().result !== undefined, 20_000, "the child's return");
+      await waitFor(async () => (await call(2)).json().result !== undefined, 60_000, "the child's return");
     } finally {
       await unregister(gateway, child);
     }

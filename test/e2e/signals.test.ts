@@ -44,7 +44,7 @@ describe("a gateway with calls in flight", () => {
   async function waitingCall(id: number, key: string): Promise<EventStream> {
     const params = { name: "up__wait", arguments: { key, ms: 60_000 }, _meta: { progressToken: "p" } };
     const stream = await openStream("POST", gateway.mcpUrl, session.headers, message(id, "tools/call", params));
-    await waitFor(() => fixture.observed.waiting.includes(key), 15_000, "the call upstream");
+    await waitFor(() => fixture.observed.waiting.includes(key), 60_000, "the call upstream");
     return stream;
   }
 
@@ -58,7 +58,7 @@ describe("a gateway with calls in flight", () => {
     const wanted = modernRequest(7, "subscriptions/listen", { notifications: { toolsListChanged: true } });
     const headers = { ...wanted.headers, ...gateway.headers };
     const listen = await openStream("POST", gateway.mcpUrl, headers, wanted.body);
-    await waitFor(() => listen.events.some(({ data }) => data.includes("acknowledged")), 10_000, "the acknowledgement");
+    await waitFor(() => listen.events.some(({ data }) => data.includes("acknowledged")), 60_000, "the acknowledgement");
 
     process.kill(gateway.pid, "SIGTERM");
     await Promise.all([get.ended, sse.ended, listen.ended]);
@@ -90,11 +90,11 @@ describe("a gateway with calls in flight", () => {
     const call = await openStream("POST", gateway.mcpUrl, session.headers, message(3, "tools/call", params));
     const asked = await waitFor(
       () => call.events.find(({ data }) => data.includes("elicitation/create")),
-      15_000,
+      60_000,
       "the question",
     );
     process.kill(gateway.pid, "SIGTERM");
-    await waitFor(async () => (await echo(4)).status === 503, 10_000, "the drain");
+    await waitFor(async () => (await echo(4)).status === 503, 60_000, "the drain");
     const { id } = JSON.parse(asked.data);
     const reply = { jsonrpc: "2.0", id, result: { action: "accept", content: { name: "Ada" } } };
     expect((await send("POST", gateway.mcpUrl, session.headers, JSON.stringify(reply))).status).toBe(202);
@@ -108,12 +108,12 @@ describe("a gateway with calls in flight", () => {
     const call = await waitingCall(1, signal);
     const params = { name: "time__slow", arguments: { ms: 3000 }, _meta: { progressToken: "q" } };
     const slow = await openStream("POST", gateway.mcpUrl, session.headers, message(2, "tools/call", params));
-    await waitFor(() => slow.events.some(({ data }) => data.includes("progress")), 15_000, "the call over stdio");
+    await waitFor(() => slow.events.some(({ data }) => data.includes("progress")), 60_000, "the call over stdio");
     const children = descendants(gateway.pid);
     expect(children.length).toBeGreaterThanOrEqual(3);
 
     process.kill(-gateway.pid, signal);
-    await waitFor(() => gateway.stderr().includes("shutting down"), 10_000, "the drain");
+    await waitFor(() => gateway.stderr().includes("shutting down"), 60_000, "the drain");
     await slow.ended;
     expect(slow.events.at(-1)?.data).toContain('"result"');
     fixture.release(signal);
@@ -134,7 +134,7 @@ describe("a gateway with calls in flight", () => {
         process.kill(gateway.pid, "SIGINT");
         return false;
       },
-      10_000,
+      60_000,
       "the second signal",
     );
     await call.ended;
@@ -160,6 +160,6 @@ describe("a gateway with calls in flight", () => {
     const children = descendants(gateway.pid);
     expect(children.length).toBeGreaterThanOrEqual(3);
     await gateway.kill("SIGKILL");
-    await waitFor(() => !children.some(isRunning), 10_000, "the end of what it started");
+    await waitFor(() => !children.some(isRunning), 60_000, "the end of what it started");
   });
 });

@@ -5,12 +5,12 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
+  dataDirectory,
   endedStart,
   freePort,
   mountDisk,
   noDisks,
   startGateway,
-  temporaryDirectory,
   titled,
   unmountDisk,
 } from "../harness/index.ts";
@@ -19,9 +19,9 @@ const noMount = noDisks();
 const isRoot = process.getuid?.() === 0;
 
 describe("a gateway does not start", () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  let directory: Awaited<ReturnType<typeof dataDirectory>>;
   beforeEach(async () => {
-    directory = await temporaryDirectory();
+    directory = await dataDirectory();
   });
   afterEach(() => directory.remove());
 
@@ -62,14 +62,14 @@ describe("a gateway does not start", () => {
   });
 
   it("on the embedded database of another gateway, which goes on", async () => {
-    const first = await startGateway({ dataDir: directory.path });
+    // Which it has made itself, in an empty directory.
+    const path = join(directory.path, "empty");
+    const first = await startGateway({ dataDir: path });
     try {
-      const ended = await endedStart({ DATA_DIR: directory.path }, ["--port", "0"]);
+      const ended = await endedStart({ DATA_DIR: path }, ["--port", "0"]);
       expect(ended).toMatchObject({ code: 1, stdout: "" });
       expect(ended.stderr).toMatch(
-        new RegExp(
-          `MCPS_DATA_DIR: The data directory ${directory.path}\\S* cannot be used: process \\d+ uses its database`,
-        ),
+        new RegExp(`MCPS_DATA_DIR: The data directory ${path}\\S* cannot be used: process \\d+ uses its database`),
       );
       expect((await fetch(`${first.url}/ready`)).status).toBe(200);
     } finally {

@@ -122,10 +122,10 @@ describe.each(cases)("two clients of the $engine engine in front of a $mode upst
     const [kept] = keys.map((key, index) =>
       session.call(100 + index, "tools/call", { name: `${mode}__wait`, arguments: { key, ms: 30_000 } }),
     );
-    await waitFor(() => keys.every((key) => fixture.observed.waiting.includes(key)), 10_000, "both calls upstream");
+    await waitFor(() => keys.every((key) => fixture.observed.waiting.includes(key)), 60_000, "both calls upstream");
     const accepted = await session.notify("notifications/cancelled", { requestId: 101, reason: "enough" });
     expect(accepted.status).toBe(202);
-    await waitFor(() => fixture.observed.cancellations.length > 0, 10_000, "the cancellation upstream");
+    await waitFor(() => fixture.observed.cancellations.length > 0, 60_000, "the cancellation upstream");
     fixture.release(`keep-${mode}`);
     expect((await kept)?.json()).toMatchObject({ id: 100, result: { content: [{ text: "waited" }] } });
     expect(fixture.observed.cancellations.map(({ key }) => key)).toEqual([`cancel-${mode}`]);
@@ -139,11 +139,11 @@ describe.each(cases)("two clients of the $engine engine in front of a $mode upst
       _meta: { progressToken: "p" },
     });
     const stream = await openStream("POST", gateway.mcpUrl, { ...headers, ...gateway.headers }, body);
-    await waitFor(() => fixture.observed.waiting.includes(key), 10_000, "the call upstream");
+    await waitFor(() => fixture.observed.waiting.includes(key), 60_000, "the call upstream");
     stream.close();
     await waitFor(
       () => fixture.observed.cancellations.some((one) => one.key === key),
-      10_000,
+      60_000,
       "the cancellation upstream",
     );
   });
@@ -189,7 +189,7 @@ describe.each(cases)("two clients of the $engine engine in front of a $mode upst
         });
         return updates(0).length > 0;
       },
-      15_000,
+      60_000,
       "the update",
     );
     expect(JSON.parse(updates(0)[0]?.data ?? "")).toMatchObject({
@@ -205,7 +205,7 @@ describe.each(cases)("two clients of the $engine engine in front of a $mode upst
       notifications: { toolsListChanged: true, resourceSubscriptions: [`${mode}+test://watched-resource`] },
     });
     const stream = await openStream("POST", gateway.mcpUrl, { ...headers, ...gateway.headers }, body);
-    await waitFor(() => stream.events.length > 0, 10_000, "the acknowledgement");
+    await waitFor(() => stream.events.length > 0, 60_000, "the acknowledgement");
     const session = await openLegacySession(gateway.mcpUrl, gateway.headers);
     const touch = { name: `${mode}__touch_resource`, arguments: { uri: "test://watched-resource" } };
     await waitFor(
@@ -216,7 +216,7 @@ describe.each(cases)("two clients of the $engine engine in front of a $mode upst
         const text = stream.events.map(({ data }) => data).join("\n");
         return text.includes("resources/updated") && text.includes("tools/list_changed");
       },
-      15_000,
+      60_000,
       "both notifications",
     );
     stream.close();

@@ -36,14 +36,14 @@ describe("upstreams in trouble", () => {
     expect(await echo()).toMatchObject({ result: { content: [{ text: "x" }] } });
     expect(await shown()).toMatchObject({ reachable: true, circuit: "closed" });
     await fixture.close();
-    await waitFor(async () => (await shown()).reachable === false, 20_000, "the health check");
+    await waitFor(async () => (await shown()).reachable === false, 60_000, "the health check");
     await waitFor(
       async () => ((await echo()).error as { code: number }).code === errors.MCPS_UPSTREAM_CIRCUIT.rpc,
-      20_000,
+      60_000,
     );
     fixture = await startEverything({ port, mode: "legacy" });
-    await waitFor(async () => (await shown()).reachable === true, 20_000, "its return");
-    await waitFor(async () => (await echo()).result !== undefined, 20_000, "a call");
+    await waitFor(async () => (await shown()).reachable === true, 60_000, "its return");
+    await waitFor(async () => (await echo()).result !== undefined, 60_000, "a call");
     expect(await shown()).toMatchObject({ circuit: "closed" });
   }, 90_000);
 
@@ -58,7 +58,7 @@ describe("upstreams in trouble", () => {
     const wait = (id: number) =>
       session.call(id, "tools/call", { name: "frail__wait", arguments: { ms: 60_000, key: "k" } });
     const first = wait(1);
-    await waitFor(async () => fixture?.observed.waiting.includes("k"), 20_000);
+    await waitFor(async () => fixture?.observed.waiting.includes("k"), 60_000);
     expect((await wait(2)).json()).toMatchObject({ id: 2, error: { code: errors.MCPS_TOOL_BUSY.rpc } });
     fixture?.release("k");
     expect((await first).json()).toMatchObject({ id: 1, result: { content: [{ text: "waited" }] } });

@@ -1,8 +1,9 @@
 /** Knobs of the processes, under the names of Granian: threads of event loops, libuv's pool, a limit of memory, reload on change. */
 import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
+import { stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Gateway, startGateway, waitFor } from "../harness/index.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type Gateway, send, startGateway, waitFor } from "../harness/index.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ENVIRONMENT = {
@@ -25,10 +26,6 @@ type Line = {
 };
 
 let gateway: Gateway;
-beforeAll(async () => {
-  gateway = await startGateway({ env: ENVIRONMENT, deadlineMs: 240_000 });
-}, 300_000);
-afterAll(async () => await gateway?.stop());
 
 const lines = (): readonly Line[] =>
   gateway
@@ -41,35 +38,62 @@ const processes = () => happened("worker.ready").flatMap(({ pid }) => (pid === u
 /** An event loop of a process is called after it: `<worker>.<number>`. */
 const loops = () => happened("worker.ready").filter(({ worker }) => /\.\d+$/.test(worker ?? ""));
 
-it("GRANIAN_WORKERS and GRANIAN_RUNTIME_THREADS: two processes with two event loops each", () => {
-  expect([new Set(processes()).size, loops().length]).toEqual([2, 4]);
+describe("the knobs of Granian", () => {
+  beforeAll(async () => {
+    gateway = await startGateway({ env: ENVIRONMENT, deadlineMs: 240_000 });
+  }, 300_000);
+  afterAll(() => gateway?.stop());
+
+  it("GRANIAN_WORKERS and GRANIAN_RUNTIME_THREADS: two processes with two event loops each", () => {
+    expect([new Set(processes()).size, loops().length]).toEqual([2, 4]);
+  });
+
+  it("GRANIAN_BLOCKING_THREADS: so many threads of the pool in each worker", async () => {
+    const poolOf = (pid: number) =>
+      readdirSync(`/proc/${pid}/task`)
+        .map((task) => readFileSync(`/proc/${pid}/task/${task}/comm`, "utf8").trim())
+        .filter((name) => name === "libuv-worker").length;
+    expect(processes().map(poolOf)).toEqual([9, 9]);
+  });
+
+  it("WORKER_MEMORY: a limit that cannot be kept is told, by its name", () => {
+    const told = lines().filter(({ setting }) => setting === "WORKER_MEMORY");
+    expect(told.length).toBe(2);
+  });
+
+  it("RUNTIME_MODE: what a kernel that moves no waiting connection costs is told once", () => {
+    const sysctl = "/proc/sys/net/ipv4/tcp_migrate_req";
+    const moves = !existsSync(sysctl) || readFileSync(sysctl, "utf8").trim() !== "0";
+    expect(lines().filter(({ setting }) => setting === "RUNTIME_MODE").length).toBe(moves ? 0 : 1);
+  });
+
+  it("GRANIAN_DEV_MODE: a source file that changes replaces the workers", async () => {
+    const before = new Set(processes());
+    const now = new Date();
+    utimesSync(join(ROOT, "gateway", "version.ts"), now, now);
+    await waitFor(() => happened("reload.done").length > 0, 200_000, "the reload");
+    expect(happened("reload").map(({ reason }) => reason)).toEqual(["a source file changed"]);
+    const after = processes().filter((pid) => !before.has(pid));
+    expect(after.length).toBe(2);
+  }, 240_000);
 });
 
-it("GRANIAN_BLOCKING_THREADS: so many threads of the pool in each worker", async () => {
-  const poolOf = (pid: number) =>
-    readdirSync(`/proc/${pid}/task`)
-      .map((task) => readFileSync(`/proc/${pid}/task/${task}/comm`, "utf8").trim())
-      .filter((name) => name === "libuv-worker").length;
-  expect(processes().map(poolOf)).toEqual([9, 9]);
-});
+// Here and in no other file: a source file that changes reloads every gateway that watches it.
+describe("DEV_RELOAD", () => {
+  afterEach(() => gateway?.stop());
 
-it("WORKER_MEMORY: a limit that cannot be kept is told, by its name", () => {
-  const told = lines().filter(({ setting }) => setting === "WORKER_MEMORY");
-  expect(told.length).toBe(2);
+  it.each([
+    ["fastify", {}],
+    ["bounded", { RUNTIME_MODE: "st" }],
+  ] as const)("replaces the workers of the %s engine when the program changes", async (engine, kind) => {
+    gateway = await startGateway({
+      env: { HTTP_SERVER: engine, LOG_FORMAT: "json", DISABLE_ACCESS_LOG: "true", DEV_RELOAD: "true", ...kind },
+    });
+    const source = join(ROOT, "gateway", "version.ts");
+    const { atime, mtime } = await stat(source);
+    await utimes(source, atime, mtime);
+    await waitFor(() => happened("reload.done").length > 0, 60_000, "the reload");
+    expect(happened("reload")).toMatchObject([{ reason: "a source file changed" }]);
+    expect((await send("GET", `${gateway.url}/health`, {})).status).toBe(200);
+  });
 });
-
-it("RUNTIME_MODE: what a kernel that moves no waiting connection costs is told once", () => {
-  const sysctl = "/proc/sys/net/ipv4/tcp_migrate_req";
-  const moves = !existsSync(sysctl) || readFileSync(sysctl, "utf8").trim() !== "0";
-  expect(lines().filter(({ setting }) => setting === "RUNTIME_MODE").length).toBe(moves ? 0 : 1);
-});
-
-it("GRANIAN_DEV_MODE: a source file that changes replaces the workers", async () => {
-  const before = new Set(processes());
-  const now = new Date();
-  utimesSync(join(ROOT, "gateway", "version.ts"), now, now);
-  await waitFor(() => happened("reload.done").length > 0, 200_000, "the reload");
-  expect(happened("reload").map(({ reason }) => reason)).toEqual(["a source file changed"]);
-  const after = processes().filter((pid) => !before.has(pid));
-  expect(after.length).toBe(2);
-}, 240_000);

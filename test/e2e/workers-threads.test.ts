@@ -1,22 +1,14 @@
 /** Event loops as threads of one process: they share the port, are replaced one by one, and are counted together. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import {
-  descendants,
-  type Gateway,
-  isRunning,
-  send,
-  startGateway,
-  temporaryDirectory,
-  waitFor,
-} from "../harness/index.ts";
+import { dataDirectory, descendants, type Gateway, isRunning, send, startGateway, waitFor } from "../harness/index.ts";
 
 type Line = { readonly event?: string; readonly worker?: string; readonly pid?: number };
 
 describe("threads of one process", () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  let directory: Awaited<ReturnType<typeof dataDirectory>>;
   let gateway: Gateway;
   beforeAll(async () => {
-    directory = await temporaryDirectory();
+    directory = await dataDirectory();
   });
   afterEach(async () => {
     await gateway?.stop();

@@ -1,18 +1,19 @@
 /** A gateway of several workers: what happens to one of them costs no caller an answer, and nothing is left behind. */
-import { rm, stat, utimes, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
+  dataDirectory,
   descendants,
   type Gateway,
   type GatewayOptions,
   isRunning,
+  openLegacySession,
   openStream,
   send,
   startGateway,
-  temporaryDirectory,
   waitFor,
 } from "../harness/index.ts";
 
@@ -26,13 +27,15 @@ const KINDS = [
 ] as const;
 
 describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+  let directory: Awaited<ReturnType<typeof dataDirectory>>;
   let gateway: Gateway;
+  /** Where in its log the case begins: a gateway serves several. */
+  let begins = 0;
   beforeAll(async () => {
-    directory = await temporaryDirectory();
+    directory = await dataDirectory();
   });
-  afterEach(async () => {
-    await gateway?.stop();
+  beforeEach(() => {
+    begins = gateway?.stderr().length ?? 0;
   });
   afterAll(async () => {
     await directory.remove();
@@ -42,6 +45,7 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
     env: Readonly<Record<string, string>>,
     more: Pick<GatewayOptions, "process" | "args"> = {},
   ): Promise<void> {
+    begins = 0;
     gateway = await startGateway({
       ...more,
       dataDir: directory.path,
@@ -49,202 +53,219 @@ describe.each(KINDS)("workers of the %s engine", (engine, kind) => {
     });
   }
 
-  const events = (): Line[] =>
+  const events = (from: number): Line[] =>
     gateway
       .stderr()
+      .slice(from)
       .split("\n")
       .filter((line) => line.startsWith("{"))
       .map((line) => JSON.parse(line));
-  const happened = (event: string) => events().filter((line) => line.event === event);
-  const workers = () => happened("worker.ready").flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  const happened = (event: string) => events(begins).filter((line) => line.event === event);
+  const everReady = () => events(0).filter(({ event }) => event === "worker.ready");
+  /** Those that run, the oldest first. */
+  const workers = () => everReady().flatMap(({ pid }) => (pid !== undefined && isRunning(pid) ? [pid] : []));
   const soon = (event: string, count = 1) =>
     waitFor(() => happened(event).length >= count && happened(event), 60_000, event);
   const get = (path: string) => send("GET", gateway.url + path, gateway.headers);
 
-  it("share the port that the first one got, and both answer", async () => {
-    await start({ WORKERS: "2" });
-    expect(workers()).toHaveLength(2);
-    const answering = new Set<unknown>();
-    await waitFor(async () => {
-      const answer = await get("/version");
-      answering.add(Object(answer.json()).worker);
-      return answering.size === 2;
+  describe("of a gateway with two of them", () => {
+    beforeAll(() => start({ WORKERS: "2" }));
+    afterAll(() => gateway?.stop());
+
+    it("share the port that the first one got, and both answer", async () => {
+      expect(workers()).toHaveLength(2);
+      const answering = new Set<unknown>();
+      await waitFor(async () => {
+        const answer = await get("/version");
+        answering.add(Object(answer.json()).worker);
+        return answering.size === 2;
+      });
+      expect(answering).toEqual(new Set(everReady().map(({ worker }) => worker)));
     });
-    expect(answering).toEqual(new Set(happened("worker.ready").map(({ worker }) => worker)));
+
+    it("are replaced when one is killed, and the service goes on", async () => {
+      const [killed = -1] = workers();
+      process.kill(killed, "SIGKILL");
+      const [end] = await soon("worker.ended");
+      expect(end).toMatchObject({ pid: killed, reason: "signal SIGKILL", failures: 1 });
+      expect((await get("/health")).status).toBe(200);
+      await soon("worker.ready");
+      expect(workers()).toHaveLength(2);
+      const metrics = (await get("/metrics")).text;
+      expect(metrics).toContain('mcp_worker_respawns_total{reason="crash"} 1\n');
+      expect(metrics).toContain("\nmcp_workers 2\n");
+    });
+
+    it("are all replaced by SIGHUP, without losing a request", async () => {
+      const before = workers();
+      const load = startLoad(gateway);
+      process.kill(gateway.pid, "SIGHUP");
+      await soon("reload.done");
+      const { sent, failures } = await load.stop();
+      expect([sent > 0, failures]).toEqual([true, []]);
+      expect(workers()).toHaveLength(2);
+      expect(before.filter(isRunning)).toEqual([]);
+      expect((await get("/metrics")).text).toContain('mcp_worker_recycles_total{reason="reload"} 2\n');
+    });
+
+    it("drain on SIGTERM and leave nothing behind", async () => {
+      const started = descendants(gateway.pid);
+      expect(started.length).toBeGreaterThanOrEqual(4);
+      process.kill(gateway.pid, "SIGTERM");
+      expect(await gateway.exited).toBe(0);
+      expect(started.filter(isRunning)).toEqual([]);
+      expect(gateway.stderr().slice(begins)).not.toMatch(/worker\.ended|worker\.end_failed|could not be closed/);
+    });
   });
 
-  it("are replaced when one is killed, and the service goes on", async () => {
-    await start({ WORKERS: "2" });
-    const [killed = -1] = workers();
-    process.kill(killed, "SIGKILL");
-    const [end] = await soon("worker.ended");
-    expect(end).toMatchObject({ pid: killed, reason: "signal SIGKILL", failures: 1 });
-    expect((await get("/health")).status).toBe(200);
-    await soon("worker.ready", 3);
-    expect(workers().filter(isRunning)).toHaveLength(2);
-    const metrics = (await get("/metrics")).text;
-    expect(metrics).toContain('mcp_worker_respawns_total{reason="crash"} 1\n');
-    expect(metrics).toContain("\nmcp_workers 2\n");
+  describe("of a gateway that waits three seconds for one that is silent", () => {
+    beforeAll(() => start({ WORKERS: "2", WORKER_TIMEOUT: "3" }));
+    afterAll(() => gateway?.stop());
+
+    it("are replaced when one stands still, and what was handed to it is answered by another", async () => {
+      const [stopped = -1] = workers();
+      process.kill(stopped, "SIGSTOP");
+      // Round robin hands every other connection to the stopped one.
+      const answers = await Promise.all(Array.from({ length: 4 }, () => get("/health")));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+      const [stuck] = await soon("worker.stuck");
+      expect(stuck).toMatchObject({ pid: stopped, reason: "its event loop has not turned for 3000 ms" });
+      await soon("worker.ready");
+      expect(isRunning(stopped)).toBe(false);
+      expect((await get("/metrics")).text).toContain('mcp_worker_respawns_total{reason="stuck"} 1\n');
+    });
+
+    it("are gone when the primary is killed", async () => {
+      const started = descendants(gateway.pid);
+      process.kill(gateway.pid, "SIGKILL");
+      await waitFor(() => !started.some(isRunning), 60_000, "the end of what it started");
+    });
   });
 
-  it("are replaced when one stands still, and what was handed to it is answered by another", async () => {
-    await start({ WORKERS: "2", WORKER_TIMEOUT: "1" });
-    const [stopped = -1] = workers();
-    process.kill(stopped, "SIGSTOP");
-    // Round robin hands every other connection to the stopped one.
-    const answers = await Promise.all(Array.from({ length: 4 }, () => get("/health")));
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    const [stuck] = await soon("worker.stuck");
-    expect(stuck).toMatchObject({ pid: stopped, reason: "its event loop has not turned for 1000 ms" });
-    await soon("worker.ready", 3);
-    expect(isRunning(stopped)).toBe(false);
-    expect((await get("/metrics")).text).toContain('mcp_worker_respawns_total{reason="stuck"} 1\n');
-  });
-
-  it("are given up when one ends again and again, with the reason and an exit code", async () => {
-    await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000" });
-    for (let failures = 1; failures <= 5; failures++) {
-      await soon("worker.ready", failures);
-      const newest = workers().at(-1) ?? -1;
-      process.kill(newest, "SIGKILL");
-      await soon("worker.ended", failures);
-    }
-    expect(await gateway.exited).toBe(1);
-    expect(gateway.stderr()).toContain("MCPS_WORKERS: The workers cannot be kept running: signal SIGKILL\n");
-  });
-
-  it("end together when one does, without WORKER_RESPAWN", async () => {
-    await start({ WORKERS: "2", WORKER_RESPAWN: "false" });
-    const started = descendants(gateway.pid);
-    process.kill(workers()[0] ?? -1, "SIGKILL");
-    expect(await gateway.exited).toBe(1);
-    expect(gateway.stderr()).toContain("MCPS_WORKERS: The workers cannot be kept running: signal SIGKILL\n");
-    expect(started.filter(isRunning)).toEqual([]);
-  });
-
-  it("are replaced after so many requests without losing one, and counters never go back", async () => {
-    await start({ WORKERS: "2", WORKER_MAX_REQUESTS: "200" });
-    const load = startLoad(gateway);
-    const totals: number[] = [];
-    const total = async () => {
-      const line = /^mcp_http_requests_total\{route="control",status="200"\} (\d+)$/m.exec(
-        (await get("/metrics")).text,
-      );
-      totals.push(Number(line?.[1] ?? 0));
-    };
-    await waitFor(
-      async () => {
-        await total();
-        return happened("worker.replaced").length >= 3;
-      },
-      60_000,
-      "three workers replaced",
-    );
-    const { sent, failures } = await load.stop();
-    expect(failures).toEqual([]);
-    expect(sent).toBeGreaterThan(600);
-    await total();
-    expect(totals).toEqual(totals.toSorted((a, b) => a - b));
-    // Every answer of a worker that left in good order is still counted.
-    expect(totals.at(-1)).toBe(sent);
-    expect(happened("worker.ended")).toEqual([]);
-  });
-
-  it("are all replaced by SIGHUP, without losing a request", async () => {
-    await start({ WORKERS: "2" });
-    const before = workers();
-    const load = startLoad(gateway);
-    process.kill(gateway.pid, "SIGHUP");
-    await soon("reload.done");
-    const { sent, failures } = await load.stop();
-    expect([sent > 0, failures]).toEqual([true, []]);
-    expect(workers().filter(isRunning)).toHaveLength(2);
-    expect(before.filter(isRunning)).toEqual([]);
-    expect((await get("/metrics")).text).toContain('mcp_worker_recycles_total{reason="reload"} 2\n');
-  });
-
-  it("end their streams with a hint to come back, and go to the new workers", async () => {
-    await start({ WORKERS: "1", WORKER_MAX_REQUESTS: "1000000" });
-    const stream = await openStream("GET", `${gateway.url}/sse`, gateway.headers);
-    process.kill(gateway.pid, "SIGHUP");
-    await stream.ended;
-    expect(stream.isComplete()).toBe(true);
-    await soon("reload.done");
-    expect((await get("/version")).status).toBe(200);
-  });
-
-  it("are replaced when the program changes, with DEV_RELOAD", async () => {
-    await start({ DEV_RELOAD: "true" });
-    const source = resolve(import.meta.dirname, "../../gateway/version.ts");
-    const { atime, mtime } = await stat(source);
-    await utimes(source, atime, mtime);
-    expect(await soon("reload")).toMatchObject([{ reason: "a source file changed" }]);
-    await soon("reload.done");
-    expect((await get("/health")).status).toBe(200);
-  });
-
-  it("get the files of secrets as they are at SIGHUP; what cannot be used leaves all as it is", async () => {
-    const file = join(directory.path, "metrics-token");
+  describe("of a gateway with one of them", () => {
     const tokens = ["one", "two"].map((name) => name.padEnd(40, "-"));
-    const scrapes = () =>
-      Promise.all(
-        tokens.map(async (token) => {
-          const headers = { authorization: `Bearer ${token}` };
-          return (await send("GET", `${gateway.url}/metrics`, headers)).status;
-        }),
+    let file: string;
+    beforeAll(async () => {
+      file = join(directory.path, "metrics-token");
+      await writeFile(file, tokens[0] ?? "", { mode: 0o600 });
+      await start({
+        WORKERS: "1",
+        WORKER_MAX_REQUESTS: "1000000",
+        METRICS_TOKEN_FILE: file,
+        SSE_RETRY_TIMEOUT: "700ms",
+      });
+    });
+    afterAll(() => gateway?.stop());
+
+    it("end their streams with a hint to come back, and go to the new workers", async () => {
+      const session = await openLegacySession(gateway.mcpUrl, gateway.headers, { version: "2025-06-18" });
+      const streams = await Promise.all([
+        openStream("GET", `${gateway.url}/sse`, gateway.headers),
+        openStream("GET", gateway.mcpUrl, { ...session.headers, accept: "text/event-stream" }),
+      ]);
+      expect(streams.map((stream) => stream.retryMs())).toEqual([undefined, undefined]);
+      process.kill(gateway.pid, "SIGHUP");
+      await Promise.all(streams.map(({ ended }) => ended));
+      expect(streams.map((stream) => stream.isComplete())).toEqual([true, true]);
+      // Spread, so that they do not all return at once.
+      expect(streams.map((stream) => Math.floor((stream.retryMs() ?? 0) / 700))).toEqual([1, 1]);
+      await soon("reload.done");
+      expect((await get("/version")).status).toBe(200);
+    });
+
+    it("get the files of secrets as they are at SIGHUP; what cannot be used leaves all as it is", async () => {
+      const scrapes = () =>
+        Promise.all(
+          tokens.map(async (token) => {
+            const headers = { authorization: `Bearer ${token}` };
+            return (await send("GET", `${gateway.url}/metrics`, headers)).status;
+          }),
+        );
+      expect(await scrapes()).toEqual([200, 401]);
+      await writeFile(file, tokens[1] ?? "");
+      process.kill(gateway.pid, "SIGHUP");
+      await soon("reload.done");
+      expect(await scrapes()).toEqual([401, 200]);
+      await rm(file);
+      process.kill(gateway.pid, "SIGHUP");
+      const [refused] = await soon("reload.refused");
+      expect(refused?.reason).toContain("METRICS_TOKEN_FILE");
+      expect(await scrapes()).toEqual([401, 200]);
+    });
+
+    it("are given up when one ends again and again, with the reason and an exit code", async () => {
+      for (let failures = 1; failures <= 5; failures++) {
+        const [newest = -1] = await waitFor(() => workers().length > 0 && workers(), 60_000, "a worker that serves");
+        process.kill(newest, "SIGKILL");
+        await soon("worker.ended", failures);
+      }
+      expect(await gateway.exited).toBe(1);
+      expect(gateway.stderr()).toContain("MCPS_WORKERS: The workers cannot be kept running: signal SIGKILL\n");
+    });
+  });
+
+  describe("of a gateway each", () => {
+    afterEach(() => gateway?.stop());
+
+    it("end together when one does, without WORKER_RESPAWN", async () => {
+      await start({ WORKERS: "2", WORKER_RESPAWN: "false" });
+      const started = descendants(gateway.pid);
+      process.kill(workers()[0] ?? -1, "SIGKILL");
+      expect(await gateway.exited).toBe(1);
+      expect(gateway.stderr()).toContain("MCPS_WORKERS: The workers cannot be kept running: signal SIGKILL\n");
+      expect(started.filter(isRunning)).toEqual([]);
+    });
+
+    it("are replaced after so many requests without losing one, and counters never go back", async () => {
+      await start({ WORKERS: "2", WORKER_MAX_REQUESTS: "200" });
+      const load = startLoad(gateway);
+      const totals: number[] = [];
+      const total = async () => {
+        const line = /^mcp_http_requests_total\{route="control",status="200"\} (\d+)$/m.exec(
+          (await get("/metrics")).text,
+        );
+        totals.push(Number(line?.[1] ?? 0));
+      };
+      await waitFor(
+        async () => {
+          await total();
+          return happened("worker.replaced").length >= 3;
+        },
+        60_000,
+        "three workers replaced",
       );
-    await writeFile(file, tokens[0] ?? "", { mode: 0o600 });
-    await start({ WORKER_MAX_REQUESTS: "1000000", METRICS_TOKEN_FILE: file });
-    expect(await scrapes()).toEqual([200, 401]);
-    await writeFile(file, tokens[1] ?? "");
-    process.kill(gateway.pid, "SIGHUP");
-    await soon("reload.done");
-    expect(await scrapes()).toEqual([401, 200]);
-    await rm(file);
-    process.kill(gateway.pid, "SIGHUP");
-    const [refused] = await soon("reload.refused");
-    expect(refused?.reason).toContain("METRICS_TOKEN_FILE");
-    expect(await scrapes()).toEqual([401, 200]);
-  });
+      const { sent, failures } = await load.stop();
+      expect(failures).toEqual([]);
+      expect(sent).toBeGreaterThan(600);
+      await total();
+      expect(totals).toEqual(totals.toSorted((a, b) => a - b));
+      // Every answer of a worker that left in good order is still counted.
+      expect(totals.at(-1)).toBe(sent);
+      expect(happened("worker.ended")).toEqual([]);
+    });
 
-  it("start as before when a reload's first one could not", async () => {
-    const file = join(directory.path, "processes.json");
-    const tell = (more: Readonly<Record<string, string>>) =>
-      writeFile(
-        file,
-        JSON.stringify({ web: { BACKEND: engine, ARGS: { bind: "127.0.0.1:0", workers: "2", ...more } } }),
-      );
-    await tell({});
-    await start({}, { process: "web", args: ["--processes", file] });
-    const [first = -1] = workers();
-    // Settings that can be read, and a certificate that is none.
-    const certfile = join(directory.path, "half.pem");
-    await writeFile(certfile, "-----BEGIN CERTIFICATE-----\n");
-    await tell({ certfile, keyfile: certfile });
-    process.kill(gateway.pid, "SIGHUP");
-    const [refused] = await soon("reload.given_up");
-    expect(refused?.reason).toContain("the next ones start with the old settings");
-    process.kill(first, "SIGKILL");
-    await soon("worker.ready", 3);
-    expect(happened("worker.ended").map(({ pid }) => pid)).toEqual([first]);
-    expect((await get("/health")).status).toBe(200);
-  });
-
-  it("drain on SIGTERM and leave nothing behind", async () => {
-    await start({ WORKERS: "2" });
-    const started = descendants(gateway.pid);
-    expect(started.length).toBeGreaterThanOrEqual(4);
-    process.kill(gateway.pid, "SIGTERM");
-    expect(await gateway.exited).toBe(0);
-    expect(started.filter(isRunning)).toEqual([]);
-    expect(gateway.stderr()).not.toMatch(/worker\.ended|worker\.end_failed|could not be closed/);
-  });
-
-  it("are gone when the primary is killed", async () => {
-    await start({ WORKERS: "2" });
-    const started = descendants(gateway.pid);
-    process.kill(gateway.pid, "SIGKILL");
-    await waitFor(() => !started.some(isRunning), 10_000, "the end of what it started");
+    it("start as before when a reload's first one could not", async () => {
+      const file = join(directory.path, "processes.json");
+      const tell = (more: Readonly<Record<string, string>>) =>
+        writeFile(
+          file,
+          JSON.stringify({ web: { BACKEND: engine, ARGS: { bind: "127.0.0.1:0", workers: "2", ...more } } }),
+        );
+      await tell({});
+      await start({}, { process: "web", args: ["--processes", file] });
+      const [first = -1] = workers();
+      // Settings that can be read, and a certificate that is none.
+      const certfile = join(directory.path, "half.pem");
+      await writeFile(certfile, "-----BEGIN CERTIFICATE-----\n");
+      await tell({ certfile, keyfile: certfile });
+      process.kill(gateway.pid, "SIGHUP");
+      const [refused] = await soon("reload.given_up");
+      expect(refused?.reason).toContain("the next ones start with the old settings");
+      process.kill(first, "SIGKILL");
+      await soon("worker.ready", 3);
+      expect(happened("worker.ended").map(({ pid }) => pid)).toEqual([first]);
+      expect((await get("/health")).status).toBe(200);
+    });
   });
 });
 

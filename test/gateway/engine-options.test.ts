@@ -1,5 +1,6 @@
 /** Each setting of an engine becomes exactly one of its options. */
 import { describe, expect, it } from "vitest";
+import { TrustedProxies } from "../../gateway/engine/index.ts";
 import { engineOptions } from "../../gateway/engine-options.ts";
 import { inFlightLimit, loadSettings } from "../../gateway/settings/index.ts";
 
@@ -23,6 +24,7 @@ describe("engineOptions", () => {
       httpVersions: "auto",
       tls: undefined,
       webSockets: true,
+      trustedProxies: new TrustedProxies([]),
       pathPrefix: "",
       pipelineFlush: true,
       warn,

@@ -5,7 +5,8 @@ import type { GatewayRequest, RestResponse } from "../../contract/http.ts";
 import type { Principal } from "../../contract/principal.ts";
 import type { RestRoom } from "../../contract/rest.ts";
 import { matchRoute } from "../../contract/routes.ts";
-import { recordCalls } from "../../gateway/record-calls.ts";
+import { LooseEnds } from "../../gateway/loose-ends.ts";
+import { type GrowingRow, recordCalls } from "../../gateway/record-calls.ts";
 import { recordedRoom } from "../../gateway/record-changes.ts";
 import type { AuditEntry, AuditWriter, SecurityEvent } from "../../gateway/telemetry/index.ts";
 
@@ -17,6 +18,7 @@ function setUp(withReads = false) {
   let gateway: Record<string, unknown> | undefined = { id: "g1", name: "up", authHeaders: { "x-key": "old-secret" } };
   const written: AuditEntry[] = [];
   const events: SecurityEvent[] = [];
+  const running = new LooseEnds();
   const audit: AuditWriter = {
     add: (entry) => void written.push(entry),
     addNow: async (entry) => void written.push(entry),
@@ -41,6 +43,7 @@ function setUp(withReads = false) {
     audit,
     withReads,
     security: { record: (event) => void events.push(event) },
+    running,
     now: () => NOW,
   });
   const ask = (method: string, path: string, body = "", headers: GatewayRequest["headers"] = {}) => {
@@ -49,12 +52,19 @@ function setUp(withReads = false) {
     const request = { method, path, query: "", headers, remoteAddress: "10.1.2.3", body: Buffer.from(body) };
     return room.handle(match.route, match.params, request, ann);
   };
-  return { ask, written, events };
+  return { ask, written, events, running };
 }
 const changeOf = (entry: AuditEntry | undefined) => JSON.parse(entry?.change ?? "null") as Record<string, unknown>;
 const digest = expect.stringMatching(/^[0-9a-f]{64}$/);
 
 describe("recordedRoom", () => {
+  it("keeps the end waiting for a change, with its row, and not for a read", async () => {
+    const { ask, written, running } = setUp();
+    void ask("PUT", "/v1/gateways/g1", '{"name":"down"}');
+    expect(await running.tie(60_000)).toBe(0);
+    expect(written.map(({ action }) => action)).toEqual(["gateways.update"]);
+  });
+
   it("writes who changed what, from what to what, without secrets", async () => {
     const { ask, written } = setUp();
     const answer = await ask("PUT", "/v1/gateways/g1", '{"name":"down"}', { "x-correlation-id": "c-1" });
@@ -137,10 +147,11 @@ describe("recordedRoom", () => {
 describe("recordCalls", () => {
   it("makes a row of what is a tool, a resource or a prompt, and of nothing else", () => {
     const rows: unknown[] = [];
-    const watch = recordCalls(
-      (row) => rows.push(row),
-      () => NOW,
-    );
+    const add = (row: GrowingRow) => {
+      rows.push(row);
+      return row;
+    };
+    const watch = recordCalls({ add, batches: 0 }, () => NOW);
     const call = (method: string, value: string) =>
       ({
         envelope: { method },

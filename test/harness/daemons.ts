@@ -85,7 +85,7 @@ async function daemon({ url, port, launch, answers, crashSignal, stopSignal, rem
     void running.exited.then((code) => {
       ended = code;
     });
-    const up = await waitFor(async () => ended !== undefined || (await answers()), 30_000, `an answer at ${url}`).then(
+    const up = await waitFor(async () => ended !== undefined || (await answers()), 60_000, `an answer at ${url}`).then(
       () => ended === undefined,
       () => false,
     );

@@ -1,6 +1,6 @@
 /** Starts the gateway as its users do, as a process of its own, and speaks to its REST API. */
 import { resolve } from "node:path";
-import { temporaryDirectory } from "./ports.ts";
+import { dataDirectory } from "./data-directories.ts";
 import { run } from "./process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -24,7 +24,7 @@ export type GatewayOptions = {
   readonly args?: readonly string[];
   /** A named process, which says the port itself. */
   readonly process?: string;
-  /** Kept by the caller; without it a temporary directory is made and removed. */
+  /** Kept by the caller; without it one that has a database (data-directories.ts) is made and removed. */
   readonly dataDir?: string;
   readonly deadlineMs?: number;
   /** A process group of its own: `process.kill(-pid, …)` is what a terminal does. */
@@ -32,7 +32,7 @@ export type GatewayOptions = {
 };
 
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const temporary = options.dataDir === undefined ? await temporaryDirectory() : undefined;
+  const temporary = options.dataDir === undefined ? await dataDirectory() : undefined;
   const running = run(
     process.execPath,
     [
@@ -56,7 +56,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     },
   );
   try {
-    const ready = parseReady(await running.firstLine(options.deadlineMs ?? 60_000));
+    const ready = parseReady(await running.firstLine(options.deadlineMs ?? 120_000));
     return {
       ...ready,
       url: ready.url.replace(/\/$/, ""),
@@ -91,7 +91,7 @@ export async function endedStart(
     cwd: ROOT,
     env: { PATH: process.env.PATH, MCP_EXAMPLE_SERVER: "false", ...env },
   });
-  const timer = setTimeout(() => running.kill("SIGKILL"), 60_000);
+  const timer = setTimeout(() => running.kill("SIGKILL"), 120_000);
   const code = await running.exited;
   clearTimeout(timer);
   return { code, stdout: running.stdout(), stderr: running.stderr() };

@@ -72,6 +72,8 @@ export type EventStream = {
   /** Every event so far: id and data as sent. */
   readonly events: { readonly id: string | undefined; readonly data: string }[];
   readonly ended: Promise<void>;
+  /** How long the stream last told to wait before it is opened again, in ms. */
+  retryMs(): number | undefined;
   /** True once the answer came to its regular end, false when it was cut. */
   isComplete(): boolean;
   close(): void;
@@ -87,6 +89,7 @@ export function openStream(
     const outgoing = request(url, { method, headers, agent: false }, (response) => {
       const events: { id: string | undefined; data: string }[] = [];
       let rest = "";
+      let retryMs: number | undefined;
       const ended = new Promise<void>((done) => {
         response.once("close", done);
       });
@@ -97,6 +100,8 @@ export function openStream(
         for (const part of parts) {
           const data = eventData(`${part}\n\n`).join("");
           const id = /^id: ?(.*)$/m.exec(part)?.[1];
+          const retry = /^retry: ?(\d+)$/m.exec(part)?.[1];
+          if (retry !== undefined) retryMs = Number(retry);
           if (data !== "" || id !== undefined) events.push({ id, data });
         }
       });
@@ -105,6 +110,7 @@ export function openStream(
         headers: response.headers,
         events,
         ended,
+        retryMs: () => retryMs,
         isComplete: () => response.complete,
         close: () => void outgoing.destroy(),
       });

@@ -2,6 +2,7 @@
 export * from "./certificates.ts";
 export * from "./clients.ts";
 export * from "./daemons.ts";
+export { dataDirectory } from "./data-directories.ts";
 export * from "./disks.ts";
 export * from "./gateway.ts";
 export * from "./http.ts";

@@ -35,7 +35,7 @@ export async function spawnEverything(
     env: { PATH: process.env.PATH, PORT: String(port) },
   });
   const url = `http://127.0.0.1:${port}/${mode === "sse" ? "sse" : "mcp"}`;
-  await waitFor(() => reachable(`http://127.0.0.1:${port}/`), 20_000, `server-everything ${mode}`);
+  await waitFor(() => reachable(`http://127.0.0.1:${port}/`), 60_000, `server-everything ${mode}`);
   return { url, process: child };
 }
 

@@ -6,7 +6,7 @@
  */
 export async function waitFor<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  deadlineMs = 10_000,
+  deadlineMs = 60_000,
   what = "the condition",
 ): Promise<T> {
   const end = Date.now() + deadlineMs;

@@ -36,7 +36,7 @@ const echo = { name: "up__echo", arguments: { text: "still here" } };
 const echoed = { result: { content: [{ type: "text", text: "still here" }] } };
 const probe = (gateway: Gateway, path: string): Promise<Answer> => send("GET", gateway.url + path, gateway.headers);
 const readyAgain = (gateway: Gateway) =>
-  waitFor(async () => (await probe(gateway, "/ready")).status === 200, 30_000, "/ready");
+  waitFor(async () => (await probe(gateway, "/ready")).status === 200, 60_000, "/ready");
 /** A counter's value over all its labels. */
 async function counted(gateway: Gateway, name: string): Promise<number> {
   const { text } = await probe(gateway, "/metrics");
@@ -138,7 +138,7 @@ describe.skipIf(noRedis !== undefined)(titled("a Redis that goes away under load
     const load = Promise.all([client(legacy), client(legacy), client(modern), client(modern)]);
     const okAfter = async (more: number) => {
       const before = outcomes.ok;
-      await waitFor(() => outcomes.ok >= before + more, 30_000, `${more} more calls`);
+      await waitFor(() => outcomes.ok >= before + more, 60_000, `${more} more calls`);
     };
     await okAfter(20);
 
@@ -204,7 +204,7 @@ describe.skipIf(noMount !== undefined)(titled("a disk that fills up", noMount), 
           const body = { name: "afterwards", url: fixture.url, transport: "STREAMABLEHTTP" };
           return (await rest(gateway, "POST", "/gateways", body)).status === 201;
         },
-        30_000,
+        60_000,
         "a registration",
       );
       expect((await session.call(4, "tools/call", echo)).json()).toMatchObject(echoed);

@@ -51,7 +51,7 @@ describe.each(["Redis", "PostgreSQL"])("limits shared in %s", (store) => {
       await register(one, { name: "sums", url: upstream.url });
       await waitFor(
         async () => (await Promise.all(gateways.map((each) => listed(each)))).every((names) => names.length === 1),
-        20_000,
+        60_000,
         "both to list the tool",
       );
     });
@@ -94,7 +94,7 @@ describe.each(["Redis", "PostgreSQL"])("limits shared in %s", (store) => {
           all += (await outcomes("add", 8)).filter((one) => one === "ok").length;
           return all >= LIMIT;
         },
-        30_000,
+        60_000,
         "what processes held",
       );
       expect([LIMIT, LIMIT + 1]).toContain(all);
@@ -125,7 +125,7 @@ describe.each(["Redis", "PostgreSQL"])("limits shared in %s", (store) => {
       };
       await waitFor(
         async () => (await refused()).every((code) => code === "MCPS_TOOL_QUARANTINED"),
-        20_000,
+        60_000,
         "every worker to refuse",
       );
       const pins = (await rest(two, "GET", "/pins?state=pending")).body.value as {
@@ -139,7 +139,7 @@ describe.each(["Redis", "PostgreSQL"])("limits shared in %s", (store) => {
       expect((await rest(two, "POST", approve, { digest: pin?.pending.digest })).status).toBe(200);
       await waitFor(
         async () => (await refused()).every((code) => code !== "MCPS_TOOL_QUARANTINED"),
-        20_000,
+        60_000,
         "every worker to let it pass",
       );
       expect(await listed(one)).toEqual(["sums__add"]);

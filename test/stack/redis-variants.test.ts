@@ -341,8 +341,8 @@ describe.skipIf(absent !== undefined)(titled("kinds of Redis", absent), () => {
       try {
         expect(await ready()).toMatchObject({ checks: { state: "ok" } });
         await sentinels.daemons[0]?.crash();
-        await waitFor(async () => JSON.stringify(await ready()).includes("does not answer"), 30_000, "an outage");
-        await waitFor(async () => JSON.stringify(await ready()).includes('"state":"ok"'), 30_000, "the new master");
+        await waitFor(async () => JSON.stringify(await ready()).includes("does not answer"), 60_000, "an outage");
+        await waitFor(async () => JSON.stringify(await ready()).includes('"state":"ok"'), 60_000, "the new master");
       } finally {
         await gateway.stop();
       }

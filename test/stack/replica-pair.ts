@@ -72,7 +72,7 @@ export async function startReplicaPair(
           const { text } = await callAt(pair.two, session, 0, "tools/list");
           return text.includes("up__echo") && text.includes("mod__echo");
         },
-        20_000,
+        60_000,
         "both views",
       );
       return session;

@@ -83,10 +83,10 @@ describe.each([
       const params = { name: "up__wait", arguments: { key, ms: 30_000 } };
       const stream = openStream("POST", pair.one.mcpUrl, session.headers, message(70, "tools/call", params));
       const { observed } = pair.legacy;
-      await waitFor(() => observed.waiting.includes(key), 15_000, "the call upstream");
+      await waitFor(() => observed.waiting.includes(key), 60_000, "the call upstream");
       const cancel = message(undefined, "notifications/cancelled", { requestId: 70 });
       await send("POST", pair.two.mcpUrl, session.headers, cancel);
-      await waitFor(() => observed.cancellations.some((seen) => seen.key === key), 15_000, "the cancellation");
+      await waitFor(() => observed.cancellations.some((seen) => seen.key === key), 60_000, "the cancellation");
       stream.then(({ close }) => close()).catch(() => {});
     });
 
@@ -98,7 +98,7 @@ describe.each([
           const answer = await callAt(pair.two, session, 1, "ping");
           return answer.status === 404 ? answer : undefined;
         },
-        10_000,
+        60_000,
         "the end on the other",
       );
       expect(late.json()).toMatchObject({ error: { code: errors.MCPS_SESSION_UNKNOWN.rpc } });
@@ -108,7 +108,7 @@ describe.each([
       const session = await pair.openOnBoth();
       const third = await register(pair.one, { name: "third", url: pair.legacy.url });
       const listed = async () => (await callAt(pair.two, session, 1, "tools/list")).text.includes("third__echo");
-      await waitFor(listed, 20_000, "the tools on the other");
+      await waitFor(listed, 60_000, "the tools on the other");
       const echo = { name: "third__echo", arguments: { text: "across" } };
       expect((await callAt(pair.two, session, 2, "tools/call", echo)).json()).toMatchObject({
         result: { content: [{ text: "across" }] },
@@ -116,13 +116,13 @@ describe.each([
       expect((await rest(pair.two, "GET", `/gateways/${third.id}`)).body).toMatchObject({ slug: "third" });
       await unregister(pair.two, third);
       const gone = async () => !(await callAt(pair.one, session, 3, "tools/list")).text.includes("third__echo");
-      await waitFor(gone, 20_000, "the end on the first");
+      await waitFor(gone, 60_000, "the end on the first");
     });
 
     it("an HTTP+SSE stream on one takes messages posted to the other", async () => {
       await pair.openOnBoth();
       const stream = await openStream("GET", `${pair.one.url}/sse`, pair.one.headers);
-      const endpoint = await waitFor(() => stream.events[0]?.data, 10_000, "the endpoint");
+      const endpoint = await waitFor(() => stream.events[0]?.data, 60_000, "the endpoint");
       const post = async (id: number | undefined, method: string, params?: object) => {
         const headers = { ...pair.two.headers, "content-type": "application/json" };
         const answer = await send("POST", pair.two.url + endpoint, headers, message(id, method, params));
@@ -178,7 +178,7 @@ describe.each([
         const back = await pair.startReplica();
         pair[victim] = back;
         const listed = async () => (await callAt(back, session, 2, "tools/list")).text.includes("up__echo");
-        await waitFor(listed, 20_000, "its return");
+        await waitFor(listed, 60_000, "its return");
       }
     });
 
@@ -194,7 +194,7 @@ describe.each([
           await callAt(pair.one, session, 2, "tools/call", touch);
           return stream.events.some(({ data }) => data.includes("notifications/resources/updated"));
         },
-        20_000,
+        60_000,
         "the update",
       );
     }

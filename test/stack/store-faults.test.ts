@@ -102,7 +102,7 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
     };
     const working = Promise.all([calling(), registering()]);
     try {
-      await waitFor(() => acknowledged.length >= 2, 20_000, "work before the fault");
+      await waitFor(() => acknowledged.length >= 2, 60_000, "work before the fault");
       await fail(() => refused);
       const before = acknowledged.length;
       await waitFor(() => acknowledged.length >= before + 3, 60_000, "work after the fault");
@@ -186,7 +186,7 @@ describe.skipIf(noServers !== undefined)(titled("a database that fails under wor
         rmSync(junk);
         // A server that could not write its log has ended, or is recovering.
         await query("select 1").catch(() => small.start().catch(() => undefined));
-        await waitFor(async () => (await query("select 1")).length === 1, 30_000, "the database");
+        await waitFor(async () => (await query("select 1")).length === 1, 60_000, "the database");
       });
       expect(refusals).toBeGreaterThan(0);
       await expectAllThere("full", outcome);

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSealer } from "../../gateway/sessions/index.ts";
 import { migrateDatabase, openStore, readMigrations } from "../../gateway/store/index.ts";
 import { silentLog } from "../gateway/coordination/log.ts";
-import { describeAccounts } from "../gateway/store/accounts-conformance.ts";
-import { describeStore, keyOf } from "../gateway/store/conformance.ts";
+import { keyOf } from "../gateway/store/conformance.ts";
+import { describeWholeStore } from "../gateway/store/whole-conformance.ts";
 import { type Daemon, missing, startPgBouncer, startPostgres, titled } from "../harness/index.ts";
 
 const noPostgres = missing("postgres");
@@ -29,8 +29,7 @@ describe.skipIf(noPostgres !== undefined)(titled("PostgreSQL", noPostgres), () =
     expect(applied.sort()).toEqual([0, 0, (await readMigrations()).length]);
   });
 
-  describeStore("PostgreSQL", async () => server.url.replace("postgresql:", "postgresql+psycopg:"));
-  describeAccounts("PostgreSQL", async () => server.url.replace("postgresql:", "postgresql+psycopg:"));
+  describeWholeStore("PostgreSQL", async () => server.url.replace("postgresql:", "postgresql+psycopg:"), "copy");
   const open = (poolTimeoutMs: number) =>
     openStore({ url: server.url, poolSize: 1, poolTimeoutMs, log: silentLog, sealing: createSealer([keyOf("k")]) });
 
@@ -78,7 +77,6 @@ describe.skipIf(noPostgres !== undefined)(titled("PostgreSQL", noPostgres), () =
   });
 
   describe.skipIf(noPooler !== undefined)(titled("PgBouncer", noPooler), () => {
-    describeStore("PgBouncer in transaction mode", async () => pooler?.url ?? "");
-    describeAccounts("PgBouncer in transaction mode", async () => pooler?.url ?? "");
+    describeWholeStore("PgBouncer in transaction mode", async () => pooler?.url ?? "", "copy");
   });
 });

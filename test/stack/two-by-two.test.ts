@@ -69,7 +69,7 @@ describe.skipIf(absent !== undefined)(titled("two replicas of two workers", abse
   });
 
   it("have one leader, whose work the others take over, and sessions go on where another replica is", async () => {
-    await waitFor(() => everyone().some((gateway) => fences(gateway, "health").length > 0), 15_000, "a leader");
+    await waitFor(() => everyone().some((gateway) => fences(gateway, "health").length > 0), 60_000, "a leader");
     const held = everyone().map((gateway) => fences(gateway, "health"));
     expect(held.flat()).toHaveLength(1);
     const leads = held.findIndex((own) => own.length > 0);

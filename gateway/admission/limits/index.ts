@@ -1,4 +1,4 @@
-export { createAddressOf, networkOf } from "./address.ts";
+export { customerOf } from "./address.ts";
 export type { LimitFigures } from "./limiter.ts";
 export { createLimits, type Limits, type LimitsOptions } from "./limits.ts";
 export type { CallTarget } from "./subjects.ts";

@@ -6,7 +6,7 @@ import type { Principal } from "../../../contract/principal.ts";
 import type { Route } from "../../../contract/routes.ts";
 import type { SharedState } from "../../coordination/index.ts";
 import type { Log } from "../../telemetry/index.ts";
-import { createAddressOf } from "./address.ts";
+import { customerOf } from "./address.ts";
 import { ToolConcurrency } from "./concurrency.ts";
 import { Limiter, type LimitFigures } from "./limiter.ts";
 import { type CallTarget, isOfCalls } from "./subjects.ts";
@@ -28,7 +28,6 @@ export type LimitsOptions = {
   /** False: every process has the whole limit to itself. */
   readonly shared: boolean;
   readonly sharers: number;
-  readonly trustedProxies: readonly string[];
   readonly log: Log;
   /** Monotonic milliseconds, and epoch milliseconds. */
   readonly now: () => number;
@@ -39,7 +38,6 @@ export type LimitsOptions = {
 type Answer = Fault | undefined | Promise<Fault | undefined>;
 
 export interface Limits {
-  readonly addressOf: (head: RequestHead) => string;
   /** Before the body is read: refused by what this process remembers of the address and the token. Takes nothing. */
   peek(head: RequestHead): Fault | undefined;
   /** Takes by the address, before anybody has looked at the token: who guesses tokens is counted too. Never rejects. */
@@ -83,7 +81,6 @@ export function createLimits(options: LimitsOptions): Limits {
   const tiers = tierLimiters(options.tiers, (rule) => limiter([rule]));
   const concurrency = options.perToolAtOnce > 0 ? new ToolConcurrency(options.perToolAtOnce) : undefined;
   const all = [ofAddresses, ofCallers, ofCalls, ...tiers.values()].filter((one) => !one.isEmpty);
-  const addressOf = createAddressOf(options.trustedProxies);
   const refusedTokens = new Map<string, { readonly until: number; readonly failure: Fault }>();
 
   function remember(head: RequestHead, failure: Fault | undefined): Fault | undefined {
@@ -100,7 +97,6 @@ export function createLimits(options: LimitsOptions): Limits {
   timer.unref();
 
   const limits: Limits = {
-    addressOf,
     peek(head) {
       if (refusedTokens.size > 0 && head.headers.authorization !== undefined) {
         const known = refusedTokens.get(head.headers.authorization);
@@ -154,7 +150,7 @@ export function createLimits(options: LimitsOptions): Limits {
   };
 
   function byAddress(head: RequestHead) {
-    return { principal: undefined, address: addressOf(head), target: undefined };
+    return { principal: undefined, address: customerOf(head.remoteAddress), target: undefined };
   }
 
   function seen(answer: Answer, head: RequestHead): Answer {

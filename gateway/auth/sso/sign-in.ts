@@ -2,7 +2,7 @@
 import { fault } from "../../../contract/errors.ts";
 import type { GatewayRequest, RestResponse } from "../../../contract/http.ts";
 import type { MintRequest } from "../own-tokens.ts";
-import { cookieOf, SESSION_COOKIE, setCookie } from "../session-cookie.ts";
+import { cookieOf, cookiePlace, SESSION_COOKIE, setCookie } from "../session-cookie.ts";
 import { createPendingSeal, PENDING_SECONDS, type Pending } from "./pending.ts";
 import { type Person, type PersonRules, personOf } from "./person.ts";
 import { type Claims, createProvider, type Provider, type ProviderOptions } from "./provider.ts";
@@ -33,9 +33,8 @@ export function createSignIn(options: SignInOptions): SignInRoutes {
   const id = rules.provider;
   const provider = createProvider(options);
   const seal = createPendingSeal(options.secret, now);
-  const { protocol, pathname } = new URL(base);
-  const prefix = pathname === "/" ? "" : pathname;
-  const place = { secure: protocol === "https:", path: prefix === "" ? "/" : prefix };
+  const place = cookiePlace(base);
+  const prefix = place.path === "/" ? "" : place.path;
   const redirectUri = `${base}/auth/sso/callback/${id}`;
 
   function requireProvider(params: Params): void {

@@ -1,21 +1,48 @@
 /** Heads of answers as text: status line, Date, the application's fields, how the body is framed. */
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "../../../contract/node-http.ts";
 import { httpDate } from "../date.ts";
+import { FieldTexts } from "../field-texts.ts";
 
 /** What follows the fields: a length, chunks, or nothing (204, 304). */
 export type Framing = number | "chunked" | "none";
 
-/** RFC 9110 §5.6.2 and §5.5; what a value may have beside visible ASCII goes out as latin1, as node:http sends it. */
+/** RFC 9110 §5.6.2. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Names of which a line is kept: far more than there are, unless somebody makes them up. */
-const MAX_LINES = 256;
+const LENGTH = "Content-Length: ";
 
+const lines = new FieldTexts(
+  (name) => (NAME.test(name) ? `${name}: ` : undefined),
+  (value) => `${value}\r\n`,
+);
 const statusLines = new Map<number, string>();
-/** By name: the line with the value that was sent last. Most values are the same for every answer. */
-const lines = new Map<string, { value: string; line: string }>();
 let dated = "";
 let line = "";
+
+type Start = { status: number; isLast: boolean; date: string; bytes: Buffer };
+
+/** By the fields as one object: those that are the same object with many answers are put together once a second. */
+const starts = new WeakMap<Readonly<Record<string, string>>, Start>();
+
+/**
+ * The head of an answer up to the digits of its Content-Length, for fields that never change (a frozen object); undefined for others, and
+ * where a field cannot be written.
+ */
+export function answerStart(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  isLast: boolean,
+): Buffer | undefined {
+  const date = httpDate();
+  const known = starts.get(headers);
+  if (known !== undefined && known.date === date && known.status === status && known.isLast === isLast)
+    return known.bytes;
+  if (!Object.isFrozen(headers)) return undefined;
+  const fields = answerFields(status, headers, isLast);
+  if (fields === undefined) return undefined;
+  const bytes = Buffer.from(`${fields}${LENGTH}`, "latin1");
+  starts.set(headers, { status, isLast, date, bytes });
+  return bytes;
+}
 
 /** The head of an answer; undefined when a field cannot be written. `isLast`: the connection ends with this answer. */
 export function answerHead(
@@ -24,28 +51,22 @@ export function answerHead(
   framing: Framing,
   isLast: boolean,
 ): string | undefined {
+  const head = answerFields(status, headers, isLast);
+  if (head === undefined) return undefined;
+  if (framing === "chunked") return `${head}Transfer-Encoding: chunked\r\n\r\n`;
+  return framing === "none" ? `${head}\r\n` : `${head}${LENGTH}${framing}\r\n\r\n`;
+}
+
+function answerFields(status: number, headers: Readonly<Record<string, string>>, isLast: boolean): string | undefined {
   let head = statusLine(status) + dateLine();
   for (const name in headers) {
     // How the message is framed and whether the connection goes on is said below, once.
     if (name === "connection" || name === "content-length" || name === "transfer-encoding") continue;
-    const value = headers[name] ?? "";
-    const known = lines.get(name);
-    if (known !== undefined && known.value === value) {
-      head += known.line;
-      continue;
-    }
-    if (NOT_IN_VALUE.test(value) || (known === undefined && !NAME.test(name))) return undefined;
-    const line = `${name}: ${value}\r\n`;
+    const line = lines.of(name, headers[name] ?? "");
+    if (line === undefined) return undefined;
     head += line;
-    if (known === undefined) keep(name, value, line);
-    else {
-      known.value = value;
-      known.line = line;
-    }
   }
-  if (isLast) head += "Connection: close\r\n";
-  if (framing === "chunked") return `${head}Transfer-Encoding: chunked\r\n\r\n`;
-  return framing === "none" ? `${head}\r\n` : `${head}Content-Length: ${framing}\r\n\r\n`;
+  return isLast ? `${head}Connection: close\r\n` : head;
 }
 
 function statusLine(status: number): string {
@@ -64,9 +85,4 @@ function dateLine(): string {
     line = `Date: ${date}\r\n`;
   }
   return line;
-}
-
-function keep(name: string, value: string, line: string): void {
-  if (lines.size >= MAX_LINES) lines.clear();
-  lines.set(name, { value, line });
 }

@@ -80,6 +80,7 @@ export class Connection implements Timed {
   end(): void {
     const { deadlines, options } = this.around;
     this.phase = "linger";
+    this.wire.release();
     this.deadline = deadlines.after(this.socket.writableLength > 0 ? options.bodyTimeoutMs : LINGER_MS);
     // Closed with bytes that nobody read, a connection is reset, and the peer may lose the answer with it (RFC 9112 §9.6).
     if (this.toSkip > 0 || this.intake.length > 0) this.socket.end();

@@ -1,6 +1,7 @@
 /** The heads of a connection as the application gets them. Heads of the same bytes are one object here, too. */
 import type { Socket } from "node:net";
 import type { ClientCertificate, RequestHead } from "../../../contract/http.ts";
+import { ClientAddress } from "../client-address.ts";
 import { clientOf } from "../client-certificate.ts";
 import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
@@ -12,14 +13,14 @@ export type RequestOnWire = { readonly head: RequestHead; readonly parsed: Parse
 
 export class RequestHeads {
   private readonly reader: HeadReader;
-  private readonly remoteAddress: string;
+  private readonly address: ClientAddress;
   private readonly client: ClientCertificate | undefined;
   private readonly pathPrefix: string;
   private last: RequestOnWire | undefined;
 
-  constructor({ maxHeadBytes, pathPrefix }: EngineOptions, socket: Socket) {
+  constructor({ maxHeadBytes, pathPrefix, trustedProxies }: EngineOptions, socket: Socket) {
     this.reader = new HeadReader({ maxHeadBytes, memo: true });
-    this.remoteAddress = socket.remoteAddress ?? "";
+    this.address = new ClientAddress(trustedProxies, socket.remoteAddress);
     this.client = clientOf(socket);
     this.pathPrefix = pathPrefix;
   }
@@ -34,7 +35,8 @@ export class RequestHeads {
     if (parsed === "incomplete" || parsed === "hand-over") return parsed;
     if (this.last?.parsed === parsed) return this.last;
     const { method, path, query, headers } = parsed;
-    const { remoteAddress, client } = this;
+    const { client } = this;
+    const remoteAddress = this.address.of(headers);
     const head = { method, path: cutPrefix(path, this.pathPrefix), query, headers, remoteAddress, client };
     this.last = { head, parsed };
     return this.last;

@@ -1,6 +1,6 @@
 /** What node:http could not read, and what did not come in time: told once, and never into the midst of an answer. */
-import { ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { ServerResponse, STATUS_CODES } from "../../../contract/node-http.ts";
 
 const STATUS_OF: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,

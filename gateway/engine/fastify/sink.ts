@@ -1,6 +1,8 @@
 /** An answer written to Node's HTTP response; a peer that does not read is cut instead of being remembered without bound. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { RequestHead, ResponseSink } from "../../../contract/http.ts";
+import { ClientAddress } from "../client-address.ts";
 import { clientOf } from "../client-certificate.ts";
 import type { EngineOptions } from "../engine.ts";
 import { cutPrefix } from "../path-prefix.ts";
@@ -95,8 +97,20 @@ export class NodeSink implements ResponseSink {
 }
 
 /** Reads the head of a Node request. Fastify has parsed nothing of it yet. */
-export function headReader({ pathPrefix, tls }: EngineOptions): (request: IncomingMessage) => RequestHead {
+export function headReader({
+  pathPrefix,
+  tls,
+  trustedProxies,
+}: EngineOptions): (request: IncomingMessage) => RequestHead {
   const mayKnowClient = tls !== undefined && tls.clientCertificate !== "none";
+  const addresses = new WeakMap<Socket, ClientAddress>();
+  const addressOf = (socket: Socket): ClientAddress => {
+    const known = addresses.get(socket);
+    if (known !== undefined) return known;
+    const address = new ClientAddress(trustedProxies, socket.remoteAddress);
+    addresses.set(socket, address);
+    return address;
+  };
   return (request) => {
     const { url, host } = targetOf(request);
     const headers = request.headers as Readonly<Record<string, string | undefined>>;
@@ -106,7 +120,7 @@ export function headReader({ pathPrefix, tls }: EngineOptions): (request: Incomi
       path: cutPrefix(question < 0 ? url : url.slice(0, question), pathPrefix),
       query: question < 0 ? "" : url.slice(question + 1),
       headers: host === undefined ? headers : { ...headers, host },
-      remoteAddress: request.socket.remoteAddress ?? "",
+      remoteAddress: addressOf(request.socket).of(headers),
       client: mayKnowClient ? clientOf(request.socket) : undefined,
     };
   };

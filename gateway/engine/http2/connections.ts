@@ -3,6 +3,7 @@
  * connection begins with the preface. One clock for the deadlines of all of them.
  */
 import type { Application } from "../../../contract/http.ts";
+import { ClientAddress } from "../client-address.ts";
 import { clientOf } from "../client-certificate.ts";
 import type { ConnectionServer, EngineOptions } from "../engine.ts";
 import { InFlight } from "../in-flight.ts";
@@ -32,7 +33,7 @@ export function createHttp2Connections(options: EngineOptions, application: Appl
           options,
           application,
           inFlight,
-          peer: { remoteAddress: socket.remoteAddress ?? "", client: clientOf(socket) },
+          peer: { address: new ClientAddress(options.trustedProxies, socket.remoteAddress), client: clientOf(socket) },
           now: () => now + tickMs,
           isDraining: () => isDraining,
           closed: (connection) => connections.delete(connection),

@@ -2,7 +2,7 @@
 import type { Admitted, Application, BodyRefusal, RequestHead, ResponseSink } from "../../../contract/http.ts";
 import { Body } from "../body.ts";
 import { MAX_UNREAD_BYTES } from "../unread.ts";
-import { ERROR, FRAME, MAX_FRAME_BYTES } from "./frames.ts";
+import { ERROR, MAX_FRAME_BYTES } from "./frames.ts";
 import { answerBlock, interimBlock, NO_TABLE } from "./hpack/answer-block.ts";
 import { STREAM_WINDOW } from "./limits.ts";
 import type { Output } from "./output.ts";
@@ -150,7 +150,7 @@ export class Exchange implements ResponseSink {
   }
 
   private giveBack(): void {
-    this.surroundings.output.control(FRAME.windowUpdate, 0, this.id, [[this.owed, 4]]);
+    this.surroundings.output.windowUpdate(this.id, this.owed);
     this.owed = 0;
   }
 
@@ -305,7 +305,7 @@ export class Exchange implements ResponseSink {
   /** Ends the stream on both sides, and tells the peer why. */
   reset(code: number): void {
     if (this.done) return;
-    this.surroundings.output.control(FRAME.rstStream, 0, this.id, [[code, 4]]);
+    this.surroundings.output.resetStream(this.id, code);
     this.finish(code);
   }
 
@@ -372,7 +372,7 @@ export class Exchange implements ResponseSink {
   private endLocally(): void {
     if (this.localEnded || this.done) return;
     this.localEnded = true;
-    if (!this.isEndedByPeer) this.surroundings.output.control(FRAME.rstStream, 0, this.id, [[ERROR.none, 4]]);
+    if (!this.isEndedByPeer) this.surroundings.output.resetStream(this.id, ERROR.none);
     this.finish(ERROR.none);
   }
 }

@@ -1,4 +1,5 @@
 /** Frames of HTTP/2 (RFC 9113 §4 and §6): their names, and the reader that cuts what arrives into them. */
+import { PREFACE } from "../preface.ts";
 
 export const FRAME = {
   data: 0,
@@ -39,9 +40,10 @@ export const SETTING = {
 } as const;
 
 export const FRAME_HEAD_BYTES = 9;
+/** An identifier and its value (§6.5.1). */
+export const SETTING_BYTES = 6;
 /** §4.2: what every peer has to take, and all that is taken here. */
 export const MAX_FRAME_BYTES = 16_384;
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 export interface FrameHandler {
   /** The payload is bytes[from, to); `streamId` without its reserved bit. */

@@ -1,23 +1,17 @@
 /** The head of an HTTP/2 request as the application knows it (RFC 9113 §8.2 and §8.3). */
 import type { ClientCertificate, RequestHead } from "../../../contract/http.ts";
+import type { ClientAddress } from "../client-address.ts";
 import { cutPrefix } from "../path-prefix.ts";
+import { OF_CONNECTIONS } from "./connection-fields.ts";
 import type { Field } from "./hpack/decoder.ts";
 
 /** Of the connection. */
 export type Peer = {
-  readonly remoteAddress: string;
+  readonly address: ClientAddress;
   readonly client: ClientCertificate | undefined;
 };
 
 const PSEUDO: ReadonlySet<string> = new Set([":method", ":scheme", ":path", ":authority"]);
-/** §8.2.2: of HTTP/1.1, and malformed here. */
-const OF_CONNECTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
 /** Lower-case tokens (RFC 9110 §5.6.2). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /** Visible bytes with blanks between them (RFC 9110 §5.5). */
@@ -63,7 +57,7 @@ export function headOf(fields: readonly Field[], pathPrefix: string, peer: Peer)
     path: cutPrefix(question < 0 ? url : url.slice(0, question), pathPrefix),
     query: question < 0 ? "" : url.slice(question + 1),
     headers: Object.freeze(headers),
-    remoteAddress: peer.remoteAddress,
+    remoteAddress: peer.address.of(headers),
     client: peer.client,
   };
 }

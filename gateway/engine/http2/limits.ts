@@ -4,6 +4,7 @@
  * (empty frames) show what happens without.
  */
 import { MAX_UNREAD_BYTES } from "../unread.ts";
+import { ERROR } from "./frames.ts";
 
 /** Streams open at once; RFC 9113 §6.5.2 wants at least 100, nginx allows 128. */
 export const MAX_STREAMS = 128;
@@ -29,18 +30,19 @@ const RESETS_PER_SECOND = 20;
 const CONTROL_BURST = 500;
 const CONTROLS_PER_SECOND = 100;
 
-/** Counts what a peer makes us do for nothing; emptied by the seconds that pass. */
+/** Counts what a peer makes us do for nothing; emptied by the seconds that pass. Answers with the error of the connection that it is by now. */
 export class Strikes {
   #resets = 0;
   #controls = 0;
 
-  /** True when it is one too many. */
-  reset(): boolean {
-    return ++this.#resets > RESET_BURST;
+  /** A stream that was opened in vain. */
+  reset(): number {
+    return ++this.#resets > RESET_BURST ? ERROR.enhanceYourCalm : ERROR.none;
   }
 
-  control(): boolean {
-    return ++this.#controls > CONTROL_BURST;
+  /** A frame that costs its sender nothing. */
+  control(): number {
+    return ++this.#controls > CONTROL_BURST ? ERROR.enhanceYourCalm : ERROR.none;
   }
 
   forgive(seconds: number): void {

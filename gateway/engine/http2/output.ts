@@ -1,7 +1,7 @@
 /** The writing half of a connection: frames put one behind the other and sent at the end of the turn of the event loop, all in one write. */
 import type { Socket } from "node:net";
 import { type Held, releaseLater } from "../../../contract/turn.ts";
-import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES } from "./frames.ts";
+import { FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES, SETTING_BYTES } from "./frames.ts";
 
 /** Frames are put together in pieces of memory of this size. */
 const SLAB_BYTES = 64 * 1024;
@@ -37,23 +37,44 @@ export class Output implements Held {
     return this.socket.writableLength + this.pieceBytes + (owner === this ? used - this.from : 0);
   }
 
-  /** A frame whose payload is numbers: two, four or six bytes each, by `sizes`. */
-  control(
-    type: number,
-    flags: number,
-    streamId: number,
-    values: readonly (readonly [value: number, bytes: number])[],
-  ): void {
-    let length = 0;
-    for (const [, bytes] of values) length += bytes;
-    let at = this.head(length, type, flags, streamId);
-    for (const [value, bytes] of values) at = slab.writeUIntBE(value, at, bytes);
+  /** SETTINGS (§6.5): pairs of an identifier and its value. */
+  settings(entries: readonly (readonly [identifier: number, value: number])[]): void {
+    let at = this.head(entries.length * SETTING_BYTES, FRAME.settings, 0, 0);
+    for (const [identifier, value] of entries) {
+      slab.writeUInt16BE(identifier, at);
+      slab.writeUInt32BE(value, at + 2);
+      at += SETTING_BYTES;
+    }
   }
 
-  /** A frame with these bytes. */
-  copy(type: number, flags: number, streamId: number, bytes: Buffer): void {
-    const at = this.head(bytes.length, type, flags, streamId);
+  /** Says that the peer's SETTINGS hold from here on. */
+  acknowledgeSettings(): void {
+    this.head(0, FRAME.settings, FLAG.ack, 0);
+  }
+
+  /** Answers a PING with its eight bytes (§6.7). */
+  acknowledgePing(bytes: Buffer): void {
+    const at = this.head(bytes.length, FRAME.ping, FLAG.ack, 0);
     bytes.copy(slab, at);
+  }
+
+  /** RST_STREAM (§6.4). */
+  resetStream(streamId: number, code: number): void {
+    const at = this.head(4, FRAME.rstStream, 0, streamId);
+    slab.writeUInt32BE(code, at);
+  }
+
+  /** So many bytes more may be sent, on stream 0 by all of them together (§6.9). */
+  windowUpdate(streamId: number, bytes: number): void {
+    const at = this.head(4, FRAME.windowUpdate, 0, streamId);
+    slab.writeUInt32BE(bytes, at);
+  }
+
+  /** Streams beyond `lastStreamId` are not served (§6.8). */
+  goaway(lastStreamId: number, code: number): void {
+    const at = this.head(8, FRAME.goaway, 0, 0);
+    slab.writeUInt32BE(lastStreamId, at);
+    slab.writeUInt32BE(code, at + 4);
   }
 
   /** A header block, in as many frames as its peer wants it (§6.10). */

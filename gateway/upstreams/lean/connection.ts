@@ -3,9 +3,9 @@
  * knows when it may be used again.
  */
 import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { inOnePiece } from "../../../contract/one-piece.ts";
 import { type Held, releaseLater } from "../../../contract/turn.ts";
 import { ConnectionError } from "./errors.ts";
-import { joined } from "./request-head.ts";
 import { type ResponseEvents, ResponseReader } from "./response-reader.ts";
 
 /** A request and who waits for its response. Exactly one of responseEnd and responseFailed is called, unless it is given up. */
@@ -57,8 +57,9 @@ export class Connection implements Held {
   #reusedAt: number | undefined;
   #paused = false;
   #gone = false;
-  /** What is written leaves at the end of this turn. */
-  #isHeld = false;
+  /** What leaves at the end of this turn: a request, or its head where the body is long. */
+  #held: Buffer | undefined;
+  #heldBody: Buffer | undefined;
 
   /** Opens a socket for a request. */
   constructor(owner: ConnectionOwner, transfer: Transfer) {
@@ -118,6 +119,8 @@ export class Connection implements Held {
   close(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#held = undefined;
+    this.#heldBody = undefined;
     clearTimeout(this.#timer);
     this.#socket.destroy();
     this.#owner.gone(this);
@@ -138,26 +141,29 @@ export class Connection implements Held {
   }
 
   #send({ head, body }: Transfer): void {
-    const socket = this.#socket;
     this.#begun = false;
     this.#reader.reset();
-    if (!this.#isHeld) {
-      this.#isHeld = true;
-      socket.cork();
-      releaseLater(this);
-    }
-    if (body === null) socket.write(head);
-    else if (body.length <= MAX_COPIED_BODY) socket.write(joined(head, body, true));
+    if (body === null) this.#held = head;
     else {
-      socket.cork();
-      socket.write(joined(head, body, false));
-      socket.write(body);
-      socket.uncork();
+      const isShort = body.length <= MAX_COPIED_BODY;
+      this.#held = inOnePiece(head, body, isShort);
+      if (!isShort) this.#heldBody = body;
     }
+    releaseLater(this);
   }
 
   release(): void {
-    this.#isHeld = false;
+    const [head, body] = [this.#held, this.#heldBody];
+    if (head === undefined) return;
+    this.#held = undefined;
+    this.#heldBody = undefined;
+    if (body === undefined) {
+      this.#socket.write(head);
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(head);
+    this.#socket.write(body);
     this.#socket.uncork();
   }
 
@@ -189,7 +195,7 @@ export class Connection implements Held {
     const reader = this.#reader;
     this.#let(transfer);
     // A response that came before its request was sent leaves the rest of the request to be sent.
-    if (clean && reader.keepAlive && this.#socket.writableLength === 0) {
+    if (clean && reader.keepAlive && this.#held === undefined && this.#socket.writableLength === 0) {
       this.keepAliveMs = reader.keepAliveMs;
       if (this.#paused) this.resume();
       this.#owner.free(this);
@@ -214,11 +220,11 @@ export class Connection implements Held {
 
   #failed(error: Error): void {
     if (this.#gone) return;
-    const transfer = this.#transfer;
+    const [transfer, isWritten] = [this.#transfer, this.#held === undefined];
     this.close();
     if (transfer !== undefined) {
       this.#let(transfer);
-      transfer.responseFailed(error, this.#begun, this.#reusedAt, !this.#isHeld);
+      transfer.responseFailed(error, this.#begun, this.#reusedAt, isWritten);
     }
     this.#owner.advance();
   }

@@ -10,7 +10,6 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const PATH = /^[\x21-\x7e\x80-\xff]+$/;
 
-const EMPTY_LINE = Buffer.from("\r\n\r\n");
 const NOTHING = Buffer.alloc(0);
 const templates = new WeakMap<readonly string[], Template>();
 
@@ -57,19 +56,4 @@ function written(method: string, path: string, host: string, headers: readonly s
   if (hasBody) text += "content-length: ";
   else text += method === "POST" || method === "PUT" || method === "PATCH" ? "content-length: 0\r\n\r\n" : "\r\n";
   return Buffer.from(text, "latin1");
-}
-
-/** Head, length and body in one piece of memory; without the body's bytes where `withBody` is false. */
-export function joined(head: Buffer, body: Buffer, withBody: boolean): Buffer {
-  let digits = 1;
-  for (let rest = body.length; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-  const end = head.length + digits;
-  const request = Buffer.allocUnsafe(end + EMPTY_LINE.length + (withBody ? body.length : 0));
-  request.set(head);
-  for (let at = end - 1, rest = body.length; at >= head.length; at--, rest = Math.floor(rest / 10)) {
-    request[at] = 0x30 + (rest % 10);
-  }
-  request.set(EMPTY_LINE, end);
-  if (withBody) request.set(body, end + EMPTY_LINE.length);
-  return request;
 }

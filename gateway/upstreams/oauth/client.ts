@@ -1,16 +1,12 @@
 /** The gateway as a client of an upstream's authorization server: configured, or registered there by itself (RFC 7591). */
-import { createRequire } from "node:module";
 import type * as Oidc from "openid-client";
-import { lazily } from "../../../contract/lazily.ts";
 import type { StoredClient, UpstreamTokens } from "../../store/index.ts";
 import { BoundedMap } from "../bounded.ts";
 import type { Trust } from "../guard/index.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { protectedResource } from "./discover.ts";
 import type { EndpointFetch } from "./endpoint-fetch.ts";
-
-// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
-const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
+import { oidc } from "./oidc.ts";
 
 export type ClientRules = {
   readonly timeoutMs: number;

@@ -3,20 +3,15 @@
  * his browser is sealed, bound to him and to the upstream, good for ten minutes and for one use.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { createRequire } from "node:module";
-import type * as Oidc from "openid-client";
 import * as z from "zod";
 import { fault } from "../../../contract/errors.ts";
-import { lazily } from "../../../contract/lazily.ts";
 import type { SharedState } from "../../coordination/index.ts";
 import type { Sealing } from "../../store/index.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { type OAuthClients, OAuthProblem } from "./client.ts";
 import { type Grant, grantOf } from "./grant.ts";
+import { oidc } from "./oidc.ts";
 import { reasonOf } from "./renewal.ts";
-
-// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
-const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
 
 const STATE = "oauth-state";
 const TICKET = "oauth-ticket";

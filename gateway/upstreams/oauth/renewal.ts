@@ -3,19 +3,14 @@
  * is used twice is taken for stolen, and everything it gave is revoked.
  */
 import { createHash } from "node:crypto";
-import { createRequire } from "node:module";
-import type * as Oidc from "openid-client";
 import { fault } from "../../../contract/errors.ts";
-import { lazily } from "../../../contract/lazily.ts";
 import { holdLease, type SharedState } from "../../coordination/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import { assertionOf } from "../personal.ts";
 import type { UpstreamTarget } from "../types.ts";
 import { type OAuthClient, OAuthProblem } from "./client.ts";
 import { type Grant, grantOf } from "./grant.ts";
-
-// Loaded by the first who needs it: most gateways never do, and a start should not wait for it.
-const oidc = lazily((): typeof Oidc => createRequire(import.meta.url)("openid-client"));
+import { oidc } from "./oidc.ts";
 
 const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt";

@@ -1,8 +1,9 @@
 /** The HTTP face of the stdio host on a Unix socket: definitions, status, and `/{id}/mcp`. Only this user may connect. */
 import { chmod, mkdir, rm, stat } from "node:fs/promises";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname } from "node:path";
 import { asFault, type Fault, fault } from "../../../contract/errors.ts";
+import { createServer } from "../../../contract/node-http.ts";
 import { parseDefinition } from "./definition.ts";
 import { type HostOptions, StdioHost } from "./host.ts";
 import * as mcp from "./mcp-routes.ts";

@@ -114,7 +114,7 @@ describe("mcp-stack load", () => {
   it("ends at Ctrl-C with a report", async () => {
     const before = await callsOf(both.gateway);
     const running = load([...target(), "--duration", "10m"]);
-    await waitFor(async () => (await callsOf(both.gateway)) > before, 30_000, "the load");
+    await waitFor(async () => (await callsOf(both.gateway)) > before, 60_000, "the load");
     running.kill("SIGINT");
     const { code, stdout, stderr } = await ended(running);
     expect([code, stderr]).toEqual([130, ""]);
@@ -159,7 +159,7 @@ describe("mcp-stack load", () => {
   it("is at a clear end when the gateway dies, exit code 1", async () => {
     const before = await callsOf(both.gateway);
     const running = load([...target(), "--duration", "10m"]);
-    await waitFor(async () => (await callsOf(both.gateway)) > before, 30_000, "the load");
+    await waitFor(async () => (await callsOf(both.gateway)) > before, 60_000, "the load");
     await both.gateway.kill("SIGKILL");
     const { code, stdout } = await ended(running);
     expect(code).toBe(1);

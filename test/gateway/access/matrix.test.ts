@@ -3,6 +3,7 @@
  * other without. Takes more than ten seconds: thousands of questions to a whole gateway.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as z from "zod";
 import { type Route, routes } from "../../../contract/routes.ts";
 import { CALLERS, type Caller, mayAnywhere } from "./callers.ts";
 import { type Question, ROWS, type Row } from "./rows.ts";
@@ -70,6 +71,22 @@ function expected(route: Route, method: string, row: Row, caller: Caller, visibi
 describe("the table", () => {
   it("has a row for every route, and no other", () => {
     expect(Object.keys(ROWS).sort()).toEqual([...new Set(questions.map(({ key }) => key))].sort());
+  });
+
+  it("asks every operation of the OpenAPI document that is served, and only what is kept out of it besides", async () => {
+    const response = await fetch(`${world.urls.fastify}/openapi.json`, {
+      headers: { authorization: await world.login("platformAdmin") },
+    });
+    const { paths } = z
+      .object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) })
+      .parse(await response.json());
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    const isDescribed = ({ route }: { readonly route: Route }) => route.internal !== true;
+    const asked = questions.filter(isDescribed).map(({ route, method }) => `${method} ${route.path}`);
+    expect(described.sort()).toEqual(asked.sort());
+    expect(questions.filter((one) => !isDescribed(one)).map(({ key }) => key)).toEqual(["identity"]);
   });
 
   it("asks every route of REST under both of its paths", () => {

@@ -234,6 +234,7 @@ const overseen = (question: Question): Row => ({
 const users: Readonly<Record<string, Row>> = {
   "auth.login": always("422", { body: {} }),
   "auth.password": always("422", { body: {} }),
+  "auth.reset-password": always("422", { body: {} }),
   "auth.logout": byPerson("200", { fresh: true }),
   "auth.refresh": byPerson("200", { fresh: true }),
   "auth.validate": always("200"),
@@ -244,6 +245,7 @@ const users: Readonly<Record<string, Row>> = {
   "users.update": always("200", { ...OWNERS, body: {} }),
   "users.delete": always("404 user", NOBODY),
   "users.unlock": always("404 user", NOBODY),
+  "users.reset-password": always("404 user", NOBODY),
   "users.logout": always("404 user", NOBODY),
 };
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { limitRule, quotaRule } from "../../../contract/limit-rules.ts";
 import type { Principal } from "../../../contract/principal.ts";
 import { matchRoute, type Route } from "../../../contract/routes.ts";
-import { createAddressOf, createLimits, type Limits, type LimitsOptions } from "../../../gateway/admission/index.ts";
+import { createLimits, customerOf, type Limits, type LimitsOptions } from "../../../gateway/admission/index.ts";
 import { memoryState, type SharedState } from "../../../gateway/coordination/index.ts";
 import { silentLog } from "../coordination/log.ts";
 
@@ -37,7 +37,6 @@ function limitsIn(world: World, options: Partial<LimitsOptions>): Limits {
     perToolAtOnce: 0,
     shared: true,
     sharers: 1,
-    trustedProxies: [],
     log: silentLog,
     now: () => world.now,
     wallClock: () => world.now,
@@ -326,24 +325,21 @@ describe("quotas", () => {
 });
 
 describe("addresses", () => {
-  const of = (trusted: readonly string[], remoteAddress: string, headers: Record<string, string> = {}) =>
-    createAddressOf(trusted)({ ...HEAD, remoteAddress, headers });
-
-  it("are the peer's, whatever a header says, unless the peer is a trusted proxy", () => {
-    const said = { "x-forwarded-for": "203.0.113.9, 198.51.100.7" };
-    expect(of([], "192.0.2.1", said)).toBe("192.0.2.1");
-    expect(of(["10.0.0.0/8"], "192.0.2.1", said)).toBe("192.0.2.1");
-    expect(of(["192.0.2.0/24"], "192.0.2.1", said)).toBe("198.51.100.7");
-    expect(of(["192.0.2.0/24", "198.51.100.7"], "::ffff:192.0.2.1", said)).toBe("203.0.113.9");
-    expect(of(["unix"], "", said)).toBe("198.51.100.7");
+  it.each([
+    ["192.0.2.1", "192.0.2.1"],
+    ["", ""],
+    ["2001:db8:1:2:3::4", "2001:db8:1:2::"],
+    ["2001:db8:1:2::", "2001:db8:1:2::"],
+    ["::1", "::"],
+  ])("of %j count as %j", (address, customer) => {
+    expect([customerOf(address), customerOf(address)]).toEqual([customer, customer]);
   });
 
-  it("are read from Forwarded, and stop where a hop is no address", () => {
-    const trusted = ["192.0.2.1", "192.0.2.2"];
-    expect(of(trusted, "192.0.2.1", { forwarded: 'for="[2001:db8:1:2:3::4]:1234";proto=https, for=192.0.2.2' })).toBe(
-      "2001:db8:1:2::",
-    );
-    expect(of(trusted, "192.0.2.1", { forwarded: "for=_hidden, for=192.0.2.2" })).toBe("192.0.2.2");
-    expect(of(trusted, "192.0.2.1", { "x-forwarded-for": "evil, 192.0.2.2:8080" })).toBe("192.0.2.2");
+  it("of one IPv6 customer share a bucket, those of two do not", async () => {
+    const limits = limitsIn(newWorld(), { rules: ["address=1/min"] });
+    const from = (remoteAddress: string) => limits.arrive(MCP, { ...HEAD, remoteAddress });
+    expect(await from("2001:db8::1")).toBeUndefined();
+    expect(await from("2001:db8::2")).toMatchObject({ code: "MCPS_RATE_LIMITED" });
+    expect(await from("2001:db8:0:1::1")).toBeUndefined();
   });
 });

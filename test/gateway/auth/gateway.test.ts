@@ -142,6 +142,58 @@ describe("a gateway", () => {
     expect(body).toMatchObject({ email: "ann@example.com", authProvider: "sso" });
   });
 
+  it("lets a user choose a password with a token that an administrator made, once", async () => {
+    const users = "/auth/email/admin/users";
+    const email = "bea@example.com";
+    await rest(gateway, "POST", users, { email });
+    const made = await rest(gateway, "POST", `${users}/${email}/reset-password`);
+    const other = await rest(gateway, "POST", `${users}/${email}/reset-password`);
+    expect([made.status, made.body]).toEqual([
+      200,
+      { email, token: expect.any(String), expiresAt: expect.stringMatching(/^\d{4}-.*Z$/) },
+    ]);
+    const choose = (token: unknown, newPassword: string) =>
+      rest(gateway, "POST", "/auth/email/reset-password", { token, newPassword });
+    const weak = await choose(made.body.token, "short");
+    expect([weak.status, JSON.stringify(weak.body)]).toEqual([422, expect.stringContaining("newPassword")]);
+    const [one, two] = await Promise.all([
+      choose(made.body.token, "Correct-horse-battery-1"),
+      choose(other.body.token, "Correct-horse-battery-1"),
+    ]);
+    expect([one.status, two.status].sort()).toEqual([200, 422]);
+    const again = await choose(made.body.token, "Correct-horse-battery-2");
+    expect([again.status, JSON.stringify(again.body)]).toEqual([
+      422,
+      expect.stringContaining("one that is not too old and was not used"),
+    ]);
+    const login = await rest(gateway, "POST", "/auth/login", { email, password: "Correct-horse-battery-1" });
+    expect([login.status, login.body.token_type]).toEqual([200, "bearer"]);
+    expect(gateway.stderr()).not.toContain(String(made.body.token));
+  });
+
+  it("renews a session on its cookie, and takes the cookie back when its owner logs out", async () => {
+    const browser = createBrowser();
+    const { headers } = await browser.visit(`${base}/auth/sso/login/oidc`);
+    await browser.visit(await signInAt(browser, headers.get("location") ?? "", "ann"));
+    const jar = browser.jar.get(new URL(base).host);
+    const post = (path: string, cookie: string) =>
+      fetch(base + path, { method: "POST", headers: { cookie, origin: base } });
+    const first = `jwt_token=${jar?.get("jwt_token")}`;
+    const renewed = await post("/auth/refresh", first);
+    const [second = ""] = (renewed.headers.getSetCookie()[0] ?? "").split(";");
+    expect(renewed.headers.getSetCookie()).toEqual([`${second}; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax`]);
+    expect([renewed.status, await renewed.json()]).toEqual([200, { token_type: "cookie", expires_in: 3600 }]);
+    expect(second).not.toBe(first);
+    expect((await post("/auth/logout", first)).status).toBe(401);
+    const out = await post("/auth/logout", second);
+    expect([out.status, out.headers.getSetCookie(), out.headers.get("cache-control")]).toEqual([
+      200,
+      ["jwt_token=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"],
+      "no-store",
+    ]);
+    expect((await send("GET", `${base}/auth/email/me`, { cookie: second })).status).toBe(401);
+  });
+
   it("revokes a token made with its key", async () => {
     const { token } = gateway;
     const other = await rest(gateway, "POST", "/auth/refresh");

@@ -68,7 +68,7 @@ describe.each(engineNames)("a connection that stays (%s)", (engine) => {
     world.changed({ tokenId: "of-bob" });
     expect(await mine.ended).toEqual(end);
     // A WebSocket is gone when its peer has answered the close.
-    await vi.waitFor(() => expect(world.gateway.streams()).toBe(1));
+    await vi.waitFor(() => expect(world.gateway.streams()).toBe(1), 60_000);
     world.changed({ tokenId: "of-eve" });
     expect(await other.ended).toEqual(end);
   });
@@ -82,7 +82,7 @@ describe.each(engineNames)("a connection that stays (%s)", (engine) => {
       world.changed({});
       expect(await mine.ended).toEqual(end);
       // A WebSocket is gone when its peer has answered the close.
-      await vi.waitFor(() => expect(world.gateway.streams()).toBe(1));
+      await vi.waitFor(() => expect(world.gateway.streams()).toBe(1), 60_000);
       other.close();
       await other.ended;
     },

@@ -54,10 +54,10 @@ describe("a cache whose loads are expensive", () => {
       }),
     );
     const answers = caches.map(async (cache) => (await Promise.allSettled([cache.get("k")]))[0]);
-    await waitFor(() => loads.length > 0, 20_000, "a load");
+    await waitFor(() => loads.length > 0, 60_000, "a load");
     const [first] = loads;
     first?.end(new Error("away"));
-    await waitFor(() => loads.length > 1, 20_000, "another load");
+    await waitFor(() => loads.length > 1, 60_000, "another load");
     loads[1]?.end("found");
     const outcomes = await Promise.all(answers);
     expect(outcomes.map((outcome) => outcome?.status).toSorted()).toEqual(["fulfilled", "rejected"]);

@@ -23,7 +23,7 @@ describe.each(lanes)("a stream ($title)", (lane) => {
     const ask = async (text = GET): Promise<ResponseSink> => {
       const before = sinks.length;
       client.send(text);
-      return waitFor(() => sinks[before], 20_000, "the request");
+      return waitFor(() => sinks[before], 60_000, "the request");
     };
     return { ...running, client, ask };
   }
@@ -194,7 +194,7 @@ describe.each(lanes)("a stream ($title)", (lane) => {
     const { client, application, ask } = await enter();
     await ask(GET + GET.replace("/stream", "/good").repeat(3) + last);
     client.raw.socket.resetAndDestroy();
-    await waitFor(() => application.inside === 0, 5_000, "places given back");
+    await waitFor(() => application.inside === 0, 60_000, "places given back");
   });
 
   it("gives its place back when it is complete, or earlier where it has one among the streams", async () => {

@@ -1,7 +1,13 @@
 /** Shared by the tests of both engines: an application that shows what it was given, behind a real socket. */
 import { connect, type Socket } from "node:net";
 import type { Application, GatewayRequest, RequestHead, ResponseSink, WebSocketPeer } from "../../../contract/http.ts";
-import { type EngineName, type EngineOptions, engines, type ServerEngine } from "../../../gateway/engine/index.ts";
+import {
+  type EngineName,
+  type EngineOptions,
+  engines,
+  type ServerEngine,
+  TrustedProxies,
+} from "../../../gateway/engine/index.ts";
 
 export const engineNames = Object.keys(engines) as EngineName[];
 
@@ -85,6 +91,7 @@ export function engineOptions(changes: Partial<EngineOptions> = {}): EngineOptio
     httpVersions: "auto",
     tls: undefined,
     webSockets: true,
+    trustedProxies: new TrustedProxies([]),
     pathPrefix: "",
     pipelineFlush: true,
     warn: () => undefined,

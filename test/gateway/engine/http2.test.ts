@@ -205,6 +205,18 @@ describe.each(engineNames)("HTTP/2 (%s)", (name) => {
   });
 
   it.each([
+    ["HEADERS", headers(1, GET)],
+    ["DATA", frame(frames.data, END_STREAM, 1)],
+  ])("says that a stream is closed for %s behind the end of its request", async (_, behind) => {
+    const { port, application } = await engines.start(name);
+    application.handlers.set("/x", () => undefined);
+    const { bytes } = await rawConnection(port, Buffer.concat([opening, headers(1, GET), behind]));
+    const reset = await waitFor(() => parseFrames(bytes()).find(({ type }) => type === frames.rstStream));
+    expect([reset.streamId, reset.payload.readUInt32BE(0)]).toEqual([1, constants.NGHTTP2_STREAM_CLOSED]);
+    await waitFor(() => application.inside === 0);
+  });
+
+  it.each([
     ["reset without an error", frame(frames.rstStream, 0, 1, Buffer.alloc(4))],
     ["cancelled", cancel(1)],
     ["left behind by GOAWAY", frame(frames.goaway, 0, 0, Buffer.alloc(8))],

@@ -46,6 +46,8 @@ function caller(era: "legacy" | "modern" = "legacy", principal: Principal = ADMI
     identity: { protocolVersion: "2026-07-28", clientCapabilities: empty, clientInfo: empty },
     paramHeaders: undefined,
     headers: {},
+    remote: "192.0.2.7",
+    correlationId: "",
   };
 }
 

@@ -215,7 +215,7 @@ describe("a tool that changes behind a gateway", () => {
       data: { code: "MCPS_TOOL_QUARANTINED", tool: "add", gateway: "sums" },
     });
     expect(upstream.state.calls).toEqual(["add"]);
-    await waitFor(async () => (await pinOf()).state === "changed", 10_000, "the change to be recorded");
+    await waitFor(async () => (await pinOf()).state === "changed", 60_000, "the change to be recorded");
     const pending = (await rest(gateway, "GET", "/pins?state=pending")).body.value;
     expect(pending).toMatchObject([
       {

@@ -49,7 +49,7 @@ describe("a supervised child", () => {
     const child = supervise({}, { onMessage: (message) => void messages.push(message) });
     expect(await child.ready).toEqual({ type: "ready", service: "test", pid: child.pid });
     expect(child.status()).toEqual({ state: "running", restarts: 0, failures: 0, lastFailure: undefined });
-    await vi.waitFor(() => expect(lines).toHaveLength(3));
+    await vi.waitFor(() => expect(lines).toHaveLength(3), 60_000);
     const base = { process: "service" };
     expect(lines).toContainEqual({ level: "info", event: "service.started", fields: { ...base, answer: 42 } });
     expect(lines).toContainEqual({
@@ -101,7 +101,7 @@ describe("a supervised child", () => {
   test("shows a crash loop", async () => {
     const child = supervise({ mode: "crash" });
     await child.ready;
-    await vi.waitFor(() => expect(child.status().failures).toBeGreaterThan(1), 20_000);
+    await vi.waitFor(() => expect(child.status().failures).toBeGreaterThan(1), 60_000);
     expect(child.status().lastFailure).toMatch(/^exit code 9/);
     await child.stop(1000);
     expect(child.status().state).toBe("stopped");

@@ -68,6 +68,8 @@ function caller(
     identity: { protocolVersion: "2026-07-28", clientCapabilities: bytes, clientInfo: info },
     paramHeaders: undefined,
     headers: {},
+    remote: "192.0.2.7",
+    correlationId: "",
   };
 }
 
@@ -313,7 +315,7 @@ describe("a legacy upstream's question to a modern client", () => {
     const { heard } = ask(b, who, call(2, { requestState, inputResponses: { q1: { action: "decline" } } }));
     await waitFor(() => a.upstreams.notified.length === 1);
     await a.die();
-    await waitFor(() => heard.finals.length === 1, 20_000);
+    await waitFor(() => heard.finals.length === 1, 60_000);
     expect(heard.finals[0]?.json).toMatchObject({ id: 2, error: { data: { code: "MCPS_CALL_LOST" } } });
   });
 });

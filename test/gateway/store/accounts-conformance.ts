@@ -4,16 +4,19 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSealer } from "../../../gateway/sessions/index.ts";
 import { type AccountInput, openStore, type Store, type TokenInput } from "../../../gateway/store/index.ts";
 import { silentLog } from "../coordination/log.ts";
+import type { Asked } from "./asked.ts";
 import { gatewayInput, keyOf } from "./conformance.ts";
 
 const BOUNDS = { perUser: 50, perTeam: 100 };
 
-export function describeAccounts(name: string, urlOf: () => Promise<string>): void {
+export function describeAccounts(name: string, urlOf: () => Promise<string>, asked: Asked): void {
   describe(`accounts on ${name}`, () => {
     let store: Store;
     beforeAll(async () => {
       const sealing = createSealer([keyOf("k")]);
-      store = await openStore({ url: await urlOf(), poolSize: 4, poolTimeoutMs: 10_000, log: silentLog, sealing });
+      store = asked.watch(
+        await openStore({ url: await urlOf(), poolSize: 4, poolTimeoutMs: 10_000, log: silentLog, sealing }),
+      );
     });
     afterAll(() => store.close());
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSealer } from "../../../gateway/sessions/index.ts";
 import { type GatewayInput, openStore, type Store } from "../../../gateway/store/index.ts";
 import { silentLog } from "../coordination/log.ts";
+import type { Asked } from "./asked.ts";
 
 export const keyOf = (id: string) => ({ id, secret: randomBytes(32) });
 export const admin = { id: "admin@example.com", kind: "jwt", admin: true, teams: [] } as const;
@@ -47,17 +48,15 @@ export function listing(...tools: string[]) {
   } as const;
 }
 
-export function describeStore(name: string, urlOf: () => Promise<string>): void {
+export function describeStore(name: string, urlOf: () => Promise<string>, asked: Asked): void {
   describe(`store on ${name}`, () => {
     const [old, young] = [keyOf("old"), keyOf("young")];
-    const open = async (ring: Parameters<typeof createSealer>[0]) =>
-      openStore({
-        url: await urlOf(),
-        poolSize: 4,
-        poolTimeoutMs: 10_000,
-        log: silentLog,
-        sealing: createSealer(ring),
-      });
+    const open = async (ring: Parameters<typeof createSealer>[0]) => {
+      const sealing = createSealer(ring);
+      return asked.watch(
+        await openStore({ url: await urlOf(), poolSize: 4, poolTimeoutMs: 10_000, log: silentLog, sealing }),
+      );
+    };
     let store: Store;
     beforeAll(async () => {
       store = await open([old]);
@@ -257,6 +256,7 @@ export function describeStore(name: string, urlOf: () => Promise<string>): void 
         enabled: true,
       });
       expect((await store.loadSnapshot()).servers).toEqual([server]);
+      expect((await store.listServers(all, admin)).rows).toEqual([server]);
       expect(server.itemIds).toEqual([x?.id]);
       const { gatewayIds, updatedAt } = await store.updateServer(server.id, { gatewayIds: [gateway.id] });
       expect(gatewayIds).toEqual([gateway.id]);
@@ -300,6 +300,7 @@ export function describeStore(name: string, urlOf: () => Promise<string>): void 
     });
 
     it("serves many at once without mixing them", async () => {
+      await store.ping();
       const answers = await Promise.all(
         Array.from({ length: 100 }, async (_, index) => {
           await store.sharedState.setValue(`key ${index}`, `value ${index}`, 60_000, false);

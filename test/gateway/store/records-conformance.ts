@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { verifyChains } from "../../../gateway/admin/index.ts";
+import { readTrail, verifyChains, verifyWrittenOut, writtenOut } from "../../../gateway/admin/index.ts";
 import { createSealer } from "../../../gateway/sessions/index.ts";
 import { type CallRow, openStore, RowsRefused, type Store } from "../../../gateway/store/index.ts";
 import {
@@ -13,6 +13,7 @@ import {
   signAnchor,
 } from "../../../gateway/telemetry/index.ts";
 import { silentLog } from "../coordination/log.ts";
+import type { Asked } from "./asked.ts";
 import { keyOf } from "./conformance.ts";
 
 const HOUR = 3_600_000;
@@ -54,6 +55,10 @@ export function auditEntry(at: number, action: string) {
   };
 }
 
+async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
+}
+
 /** Writes these entries as one writer and answers its name. */
 export async function writeAudit(store: Store, entries: readonly ReturnType<typeof auditEntry>[]): Promise<string> {
   const writer = `w-${randomBytes(4).toString("hex")}`;
@@ -73,7 +78,12 @@ export async function writeAudit(store: Store, entries: readonly ReturnType<type
   return writer;
 }
 
-export function describeRecords(name: string, urlOf: () => Promise<string>, copies: "copy" | "insert"): void {
+export function describeRecords(
+  name: string,
+  urlOf: () => Promise<string>,
+  copies: "copy" | "insert",
+  asked: Asked,
+): void {
   describe(`records on ${name}`, () => {
     let store: Store;
     let client: pg.Client;
@@ -84,7 +94,7 @@ export function describeRecords(name: string, urlOf: () => Promise<string>, copi
     beforeAll(async () => {
       const url = await urlOf();
       const options = { poolSize: 3, poolTimeoutMs: 10_000, log: silentLog, sealing: createSealer([keyOf("k")]) };
-      store = await openStore({ url, ...options, canCopy: copies === "copy" });
+      store = asked.watch(await openStore({ url, ...options, canCopy: copies === "copy" }));
       client = new pg.Client(url);
       client.on("error", () => undefined);
       await client.connect();
@@ -174,13 +184,89 @@ export function describeRecords(name: string, urlOf: () => Promise<string>, copi
       await expect(client.query("update audit_row set principal = 'eve'")).rejects.toThrow(/only added/);
       await client.query("alter table audit_row disable trigger audit_row_keeps");
       await client.query("update audit_row set principal = 'eve' where writer = $1 and sequence = 3", [writer]);
-      expect((await verdict()).broken).toEqual([{ writer, sequence: 3, reason: "it is not what was written" }]);
+      expect((await verdict()).broken).toEqual([
+        { writer, sequence: 3, id: expect.any(String), reason: "it is not what was written" },
+      ]);
       await client.query("update audit_row set principal = 'ann@example.com' where writer = $1", [writer]);
       expect((await verdict()).ok).toBe(true);
       await client.query("delete from audit_row where writer = $1 and sequence = 2", [writer]);
-      expect((await verdict()).broken).toEqual([{ writer, sequence: 2, reason: "row 2 is missing, 3 follows" }]);
+      expect((await verdict()).broken).toEqual([
+        { writer, sequence: 2, id: expect.any(String), reason: "row 2 is missing, 3 follows" },
+      ]);
       await client.query("delete from audit_row where writer = $1", [writer]);
       await client.query("alter table audit_row enable trigger audit_row_keeps");
+    });
+
+    it("tells of a chain that lost its end, or is gone, since somebody looked; and of rows that were added", async () => {
+      const entries = ["one", "two", "three"].map((action, index) => auditEntry(NOON + index, action));
+      const [cut, gone, kept] = [
+        await writeAudit(store, entries),
+        await writeAudit(store, entries),
+        await writeAudit(store, entries),
+      ];
+      const before = await readTrail(store.records, chainKeys);
+      const ours = new Set([cut, gone, kept]);
+      const heads = before.heads.filter(({ writer }) => ours.has(writer));
+      expect(heads.map(({ sequence }) => sequence)).toEqual([3, 3, 3]);
+      expect((await readTrail(store.records, chainKeys, heads)).broken).toEqual([]);
+      await client.query("alter table audit_row disable trigger audit_row_keeps");
+      await client.query("delete from audit_row where writer = $1 and sequence > 1", [cut]);
+      await client.query("delete from audit_row where writer = $1", [gone]);
+      // Nothing behind the end of a chain tells of what was there.
+      expect((await readTrail(store.records, chainKeys)).broken).toEqual([]);
+      const { broken } = await readTrail(store.records, chainKeys, heads);
+      expect(broken).toEqual([
+        { writer: cut, sequence: 2, reason: "the chain ends before row 3, which was there before" },
+        { writer: gone, sequence: 3, reason: "the chain is gone, its row 3 was there before" },
+      ]);
+      const [{ id } = { id: "" }] = await client
+        .query<{ id: string }>(
+          `insert into audit_row (writer, sequence, at, correlation_id, principal, principal_kind, remote, method, action, resource_type, status,
+             outcome, dropped, key_id, previous, hash)
+           select writer, 4, at, correlation_id, 'eve', principal_kind, remote, method, action, resource_type, status, outcome, dropped, key_id,
+             hash, hash from audit_row where writer = $1 and sequence = 3 returning id::text as id`,
+          [kept],
+        )
+        .then(({ rows }) => rows);
+      expect((await verifyChains(store.records, chainKeys, kept)).broken).toEqual([
+        { writer: kept, sequence: 4, id, reason: "it is not what was written" },
+      ]);
+      await client.query("delete from audit_row where writer = any($1)", [[cut, gone, kept]]);
+      await client.query("alter table audit_row enable trigger audit_row_keeps");
+    });
+
+    it("writes a trail out, and tells when a line of that was changed, taken out, put in or cut off", async () => {
+      const entries = ["one", "two", "three"].map((action, index) => auditEntry(NOON + index, action));
+      const writer = await writeAudit(store, entries);
+      const lines: string[] = [];
+      for await (const line of writtenOut(store.records, chainKeys, writer)) lines.push(line);
+      expect(lines.length).toBe(5);
+      const verdictOf = async (changed: readonly string[]) => {
+        const { ok, rows, broken } = await verifyWrittenOut(linesOf(changed), chainKeys);
+        return { ok, rows, reasons: broken.map(({ reason }) => reason) };
+      };
+      const altered = "the file is not what was written";
+      expect(await verdictOf(lines)).toEqual({ ok: true, rows: 3, reasons: [] });
+      expect(await verdictOf(lines.map((line) => line.replace('"two"', '"2"')))).toEqual({
+        ok: false,
+        rows: 1,
+        reasons: ["it is not what was written", altered],
+      });
+      expect(await verdictOf(lines.toSpliced(1, 1))).toEqual({
+        ok: false,
+        rows: 0,
+        reasons: ["row 1 is missing, 2 follows", altered],
+      });
+      expect(await verdictOf(lines.toSpliced(3, 1))).toEqual({ ok: false, rows: 2, reasons: [altered] });
+      expect(await verdictOf(lines.slice(0, 3))).toEqual({
+        ok: false,
+        rows: 2,
+        reasons: ["the file was cut off: it has no end"],
+      });
+      expect((await verdictOf([...lines, ...lines.slice(0, 2)])).reasons).toEqual([altered]);
+      await expect(verdictOf([...lines.slice(0, 2), "{}"])).rejects.toThrow(
+        new RangeError("line 3 is no line of an audit trail that was written out"),
+      );
     });
 
     it("drops the old end of a chain and leaves an anchor that nobody else can sign", async () => {
@@ -211,6 +297,24 @@ export function describeRecords(name: string, urlOf: () => Promise<string>, copi
       expect([rest.rows.map(({ at }) => at), rest.next]).toEqual([[NOON], undefined]);
       const between = { where: { action: `${run}.1` }, limit: 9, from: NOON + 2, until: NOON + 5 };
       expect((await store.records.listAudit(between)).rows.map(({ at }) => at)).toEqual([NOON + 3]);
+    });
+
+    it("drops hours and writers whose time is over, names the writers of chains, and says how much it holds", async () => {
+      const writer = await writeAudit(store, [auditEntry(NOON, "sized")]);
+      expect(await store.records.auditWriters(writer.slice(0, -1), 1)).toEqual([writer]);
+      await store.records.writeCalls(batch(), [callRow(NOON, 5), callRow(NOON + DAY, 5)]);
+      await store.records.rollUpCalls(NOON + 2 * DAY, 1);
+      expect((await figures())[0]?.calls).toBe(2);
+      await store.records.dropCalls(NOON + 2 * DAY, 1);
+      expect(await store.records.pruneFigures(NOON + HOUR, Date.now() - HOUR, 100)).toBe(1);
+      expect((await figures())[0]?.calls).toBe(1);
+      expect(await store.records.pruneFigures(NOON + HOUR, Date.now() - HOUR, 100)).toBe(0);
+      // Rows are the planner's estimates: how many there are is not known before a vacuum.
+      const some = expect.any(Number);
+      expect(await store.records.sizes()).toEqual({
+        addedUpUntil: new Date(NOON + 2 * DAY).toISOString(),
+        rows: { audit_row: some, call_metric: some, call_metric_hour: some, log_row: some, security_row: some },
+      });
     });
 
     it("holds the security log and log lines until their time is over", async () => {

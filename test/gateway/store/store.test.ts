@@ -10,10 +10,9 @@ import { createSealer } from "../../../gateway/sessions/index.ts";
 import { openCredentials, sealCredentials } from "../../../gateway/store/credentials.ts";
 import { migrateDatabase, readMigrations } from "../../../gateway/store/index.ts";
 import { silentLog } from "../coordination/log.ts";
-import { describeAccounts } from "./accounts-conformance.ts";
-import { describeStore, keyOf } from "./conformance.ts";
+import { keyOf } from "./conformance.ts";
 import { describePlans } from "./plans-conformance.ts";
-import { describeRecords } from "./records-conformance.ts";
+import { describeWholeStore } from "./whole-conformance.ts";
 
 let directory: string;
 let database: EmbeddedDatabase;
@@ -27,9 +26,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-describeStore("the embedded database", async () => database.url);
-describeAccounts("the embedded database", async () => database.url);
-describeRecords("the embedded database", async () => database.url, "insert");
+describeWholeStore("the embedded database", async () => database.url, "insert");
 describePlans("the embedded database", async () => database.url);
 
 async function connect(): Promise<pg.Client> {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createBuffer } from "../../../gateway/telemetry/index.ts";
 import { waitFor } from "../../harness/index.ts";
-import { silentLog } from "../coordination/log.ts";
+import { recordingLog, silentLog } from "../coordination/log.ts";
 
 type Written = { readonly rows: readonly number[]; readonly batch: number };
 
@@ -66,7 +66,7 @@ describe("createBuffer", () => {
     const store = storeOf(Number.POSITIVE_INFINITY);
     const buffer = createBuffer<number>({ ...defaults, write: store.write });
     const kept = Array.from({ length: 15 }, (_, row) => buffer.add(row));
-    expect(kept.filter(Boolean).length).toBe(10);
+    expect(kept.filter((row) => row !== undefined).length).toBe(10);
     await buffer.flush();
     expect(buffer.figures()).toMatchObject({ waiting: 10, dropped: 5 });
     await buffer.close(60);
@@ -103,6 +103,20 @@ describe("createBuffer", () => {
     expect(buffer.figures()).toMatchObject({ dropped: 1, written: 0 });
   });
 
+  it("takes no row once it is closed: that one is counted and told, and nothing is written", async () => {
+    const store = storeOf();
+    const { log, lines } = recordingLog();
+    const buffer = createBuffer<number>({ ...defaults, log, flushAt: 1, write: store.write });
+    await buffer.close(1000);
+    expect(buffer.add(1)).toBe(false);
+    expect(await buffer.flush()).toBe(true);
+    expect(store.tried).toEqual([]);
+    expect(buffer.figures()).toEqual({ waiting: 0, written: 0, dropped: 1, failures: 0 });
+    expect(lines).toEqual([
+      { level: "warn", event: "records.dropped", fields: { records: "test", rows: 1, sinceStart: 1 } },
+    ]);
+  });
+
   it("has written a row when the flush that was asked for after it resolves, whatever else is being written", async () => {
     const store = storeOf();
     const buffer = createBuffer<number>({ ...defaults, capacity: 1000, write: store.write });
@@ -129,7 +143,12 @@ describe("rows that are alike", () => {
       flushAt: 100,
       capacity: 2,
       flushEveryMs: 60_000,
-      merge: { keyOf: ({ key }) => key, merged: (first, second) => ({ key: first.key, n: first.n + second.n }) },
+      merge: {
+        keyOf: ({ key }) => key,
+        join(first, second) {
+          first.n += second.n;
+        },
+      },
       async write(rows) {
         batches.push(rows);
         await gate.promise;
@@ -140,7 +159,7 @@ describe("rows that are alike", () => {
     // The third of them found no room.
     expect(buffer.figures()).toMatchObject({ waiting: 2, dropped: 1 });
     const flushing = buffer.flush();
-    expect(buffer.add({ key: "a", n: 1 })).toBe(false);
+    expect(buffer.add({ key: "a", n: 1 })).toBeUndefined();
     gate.resolve();
     await flushing;
     buffer.add({ key: "a", n: 5 });

@@ -40,7 +40,9 @@ describe.each(engineNames)("CORS (%s)", (engine) => {
       '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}';
     const { headers } = await send("POST", `${running.url}/mcp`, { ...MCP_HEADERS, origin: ORIGIN }, body);
     expect(headers["mcp-session-id"]).toBeDefined();
-    expect(headers["access-control-expose-headers"]).toBe("Mcp-Session-Id, Retry-After, WWW-Authenticate");
+    expect(headers["access-control-expose-headers"]).toBe(
+      "Mcp-Session-Id, Retry-After, WWW-Authenticate, X-Correlation-ID",
+    );
     expect(headers["access-control-allow-origin"]).toBe(ORIGIN);
     const refused = await send("POST", `${running.url}/mcp`, { ...MCP_HEADERS, origin: ORIGIN }, "{");
     expect([refused.status, refused.headers["access-control-allow-origin"]]).toEqual([400, ORIGIN]);

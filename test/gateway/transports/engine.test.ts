@@ -62,9 +62,9 @@ describe.each(engineNames)("the HTTP edge (%s)", (engine) => {
     socket.write(
       "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
     );
-    await waitFor(() => it.inFlight() === 1, 5000, "the request was admitted");
+    await waitFor(() => it.inFlight() === 1, 60_000, "the request was admitted");
     socket.destroy();
-    await waitFor(() => it.inFlight() === 0, 5000, "the slot is free");
+    await waitFor(() => it.inFlight() === 0, 60_000, "the slot is free");
     expect(await it.drain(5000)).toEqual({ cut: 0 });
   });
 
@@ -143,11 +143,11 @@ describe.each(engineNames)("the HTTP edge (%s)", (engine) => {
     socket.write(
       "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{",
     );
-    await waitFor(() => it.inFlight() === 1, 5000, "the request was admitted");
+    await waitFor(() => it.inFlight() === 1, 60_000, "the request was admitted");
     const drained = it.drain(5000);
     socket.write("}");
     await drained;
-    await waitFor(() => all.includes("\r\n\r\n"), 5000, "the answer is there");
+    await waitFor(() => all.includes("\r\n\r\n"), 60_000, "the answer is there");
     expect(all.toLowerCase()).toContain("connection: close");
     socket.destroy();
   });

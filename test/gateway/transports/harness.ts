@@ -6,7 +6,7 @@ import { type ApplicationParts, createApplication } from "../../../gateway/appli
 import { type Auth, type AuthOptions, createAuth } from "../../../gateway/auth/index.ts";
 import { joinWatches } from "../../../gateway/call-watch.ts";
 import { memoryState, type SharedState, workerPresence } from "../../../gateway/coordination/index.ts";
-import { type EngineName, engines } from "../../../gateway/engine/index.ts";
+import { type EngineName, engines, TrustedProxies } from "../../../gateway/engine/index.ts";
 import { createFederation, type Federation } from "../../../gateway/federation/index.ts";
 import { type Envelope, scanMessage } from "../../../gateway/mcp/index.ts";
 import { registryDescription } from "../../../gateway/registry/index.ts";
@@ -520,6 +520,7 @@ export async function served(options: ServedOptions): Promise<Served> {
       httpVersions: "auto",
       tls: undefined,
       webSockets: true,
+      trustedProxies: new TrustedProxies([]),
       pathPrefix: "",
       pipelineFlush: true,
       warn: () => undefined,

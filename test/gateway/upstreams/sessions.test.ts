@@ -256,13 +256,13 @@ describe("holders and processes", () => {
     expect(writes).toHaveBeenCalledTimes(2);
     now = 16_000;
     await call();
-    await vi.waitFor(() => expect(writes).toHaveBeenCalledTimes(4));
+    await vi.waitFor(() => expect(writes).toHaveBeenCalledTimes(4), 60_000);
     now = 70_000;
     expect(JSON.parse((await kept.mapGet("line:s:1")).get("up:up-1") ?? "").sessionId).toBe("sid-2");
     const theirs = '{"sessionId":"theirs","version":"2025-11-25","revision":"r1"}';
     await kept.mapSet("line:s:1", "up:up-1", theirs, 60_000);
     await call();
-    await vi.waitFor(async () => expect(await call()).toBe("theirs"));
+    await vi.waitFor(async () => expect(await call()).toBe("theirs"), 60_000);
     expect((await kept.mapGet("line:s:1")).get("up:up-1")).toBe(theirs);
   });
 

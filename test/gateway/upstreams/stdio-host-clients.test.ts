@@ -63,7 +63,7 @@ describe("official clients and servers through the socket", () => {
       return { model: "none", role: "assistant", content: { type: "text", text: "sampled" } };
     });
     await v1.connect(new TransportV1(url("e"), { fetch: fetchOver(client) }) as Parameters<typeof v1.connect>[0]);
-    await vi.waitFor(() => expect(asked).toEqual(["roots"]), 10_000);
+    await vi.waitFor(() => expect(asked).toEqual(["roots"]), 60_000);
     await v1.callTool({ name: "trigger-elicitation-request", arguments: {} });
     const sampled = await v1.callTool({ name: "trigger-sampling-request", arguments: { prompt: "x" } });
     expect(asked).toEqual(["roots", "elicitation", "sampling"]);

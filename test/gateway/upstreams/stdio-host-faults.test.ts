@@ -49,7 +49,7 @@ describe("children that misbehave", () => {
       // Taken calls are never answered; the status page tells that they were taken.
       const taken = vi.waitFor(async () => {
         expect((await client.send("GET", "/status")).text).toContain(`"waiting":${id - 1 - statuses.length}`);
-      });
+      }, 60_000);
       const refused = await Promise.race([call.then((answer) => answer.status), taken.then(() => undefined)]);
       if (refused !== undefined) statuses.push(refused);
       call.catch(() => {});
@@ -65,7 +65,7 @@ describe("children that misbehave", () => {
     await define(client, "bad", [bad]);
     expect(contentOf(await client.call("bad", await client.session("bad"), 1, "flood"))).toBe("flooded");
     await client.send("DELETE", "/definitions/bad");
-    await vi.waitFor(() => expect(lines.some((line) => line.event === "stdio.stderr_suppressed")).toBe(true));
+    await vi.waitFor(() => expect(lines.some((line) => line.event === "stdio.stderr_suppressed")).toBe(true), 60_000);
     const logged = lines.filter((line) => line.event === "stdio.stderr");
     expect(logged.length).toBeLessThanOrEqual(500);
     expect(Math.max(...logged.map((line) => String(line.fields.line).length))).toBeLessThanOrEqual(4096);
@@ -86,7 +86,7 @@ describe("children that misbehave", () => {
     const offspring = Number(contentOf(await client.call("bad", session, 2, "offspring")));
     expect([isAlive(pid), isAlive(offspring)]).toEqual([true, true]);
     await client.send("DELETE", "/bad/mcp", session);
-    await vi.waitFor(() => expect([isAlive(pid), isAlive(offspring)]).toEqual([false, false]), 10_000);
+    await vi.waitFor(() => expect([isAlive(pid), isAlive(offspring)]).toEqual([false, false]), 60_000);
   });
 
   test("one that cannot start, and one that dies at once, say why; too many failures are refused with Retry-After", async () => {

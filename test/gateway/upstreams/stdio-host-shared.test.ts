@@ -46,7 +46,7 @@ describe("one child for all sessions", () => {
     const client = await start({ idleMs: 40 });
     await define(client, "bad", [bad], { isolation: "shared" });
     const session = await client.session("bad");
-    await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 10_000);
+    await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 60_000);
     expect((await client.call("bad", session, 1, "pid")).status).toBe(404);
   });
 
@@ -113,7 +113,7 @@ describe("modern era", () => {
     }
     expect((await client.send("GET", "/status")).text).toContain('"waiting":2');
     gone.abort();
-    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":0'));
+    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":0'), 60_000);
   });
 
   test("closing the response cancels the call in the child", async () => {
@@ -122,12 +122,14 @@ describe("modern era", () => {
     const gone = new AbortController();
     const call = client.open("POST", "/bad/mcp", {}, rpc(1, "tools/call", { name: "never" }), gone.signal);
     call.catch(() => {});
-    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":1'));
+    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":1'), 60_000);
     gone.abort();
-    await vi.waitFor(async () =>
-      expect(contentOf(await client.send("POST", "/bad/mcp", {}, rpc(2, "tools/call", { name: "cancelled" })))).toEqual(
-        [1],
-      ),
+    await vi.waitFor(
+      async () =>
+        expect(
+          contentOf(await client.send("POST", "/bad/mcp", {}, rpc(2, "tools/call", { name: "cancelled" }))),
+        ).toEqual([1]),
+      60_000,
     );
   });
 
@@ -144,7 +146,7 @@ describe("modern era", () => {
       "probe",
       -32601,
     ]);
-    await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 10_000);
+    await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 60_000);
     expect((await client.call("bad", await client.session("bad"), 1, "pid")).status).toBe(200);
   });
 });

@@ -54,7 +54,7 @@ describe("definitions", () => {
     const session = await client.session("t");
     const [pid] = await childPids(client);
     const running = client.call("t", session, 1, "slow", { arguments: { ms: 300 }, _meta: { progressToken: 1 } });
-    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":1'));
+    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":1'), 60_000);
     await define(client, "t", [timeServer], { revision: "r2" });
     expect((await client.call("t", session, 2, "echo")).status).toBe(404);
     expect((await running).messages.at(-1)).toEqual({
@@ -62,7 +62,7 @@ describe("definitions", () => {
       id: 1,
       result: { content: [{ type: "text", text: "waited 300 ms" }] },
     });
-    await vi.waitFor(() => expect(isAlive(pid ?? 0)).toBe(false), 10_000);
+    await vi.waitFor(() => expect(isAlive(pid ?? 0)).toBe(false), 60_000);
   });
 });
 
@@ -77,7 +77,7 @@ describe("legacy sessions", () => {
     expect((await client.send("DELETE", "/bad/mcp", one)).status).toBe(200);
     expect((await client.call("bad", one, 2, "pid")).status).toBe(404);
     const ended = Number(contentOf(answers[0] ?? (await client.call("bad", two, 9, "pid"))));
-    await vi.waitFor(() => expect(isAlive(ended)).toBe(false), 10_000);
+    await vi.waitFor(() => expect(isAlive(ended)).toBe(false), 60_000);
     expect((await client.call("bad", two, "2", "pid")).messages).toHaveLength(1);
   });
 
@@ -156,7 +156,7 @@ describe("legacy sessions", () => {
     await define(client, "bad", [bad]);
     const session = await client.session("bad");
     const never = client.call("bad", session, "x", "never");
-    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":1'));
+    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"waiting":1'), 60_000);
     const cancel = (requestId: unknown) =>
       client.send("POST", "/bad/mcp", session, {
         jsonrpc: "2.0",
@@ -187,7 +187,7 @@ describe("legacy sessions", () => {
     const client = await start({ idleMs: 40 });
     await define(client, "bad", [bad]);
     const session = await client.session("bad");
-    await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 10_000);
+    await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 60_000);
     expect((await client.call("bad", session, 1, "pid")).status).toBe(404);
   });
 });

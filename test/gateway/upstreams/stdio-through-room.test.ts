@@ -59,7 +59,7 @@ describe("through the room", () => {
       expect(JSON.stringify(pids[0]) === JSON.stringify(pids[1])).toBe(isolation === "shared");
       await through.release("s:1", [legacy]);
       await through.release("s:2", [legacy]);
-      if (isolation === "session") await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 10_000);
+      if (isolation === "session") await vi.waitFor(async () => expect(await childPids(client)).toEqual([]), 60_000);
     },
   );
 
@@ -107,7 +107,7 @@ describe("through the room", () => {
       "Upstream late cannot start: 1 stdio children run already, which is the limit (STDIO_MAX_CHILDREN)",
     );
     await client.send("DELETE", "/definitions/filler");
-    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"children":0'), 10_000);
+    await vi.waitFor(async () => expect((await client.send("GET", "/status")).text).toContain('"children":0'), 60_000);
     const gone = stdio("gone", [], { era: "legacy" });
     const missing = { ...gone, stdio: { ...gone.stdio, command: "/nonexistent" } };
     const refused = await send(through, missing, holder(), tool(1, "pid"));

@@ -80,7 +80,7 @@ export async function start({ program, args, site, nofile, isUp }: Command): Pro
   void running.exited.then((code) => {
     ended = code;
   });
-  const failure = await waitFor(async () => ended !== undefined || (await isUp(running)), 30_000, `${program} up`).then(
+  const failure = await waitFor(async () => ended !== undefined || (await isUp(running)), 60_000, `${program} up`).then(
     () => (ended === undefined ? undefined : `ended with ${ended}`),
     (error: Error) => `${error.message}: ${error.cause}`,
   );

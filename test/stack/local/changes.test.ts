@@ -16,7 +16,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
         const answers = await Promise.all([0, 1].map((at) => echo(stack().ports.gateway + at, "first")));
         return answers.every((text) => text === "first");
       },
-      20_000,
+      60_000,
       "the catalogue at both replicas",
     );
   });
@@ -55,7 +55,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
       () => "answered",
       () => "lost",
     );
-    await waitFor(() => fixture.observed.waiting.includes("killed"), 10_000, "the call upstream");
+    await waitFor(() => fixture.observed.waiting.includes("killed"), 60_000, "the call upstream");
     const name = await busyReplica();
     const victim = await pidOf(name);
     process.kill(victim, "SIGKILL");
@@ -119,7 +119,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
         const { workloads } = await stack().state();
         return workloads.find(({ name, state }) => name === "redis" && state === "failed");
       },
-      30_000,
+      60_000,
       "the crash loop",
     );
     expect(failed.failure).toMatch(/^ended with exit code 1; it printed last:\n.*Address already in use/s);
@@ -151,7 +151,7 @@ async function takePort(port: number, holder: () => Promise<number>): Promise<Se
       });
       return server;
     },
-    20_000,
+    60_000,
     "the port",
   );
 }

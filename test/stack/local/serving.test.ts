@@ -45,7 +45,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
           const { text } = await callModern(gateway, `http://127.0.0.1:${port}/mcp`, 1, "tools/list");
           return text.includes("up__echo") && text.includes("mod__echo");
         },
-        20_000,
+        60_000,
         `the catalogue at port ${port}`,
       );
   }
@@ -119,7 +119,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
         });
         return stream.events.some(({ data }) => data.includes("notifications/resources/updated"));
       },
-      10_000,
+      60_000,
       "a notice on the silent stream",
     );
     expect(await sse.callTool({ name: "up__echo", arguments: { text: "still here" } })).toMatchObject({
@@ -143,7 +143,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
       expect(answer.status).toBe(200);
       return answer.headers["x-cache-status"];
     };
-    await waitFor(async () => (await status(gateway.token)) === "HIT", 10_000, "an answer from the cache");
+    await waitFor(async () => (await status(gateway.token)) === "HIT", 60_000, "an answer from the cache");
     expect(await status(again)).toBe("HIT");
     expect(await status(other)).toBe("MISS");
     const made = await rest(gateway, "POST", "/resources", { uri: "text://new", name: "new", content: "text" });
@@ -153,7 +153,7 @@ describe.skipIf(absent !== undefined)(titled("a stack of this machine", absent),
         const { headers, text } = await send("GET", `${gateway.url}/resources`, gateway.headers);
         return text.includes("text://new") ? headers["x-cache-status"] : undefined;
       },
-      20_000,
+      60_000,
       "the changed catalogue",
     );
     expect(first).toBe("MISS");

@@ -3,23 +3,14 @@
  * the bytes of a field are always the same, and nothing that is secret can be guessed at through the size of what others are sent.
  */
 import { httpDate } from "../../date.ts";
+import { FieldTexts } from "../../field-texts.ts";
+import { OF_CONNECTIONS } from "../connection-fields.ts";
 import { STATIC_FIELDS } from "./static-table.ts";
 
-/** RFC 9113 §8.2.2: of HTTP/1.1, and forbidden here. */
-const OF_CONNECTIONS: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
 /** §7.1.3: what nobody on the way may put into a table. */
 const NEVER_INDEXED: ReadonlySet<string> = new Set(["mcp-session-id", "set-cookie"]);
-/** RFC 9110 §5.6.2 and §5.5. */
+/** Lower-case tokens (RFC 9110 §5.6.2). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Names of which a field is kept: far more than there are, unless somebody makes them up. */
-const MAX_FIELDS = 256;
 
 const names = new Map<string, number>();
 const statuses = new Map<string, number>();
@@ -34,8 +25,7 @@ const DATE_FIELD = literalName("date", 0x00);
 /** Told once before the first field of a connection: no table is used (§4.2). */
 export const NO_TABLE = "\x20";
 
-/** By name: the field with the value that was sent last. */
-const fields = new Map<string, { value: string; readonly name: string; field: string }>();
+const fields = new FieldTexts(fieldName, string);
 const statusFields = new Map<number, string>();
 
 /**
@@ -51,17 +41,9 @@ export function answerBlock(
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined || name === "content-length" || OF_CONNECTIONS.has(name)) continue;
-    const known = fields.get(name);
-    if (known !== undefined && known.value === value) {
-      block += known.field;
-      continue;
-    }
-    if (NOT_IN_VALUE.test(value)) return undefined;
-    const kept = known ?? keep(name);
-    if (kept === undefined) return undefined;
-    kept.value = value;
-    kept.field = kept.name + string(value);
-    block += kept.field;
+    const field = fields.of(name, value);
+    if (field === undefined) return undefined;
+    block += field;
   }
   block += DATE_FIELD + string(httpDate());
   return length === undefined ? block : block + LENGTH_FIELD + string(String(length));
@@ -82,13 +64,9 @@ function statusField(status: number): string {
   return field;
 }
 
-function keep(given: string) {
+function fieldName(given: string): string | undefined {
   const name = given.toLowerCase();
-  if (!NAME.test(name)) return undefined;
-  if (fields.size >= MAX_FIELDS) fields.clear();
-  const kept = { value: "", name: literalName(name, NEVER_INDEXED.has(name) ? 0x10 : 0x00), field: "" };
-  fields.set(given, kept);
-  return kept;
+  return NAME.test(name) ? literalName(name, NEVER_INDEXED.has(name) ? 0x10 : 0x00) : undefined;
 }
 
 /** §6.2.2 and §6.2.3: without a place in the table, `kind` says for whom. */

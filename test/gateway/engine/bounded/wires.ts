@@ -10,6 +10,7 @@ import type {
   ResponseSink,
 } from "../../../../contract/http.ts";
 import { createBoundedConnections } from "../../../../gateway/engine/bounded/connections.ts";
+import { TrustedProxies } from "../../../../gateway/engine/client-address.ts";
 import type { ConnectionServer, EngineOptions } from "../../../../gateway/engine/engine.ts";
 import { createFastifyConnections } from "../../../../gateway/engine/fastify/connections.ts";
 
@@ -26,6 +27,7 @@ export const OPTIONS: EngineOptions = {
   httpVersions: "auto",
   tls: undefined,
   webSockets: true,
+  trustedProxies: new TrustedProxies([]),
   pathPrefix: "",
   pipelineFlush: false,
   warn: () => undefined,
