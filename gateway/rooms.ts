@@ -19,13 +19,14 @@ import { openAccounts, openCallers } from "./open-accounts.ts";
 import { openAdmin } from "./open-admin.ts";
 import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
+import { openRegistry } from "./open-registry.ts";
 import { openState } from "./open-state.ts";
 import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
 import { openUpstreams } from "./open-upstreams.ts";
 import { startPins } from "./pins.ts";
 import { recordedRoom } from "./record-changes.ts";
 import { watchedGuard } from "./record-security.ts";
-import { createRegistry, isPerCaller, refreshGateway } from "./registry/index.ts";
+import { isPerCaller, refreshGateway } from "./registry/index.ts";
 import type { LoadedSettings } from "./settings/index.ts";
 import { startAdmission } from "./start-admission.ts";
 import { startCaches } from "./start-caches.ts";
@@ -147,28 +148,8 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const changed = () => catalogue.changed();
   pins.onChanged(changed);
   const recorded = pins.recording(store);
-  const imports = {
-    maxBytes: settings.OPENAPI_MAX_BYTES,
-    maxTools: settings.OPENAPI_MAX_TOOLS,
-    fetchDocument: (url: string) =>
-      upstreams.fetchDocument(url, settings.OPENAPI_MAX_BYTES, settings.OPENAPI_FETCH_TIMEOUT * 1000),
-  };
-  const registry = createRegistry({
-    store: recorded,
-    inspect,
-    changed,
-    log,
-    separator: settings.GATEWAY_TOOL_NAME_SEPARATOR,
-    allowsPublic: settings.ALLOW_PUBLIC_VISIBILITY,
-    queryAuth: {
-      allowed: settings.INSECURE_ALLOW_QUERYPARAM_AUTH,
-      hosts: settings.INSECURE_QUERYPARAM_AUTH_ALLOWED_HOSTS,
-    },
-    authorization: { ...oauth, targetFor },
-    checkAddress: (url) => guard.check(url, "user"),
-    ...(settings.MCPGATEWAY_BULK_IMPORT_ENABLED ? { imports } : {}),
-    circuitOf: (id) => upstreams.circuits().find((circuit) => circuit.id === id)?.state ?? "closed",
-  });
+  const inspecting = { store: recorded, inspect, changed, log };
+  const registry = openRegistry({ ...inspecting, settings, upstreams, guard, authorization: { ...oauth, targetFor } });
   const election = {
     workerId,
     ttlMs: settings.REDIS_LEADER_TTL * 1000,
@@ -178,7 +159,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
     ...{ settings, state, upstreams, federation, election, observe, log, teardown },
     // Nobody's token is the gateway's to look around with.
     refresh: async (record) => {
-      if (!isPerCaller(record)) await refreshGateway({ store: recorded, inspect, changed, log }, record);
+      if (!isPerCaller(record)) await refreshGateway(inspecting, record);
     },
     async away({ id }, reason) {
       await store.recordInspection(id, { ok: false, reason });
