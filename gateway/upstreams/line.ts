@@ -25,6 +25,8 @@ export type Line = {
   usedAt: number;
   /** Requests and streams within it, of this process. */
   busy: number;
+  /** The same session with the credentials it had before, while requests that were begun with them are within it. */
+  former: Line | undefined;
 };
 
 export function lineKey(holderKey: string, targetId: string): string {
@@ -60,7 +62,19 @@ export function lineOf(prepared: Prepared, session: StoredSession, key: string, 
   const plain = [...prepared.plain, ...headers];
   const post = repeated([...prepared.post, ...headers]);
   const stream = [...plain, ...ACCEPT_STREAM];
-  return { prepared, session, post, plain, stream, target, key, renewedAt: now, usedAt: now, busy: 0 };
+  return {
+    prepared,
+    session,
+    post,
+    plain,
+    stream,
+    target,
+    key,
+    renewedAt: now,
+    usedAt: now,
+    busy: 0,
+    former: undefined,
+  };
 }
 
 /**

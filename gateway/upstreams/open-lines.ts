@@ -43,6 +43,9 @@ export class OpenLines {
   }
 
   set(line: Line): void {
+    const known = this.#lines.get(line.key);
+    if (known !== undefined && known !== line && known.session.sessionId === line.session.sessionId)
+      line.former = inUse(known);
     this.delete(line.key);
     this.#lines.set(line.key, line);
     this.#add(line.target.id, 1);
@@ -76,7 +79,7 @@ export class OpenLines {
     let found: Line | undefined;
     let looks = 0;
     for (const line of this.#lines.values()) {
-      if (line.busy > 0 || (upstreamId !== undefined && line.target.id !== upstreamId)) continue;
+      if (inUse(line) !== undefined || (upstreamId !== undefined && line.target.id !== upstreamId)) continue;
       if (found === undefined || line.usedAt < found.usedAt) found = line;
       if (++looks >= MAX_LOOKS) break;
     }
@@ -89,6 +92,13 @@ export class OpenLines {
     if (count === 0) this.#counts.delete(upstreamId);
     else this.#counts.set(upstreamId, count);
   }
+}
+
+/** The line itself, or the newest of its former ones that requests are within. */
+function inUse(line: Line): Line | undefined {
+  let found: Line | undefined = line;
+  while (found !== undefined && found.busy === 0) found = found.former;
+  return found;
 }
 
 function fullFault(upstream: string, where: string, limit: number, setting: string) {

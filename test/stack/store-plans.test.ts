@@ -10,6 +10,8 @@ import { migrateDatabase, openStore, type Store } from "../../gateway/store/inde
 import { signAnchor } from "../../gateway/telemetry/index.ts";
 import { silentLog } from "../gateway/coordination/log.ts";
 import { admin, gatewayInput, keyOf, listing } from "../gateway/store/conformance.ts";
+import { bigTables, captured, waysOf } from "../gateway/store/plans.ts";
+import { callerOperations, describePlans } from "../gateway/store/plans-conformance.ts";
 import { auditEntry, callRow, chainKeys, NOON, writeAudit } from "../gateway/store/records-conformance.ts";
 import { type Daemon, missing, startPostgres, titled } from "../harness/index.ts";
 
@@ -62,28 +64,19 @@ insert into record_batch (writer, batch, at) select 'b' || n, 1, now() from gene
 /** Reading all of it is what these are for. */
 const WHOLE: Readonly<Record<string, string>> = {
   loadSnapshot: "the whole catalogue, when it has changed",
+  findItems: "when somebody makes a virtual server of names: any item of any upstream may be meant",
   allGateways: "all upstreams, at the start",
   "records.resetCalls all": "everything goes",
 };
 
-type Captured = { readonly operation: string; readonly text: string; readonly values: readonly unknown[] };
-type Plan = { "Node Type": string; "Relation Name"?: string; Plans?: readonly Plan[] };
-
-type Explained = { "QUERY PLAN": readonly { Plan: Plan }[] };
-
-function scans(plan: Plan): string[] {
-  const own = plan["Node Type"] === "Seq Scan" ? [plan["Relation Name"] ?? "?"] : [];
-  return [...own, ...(plan.Plans ?? []).flatMap(scans)];
-}
+/** They ask the database nothing, or what has no table. */
+const WITHOUT_TABLE = ["sharedState", "records", "ping", "gauges", "figures", "releaseIdle", "close"];
 
 const noPostgres = missing("postgres");
 describe.skipIf(noPostgres !== undefined)(titled("statements on full tables", noPostgres), () => {
   let server: Daemon;
   let store: Store;
   let client: pg.Client;
-  let operation = "";
-  const captured: Captured[] = [];
-  const original = pg.Client.prototype.query;
 
   beforeAll(async () => {
     server = await startPostgres();
@@ -102,25 +95,10 @@ describe.skipIf(noPostgres !== undefined)(titled("statements on full tables", no
     });
   });
   afterAll(async () => {
-    pg.Client.prototype.query = original;
     await store?.close();
     await client?.end();
     await server?.stop();
   });
-
-  /** What the store sends from now on, the connection of this test apart. */
-  function capture(): void {
-    pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
-      const [first, second] = args;
-      if (this !== client && operation !== "") {
-        const text = typeof first === "string" ? first : String(Reflect.get(Object(first), "text"));
-        const values: unknown = typeof first === "string" ? second : Reflect.get(Object(first), "values");
-        if (/^\s*(?:select|with|insert|update|delete)\b/i.test(text))
-          captured.push({ operation, text, values: Array.isArray(values) ? values : [] });
-      }
-      return Reflect.apply(original, this, args);
-    } as typeof original;
-  }
 
   function registryOperations(gatewayId: string, itemId: string): Record<string, () => Promise<unknown>> {
     const page = { limit: 50, after: 100, includeInactive: false };
@@ -140,6 +118,7 @@ describe.skipIf(noPostgres !== undefined)(titled("statements on full tables", no
       enabled: true,
     } as const;
     return {
+      createGateway: () => store.createGateway(gatewayInput("created"), listing("one")),
       loadSnapshot: () => store.loadSnapshot(),
       catalogueVersion: () => store.catalogueVersion(),
       allGateways: () => store.allGateways(),
@@ -151,6 +130,7 @@ describe.skipIf(noPostgres !== undefined)(titled("statements on full tables", no
       listItems: () => store.listItems(["tool"], page, ann),
       "listItems of a gateway": () => store.listItems(["tool"], { ...page, gatewayId: "g5" }, admin),
       getItem: () => store.getItem(["tool"], "i3"),
+      findItems: () => store.findItems(["tool"], ["i3", "name4", "g5__name5"], "__"),
       updateItem: () => store.updateItem(["tool"], itemId, { description: "d" }),
       deleteItem: () => store.deleteItem(itemId),
       listServers: () => store.listServers(page, ann),
@@ -245,39 +225,36 @@ describe.skipIf(noPostgres !== undefined)(titled("statements on full tables", no
       ["records.", recordOperations()],
     ] as const;
     for (const [prefix, names] of [
+      ["", Object.keys(store).filter((name) => !WITHOUT_TABLE.includes(name))],
       ["state.", Object.keys(store.sharedState)],
       ["records.", Object.keys(store.records)],
     ] as const) {
       const covered = Object.keys(Object.fromEntries(groups.map(([key, value]) => [key, value]))[prefix] ?? {});
-      const firsts = new Set(covered.map((name) => name.split(" ")[0]));
+      if (prefix === "") covered.push(...Object.keys(callerOperations(store)));
+      const firsts = new Set(covered.map((name) => name.split(/[ ,]/)[0]));
       expect(names.filter((name) => !firsts.has(name))).toEqual([]);
     }
-    capture();
-    for (const [prefix, operations] of groups)
-      for (const [name, run] of Object.entries(operations)) {
-        operation = `${prefix}${name}`;
-        await run();
-      }
-    operation = "";
-    pg.Client.prototype.query = original;
-    expect(captured.length).toBeGreaterThan(80);
+    const statements = await captured(client, async (as) => {
+      for (const [prefix, operations] of groups)
+        for (const [name, run] of Object.entries(operations)) {
+          as(`${prefix}${name}`);
+          await run();
+        }
+    });
+    expect(statements.length).toBeGreaterThan(80);
 
-    const { rows } = await client.query<{ name: string }>(
-      "select relname as name from pg_class where relkind = 'r' and reltuples >= 1000",
-    );
-    const big = new Set(rows.map((row) => row.name));
+    const big = await bigTables(client);
     expect(big.size).toBeGreaterThan(12);
     // Without an index it would show.
-    const control = await client.query<Explained>("explain (format json) select 1 from audit_row where remote = 'x'");
-    expect(scans(control.rows[0]?.["QUERY PLAN"][0]?.Plan ?? { "Node Type": "" })).toEqual(["audit_row"]);
+    expect((await waysOf(client, "select 1 from audit_row where remote = 'x'")).scanned).toEqual(["audit_row"]);
     const offences: string[] = [];
-    for (const { operation: of, text, values } of captured) {
+    for (const { operation: of, text, values } of statements) {
       if (WHOLE[of] !== undefined) continue;
-      const explained = await client.query<Explained>(`explain (format json) ${text}`, [...values]);
-      const plan = explained.rows[0]?.["QUERY PLAN"][0]?.Plan;
-      const found = plan === undefined ? ["no plan"] : scans(plan).filter((table) => big.has(table));
+      const found = (await waysOf(client, text, values)).scanned.filter((table) => big.has(table));
       offences.push(...found.map((table) => `${of}: ${table}: ${text.replaceAll(/\s+/g, " ").slice(0, 160)}`));
     }
     expect([...new Set(offences)]).toEqual([]);
   });
+
+  describePlans("PostgreSQL", async () => server.url);
 });

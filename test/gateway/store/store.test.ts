@@ -11,6 +11,7 @@ import { openCredentials, sealCredentials } from "../../../gateway/store/credent
 import { migrateDatabase, readMigrations } from "../../../gateway/store/index.ts";
 import { silentLog } from "../coordination/log.ts";
 import { keyOf } from "./conformance.ts";
+import { describePlans } from "./plans-conformance.ts";
 import { describeWholeStore } from "./whole-conformance.ts";
 
 let directory: string;
@@ -26,6 +27,7 @@ afterAll(async () => {
 });
 
 describeWholeStore("the embedded database", async () => database.url, "insert");
+describePlans("the embedded database", async () => database.url);
 
 async function connect(): Promise<pg.Client> {
   const client = new pg.Client(database.url);

@@ -173,6 +173,32 @@ describe("sessions at upstreams", () => {
     expect(resultOf(await send(upstreams, to, holder("s:b"), message(3, "tools/call")))).toBe("done");
   });
 
+  it("are in use while any request is within them, also one from before their credentials changed", async () => {
+    const held = Promise.withResolvers<void>();
+    let sessions = 0;
+    const server = await serve((seen, response) => {
+      if (legacyLife(seen, response, `sid-${++sessions}`)) return;
+      if (seen.json?.method === "tools/call") held.promise.then(() => rpc(response, seen, "done"));
+      else rpc(response, seen, "listed");
+    });
+    closers.push(() => server.close());
+    const upstreams = made({ sessionCaps: { maxTotal: 1, maxPerUpstream: 100 } });
+    // Each request of such a target has headers of its own.
+    const at = (token: string) => target(server.url, { identity: { enabled: true }, headers: { "x-token": token } });
+    const { sink } = open(upstreams, at("1"), holder("s:a"), message(1, "tools/call"));
+    await waitFor(async () => methodsOf(server).includes("tools/call"));
+    for (const token of ["2", "3"])
+      expect(resultOf(await send(upstreams, at(token), holder("s:a"), message(token, "prompts/get")))).toBe("listed");
+    const within = server.seen.filter(({ json }) => /tools|prompts/.test(json?.method ?? ""));
+    expect(within.map(({ headers }) => headers["x-token"])).toEqual(["1", "2", "3"]);
+    expect(new Set(within.map(({ headers }) => headers["mcp-session-id"])).size).toBe(1);
+    const other = () => send(upstreams, at("4"), holder("s:b"), message(2, "tools/call"));
+    expect((await other()).fault?.code).toBe("MCPS_UPSTREAM_BUSY");
+    held.resolve();
+    await sink.done;
+    expect(resultOf(await other())).toBe("done");
+  });
+
   it("of 10 000 clients that are gone are ended, twenty at a time", async () => {
     const clock = { now: 0 };
     const state = memoryState({ now: () => clock.now });
