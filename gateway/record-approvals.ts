@@ -1,7 +1,6 @@
 /** Tools of the gateway's own that were approved by being changed: a row of the audit trail beside that of the change. Part of the composition root. */
-import { correlationOf } from "./record-changes.ts";
 import type { RegistryParts } from "./registry/index.ts";
-import type { AuditWriter } from "./telemetry/index.ts";
+import { type AuditWriter, correlationOf } from "./telemetry/index.ts";
 
 /** Names beyond these are only counted: what was changed is in the row of the change. */
 const MAX_NAMES = 100;

@@ -60,10 +60,10 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
     it("adds, changes and takes back single tools, each time with a new revision of its upstream", async () => {
       const id = await create([row("a")]);
       const before = await revision(id);
-      const made = await store.createRestTool(id, row("b"), { tags: ["mine"], enabled: false });
+      const made = await store.createRestTool(id, row("b"), { tags: ["mine"], enabled: false }, "ann");
       expect(made).toMatchObject({ originalName: "b", tags: ["mine"], enabled: false, gatewayId: id });
-      await expect(store.createRestTool(id, row("b"), {})).rejects.toMatchObject({ code: "MCPS_ITEM_CONFLICT" });
-      expect(await store.updateRestTool(made.id, row("c", "/other"), { enabled: true })).toMatchObject({
+      await expect(store.createRestTool(id, row("b"), {}, "ann")).rejects.toMatchObject({ code: "MCPS_ITEM_CONFLICT" });
+      expect(await store.updateRestTool(made.id, row("c", "/other"), { enabled: true }, "ann")).toMatchObject({
         id: made.id,
         originalName: "c",
         enabled: true,
@@ -76,7 +76,7 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
         ["a", '{"method":"GET","path":"/a"}', "GET /a", false],
         ["c", '{"method":"GET","path":"/other"}', "GET /other", true],
       ]);
-      const again = await store.createRestTool(id, row("c", "/third"), {});
+      const again = await store.createRestTool(id, row("c", "/third"), {}, "ann");
       expect([again.id, await store.restOperation(again.id)]).toEqual([made.id, '{"method":"GET","path":"/third"}']);
       expect(await revision(id)).toBe(`${before}.3`);
       expect(await store.getItem(["tool"], made.id)).toMatchObject({ originalName: "c", gatewayId: id });
@@ -92,7 +92,7 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
         { ...row("a"), id: b },
       ];
       const from = { ...document, digest: "d2", title: "Pets", version: "2" };
-      await store.changeRestTools(id, { added: [row("d")], changed: swapped, gone: [c] }, from);
+      await store.changeRestTools(id, { added: [row("d")], changed: swapped, gone: [c] }, "ann", from);
       const after = [
         [a, "b"],
         [b, "a"],
@@ -100,7 +100,7 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
       ];
       expect((await store.restTools(id)).map((tool) => [tool.id, tool.name])).toEqual(after);
       expect(await store.restImport(id)).toMatchObject({ digest: "d2", version: "2" });
-      const clash = store.changeRestTools(id, { added: [row("a")], changed: [], gone: [a] });
+      const clash = store.changeRestTools(id, { added: [row("a")], changed: [], gone: [a] }, "ann");
       await expect(clash).rejects.toMatchObject({ code: "MCPS_ITEM_CONFLICT" });
       expect((await store.restTools(id)).map((tool) => [tool.id, tool.name])).toEqual(after);
       expect((await store.allGateways()).filter((one) => one.id === id)).toHaveLength(1);
