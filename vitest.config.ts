@@ -2,16 +2,25 @@ import { defineConfig } from "vitest/config";
 
 const results = process.env.VITEST_RESULTS;
 
+/** Functions of their arguments, apart from the files that start processes or Pulumi's runtime. */
+const PURE = ["test/contract/**/*.test.ts", "test/infra/**/*.test.ts"];
+const UNPURE = ["test/infra/targets/local/**/*.test.ts", "test/infra/program.test.ts", "test/infra/policies.test.ts"];
+const ELSEWHERE = ["test/stack/**", "node_modules/**"];
+
 // The suite of `npm test`: everything that needs no server beyond what npm installs. Real daemons are in vitest.stack.config.ts.
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/stack/**", "node_modules/**"],
     globalSetup: "test/harness/data-directories.ts",
     maxWorkers: 2,
     // Ten thousand cases of a property take half a minute on two idle cores, and several times that on busy ones.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    projects: [
+      { extends: true, test: { name: "rooms", include: ["test/**/*.test.ts"], exclude: [...PURE, ...ELSEWHERE] } },
+      // Loading the planner anew for each of a hundred files would cost more than most of them take.
+      { extends: true, test: { name: "plans", include: PURE, exclude: [...UNPURE, ...ELSEWHERE], isolate: false } },
+      { extends: true, test: { name: "targets", include: UNPURE } },
+    ],
     // VITEST_RESULTS: a directory for the report that continuous integration counts from.
     reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: `${results}/unit.json` }]],
   },

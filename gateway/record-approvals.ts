@@ -1,5 +1,4 @@
 /** Tools of the gateway's own that were approved by being changed: a row of the audit trail beside that of the change. Part of the composition root. */
-
 import type { RegistryParts } from "./registry/index.ts";
 import { type AuditWriter, correlationOf } from "./telemetry/index.ts";
 

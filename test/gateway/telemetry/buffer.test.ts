@@ -108,7 +108,7 @@ describe("createBuffer", () => {
     const { log, lines } = recordingLog();
     const buffer = createBuffer<number>({ ...defaults, log, flushAt: 1, write: store.write });
     await buffer.close(1000);
-    expect(buffer.add(1)).toBe(false);
+    expect(buffer.add(1)).toBe(undefined);
     expect(await buffer.flush()).toBe(true);
     expect(store.tried).toEqual([]);
     expect(buffer.figures()).toEqual({ waiting: 0, written: 0, dropped: 1, failures: 0 });
