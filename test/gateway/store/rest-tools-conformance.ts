@@ -87,6 +87,24 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
       await store.deleteGateway(id);
     });
 
+    it("makes several changes as one, under one version, or none of them", async () => {
+      const id = await create([row("a")]);
+      const before = await store.catalogueVersion();
+      const work = store.together(async (registry) => {
+        await registry.createRestTool(id, row("b"), {}, "ann");
+        await registry.createRestTool(id, row("a"), {}, "ann");
+      });
+      await expect(work).rejects.toMatchObject({ code: "MCPS_ITEM_CONFLICT" });
+      expect([(await toolsOf(id)).map(([name]) => name), await store.catalogueVersion()]).toEqual([["a"], before]);
+      const names = await store.together(async (registry) => {
+        await registry.createRestTool(id, row("b"), {}, "ann");
+        await registry.createRestTool(id, row("c"), {}, "ann");
+        return (await registry.restTools(id)).map(({ name }) => name);
+      });
+      expect([names, await store.catalogueVersion()]).toEqual([["a", "b", "c"], before + 1]);
+      await store.deleteGateway(id);
+    });
+
     it("changes a whole import at once: names may be swapped, ids stay, what fails leaves everything as it was", async () => {
       const id = await create([row("a"), row("b"), row("c")]);
       const [a, b, c] = [await idOf(id, "a"), await idOf(id, "b"), await idOf(id, "c")];
