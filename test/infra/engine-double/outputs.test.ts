@@ -10,9 +10,17 @@ function generate(type: string, inputs: Record<string, unknown>, isPreview = fal
 
 describe("what a double's providers answer", () => {
   it("is the inputs, where the type makes nothing itself", () => {
+    expect(generate("docker:index/container:Container", { name: "mcp", restart: "always" })).toMatchObject({
+      name: "mcp",
+      restart: "always",
+    });
+  });
+
+  it("is a subnet that the engine has chosen for a network", () => {
     expect(generate("docker:index/network:Network", { name: "mcp", internal: true })).toEqual({
       name: "mcp",
       internal: true,
+      ipamConfigs: [{ subnet: "172.31.42.0/24", gateway: "172.31.42.1" }],
     });
   });
 
