@@ -48,6 +48,8 @@ export type RestResponse = {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Who it is about, where nobody was known before: for records, and never sent. */
+  readonly subject?: string;
 };
 
 /** One WebSocket connection. Text frames only: one JSON-RPC message each. */

@@ -5,7 +5,7 @@ export const SUBJECTS = ["principal", "token", "team", "address", "upstream", "t
 export type Subject = (typeof SUBJECTS)[number];
 
 export type LimitRule = {
-  /** As it was written, without its count: the name in refusals, metrics and keys. */
+  /** As it was written, without count and period: the name in refusals and metrics. */
   readonly name: string;
   /** One of these each: `principal&tool` limits every principal on every tool. */
   readonly subjects: readonly Subject[];

@@ -62,7 +62,7 @@ type OpenRoute = (
 export type ApplicationParts = {
   readonly admission: Admission;
   /** Absent: nobody is limited. */
-  readonly limits?: Pick<Limits, "peek" | "arrive" | "request">;
+  readonly limits?: Pick<Limits, "peek" | "arrive" | "guessed" | "request">;
   readonly edge: ReturnType<typeof createEdge>;
   readonly auth: Auth;
   /** Who answers the REST routes, by their area. */
@@ -172,7 +172,7 @@ export function createApplication(parts: ApplicationParts): Application {
     return principal;
   }
 
-  /** As `authenticate`; what refuses the token is told to admission as well. */
+  /** As `authenticate`; what refuses the token is told to admission and limits as well. */
   function known(matched: Matched, head: RequestHead, admitted: Admitted | undefined): Principal | Promise<Principal> {
     try {
       const principal = authenticate(matched, head);
@@ -185,8 +185,9 @@ export function createApplication(parts: ApplicationParts): Application {
     }
   }
 
-  /** Hands back the error; who was refused stands in the security log. */
+  /** Hands back the error; who was refused stands in the security log, and who may guess at tokens is counted. */
   function tell(error: unknown, { route }: Matched, head: RequestHead): unknown {
+    if (error instanceof Fault && error.status === 401) parts.limits?.guessed(route, head);
     if (parts.security === undefined || !(error instanceof Fault) || (error.status !== 401 && error.status !== 403))
       return error;
     const proof = head.headers.authorization === undefined && head.client === undefined ? "no proof" : "proof refused";

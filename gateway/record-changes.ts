@@ -87,7 +87,7 @@ async function record(
     const entry = {
       at: now(),
       correlationId,
-      ...whoOf(asked),
+      ...whoOf(asked, response),
       method: request.method,
       action: route.id,
       resourceType: route.id.split(".")[0] ?? "",
@@ -121,9 +121,10 @@ async function record(
   }
 }
 
-function whoOf({ principal, request }: Asked) {
+/** On what anybody may ask, whoever its answer says he proved to be. */
+function whoOf({ principal, request }: Asked, response: RestResponse | undefined) {
   return {
-    principal: principal?.id ?? "",
+    principal: principal?.id ?? response?.subject ?? "",
     principalKind: principal?.kind ?? "public",
     tokenId: principal?.tokenId ?? null,
     remote: request.remoteAddress,
@@ -160,7 +161,8 @@ function resourceOf({ params }: Asked, response: RestResponse | undefined): stri
   if (own !== undefined) return redactText(own, 300);
   const body: unknown = response?.body;
   const id: unknown = typeof body === "object" && body !== null ? Reflect.get(body, "id") : undefined;
-  return typeof id === "string" ? redactText(id, 300) : null;
+  const found = typeof id === "string" ? id : response?.subject;
+  return found === undefined ? null : redactText(found, 300);
 }
 
 function permissionText({ permission }: Route): string | null {

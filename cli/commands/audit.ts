@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { z } from "zod";
 import type { Settings } from "../../contract/settings.ts";
 import type { Head, Verdict } from "../../gateway/admin/index.ts";
@@ -58,13 +57,24 @@ async function verify(settings: Settings, given: OptionValues<typeof options>): 
     const input = createReadStream(file);
     // A file that cannot be read is told as such, not as one that ends at once.
     await once(input, "open").catch((error: unknown) => Promise.reject(unreadable(file, error)));
-    return await verifyWrittenOut(createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }), keys);
+    return await verifyWrittenOut(linesOf(input.setEncoding("utf8")), keys);
   }
   const heads = since === undefined ? [] : await headsIn(since);
   const log = createLog({ level: "warn", format: settings.LOG_FORMAT });
   return await withAuditTrail(settings, log, (records) =>
     readTrail(records, keys, writer === undefined ? heads : heads.filter((head) => head.writer === writer), writer),
   );
+}
+
+/** What stands between line feeds, which alone end a line here: a name may hold what else is taken for one. A CR before one is left out. */
+async function* linesOf(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of texts) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield line.endsWith("\r") ? line.slice(0, -1) : line;
+  }
+  if (rest !== "") yield rest;
 }
 
 async function headsIn(path: string): Promise<readonly Head[]> {

@@ -16,7 +16,8 @@ export type OpenHandlers = Readonly<Record<string, (request: GatewayRequest) => 
 async function session(parts: AccountsParts, email: string): Promise<RestResponse> {
   const { sessionMinutes } = parts.rules;
   const token = await parts.mint({ username: email, expMinutes: sessionMinutes });
-  return { status: 200, body: { access_token: token, token_type: "bearer", expires_in: sessionMinutes * 60 } };
+  const body = { access_token: token, token_type: "bearer", expires_in: sessionMinutes * 60 };
+  return { status: 200, body, subject: email };
 }
 
 /** A session that rides on a cookie goes on riding on it. */

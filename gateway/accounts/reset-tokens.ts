@@ -1,18 +1,18 @@
 /**
  * Tokens with which a user chooses another password, once: signed over the password that there is, so that the first use, or any other change
- * of it, ends them all. Nothing is stored of them.
+ * of it, ends them all, and over whether the user is an administrator: one made for less does not open more. Nothing is stored of them.
  */
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { PasswordRecord } from "../store/index.ts";
 
-type State = Pick<PasswordRecord, "hash" | "changedAt">;
+type State = Pick<PasswordRecord, "hash" | "changedAt" | "admin">;
 
 export interface ResetTokens {
   /** `expiresAt`: epoch milliseconds. */
   make(email: string, state: State): { readonly token: string; readonly expiresAt: number };
   /** Whose password it was made for; undefined for what was not made here, and for what is too old. */
   emailIn(token: string): string | undefined;
-  /** Whether the password is still the one that it was made for. */
+  /** Whether the password, and what it opens, are still those that it was made for. */
   isFor(token: string, state: State): boolean;
 }
 
@@ -47,8 +47,8 @@ export function createResetTokens(secret: string, minutes: number, now: () => nu
   };
 }
 
-function digestOf({ hash, changedAt }: State): string {
+function digestOf({ hash, changedAt, admin }: State): string {
   return createHash("sha256")
-    .update(JSON.stringify([hash, changedAt]))
+    .update(JSON.stringify([hash, changedAt, admin]))
     .digest("base64url");
 }

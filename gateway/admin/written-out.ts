@@ -48,7 +48,7 @@ export async function* writtenOut(records: AuditReads, keys: ChainKeys, only?: s
   const digest = createHash("sha256");
   let rows = 0;
   const say = (value: z.infer<typeof line>): string => {
-    const text = JSON.stringify(value);
+    const text = onOneLine(JSON.stringify(value));
     digest.update(text).update("\n");
     return text;
   };
@@ -100,6 +100,11 @@ export async function verifyWrittenOut(
   if (isSigned) return verdict;
   const reason = ended === undefined ? "the file was cut off: it has no end" : "the file is not what was written";
   return { ...verdict, ok: false, broken: [...verdict.broken, { writer: chain, sequence: rows, reason }] };
+}
+
+/** JSON leaves U+2028 and U+2029 as they are, at which many readers of lines begin another one. */
+function onOneLine(json: string): string {
+  return json.replace(/[\u2028\u2029]/g, (separator) => (separator === "\u2028" ? "\\u2028" : "\\u2029"));
 }
 
 function lineOf(text: string, number: number): z.infer<typeof line> {

@@ -61,9 +61,9 @@ export async function updateRestTool(
   const [stored] = (await store.restTools(item.gatewayId)).filter(({ id }) => id === item.id);
   const row = { ...tool, sourceKey: stored?.sourceKey ?? null };
   const updated = await store.updateRestTool(item.id, row, settings, call.principal.id);
-  if (tool.definition !== item.definition) parts.approved?.(call, item.gatewayId, [tool.name]);
+  parts.approved?.(call, item.gatewayId, updated.approved);
   await changed();
-  return { status: 200, body: showItem(updated) };
+  return { status: 200, body: showItem(updated.item) };
 }
 
 function newPath(patch: ToolPatch, gateway: GatewayRecord | undefined): string | undefined {

@@ -89,29 +89,39 @@ select $1, name, digest, definition, now(), $5 from unnest($2::text[], $3::text[
 on conflict (gateway_id, name) do update set digest = excluded.digest, definition = excluded.definition, approved_at = now(),
   approved_by = excluded.approved_by, pending_digest = null, pending_definition = null, pending_since = null, rejected_digest = null,
   rejected_by = null
-where p.digest is distinct from excluded.digest or p.pending_digest is not null`;
+where p.digest is distinct from excluded.digest or p.pending_digest is not null
+returning name`;
 /** Longer names are not pinned. */
 const MAX_NAME_CHARS = 500;
 
-/** Definitions as an upstream of ours will list them, within the transaction that stores them. */
+/** Definitions as an upstream of ours will list them, within the transaction that stores them. Names of those that were not approved before. */
 export async function approveTools(
   sql: Sql,
   gatewayId: string,
   tools: readonly { readonly name: string; readonly definition: string }[],
   by: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const own = tools.flatMap(({ name, definition }) => {
     const form = name.length > MAX_NAME_CHARS ? undefined : toolForm(definition);
     return form === undefined ? [] : [{ name, ...form }];
   });
-  if (own.length === 0) return;
-  await sql.query(APPROVE, [
+  if (own.length === 0) return [];
+  const rows = await sql.query<{ name: string }>(APPROVE, [
     gatewayId,
     own.map(({ name }) => name),
     own.map(({ digest }) => digest),
     own.map(({ definition }) => definition),
     by,
   ]);
+  const written = new Set(rows.map(({ name }) => name));
+  return own.flatMap(({ name }) => (written.has(name) ? [name] : []));
+}
+
+type Listed = { readonly name: string; readonly definition: string };
+
+/** Whether what was approved of one is approved of the other: their name and what a pin is made of. */
+export function isSameTool(one: Listed, other: Listed): boolean {
+  return one.name === other.name && toolForm(one.definition)?.digest === toolForm(other.definition)?.digest;
 }
 
 const SELECT = `select p.* from tool_pin p join gateway g on g.id = p.gateway_id`;

@@ -4,7 +4,7 @@ import { fault } from "../../contract/errors.ts";
 import { isoTime } from "./conditions.ts";
 import { withoutNul } from "./gateways.ts";
 import { getItem, updateItem } from "./items.ts";
-import { approveTools } from "./pins.ts";
+import { approveTools, isSameTool } from "./pins.ts";
 import type { Gateways, Runner } from "./store.ts";
 import type { GatewayInput, GatewayRecord, ItemDetail, ItemPatch, Sql } from "./types.ts";
 
@@ -39,13 +39,17 @@ export type RestToolChanges = {
   readonly gone: readonly string[];
 };
 
+/** `approved`: names of tools that were not approved before as they are now. */
+export type UpdatedRestTool = { readonly item: ItemDetail; readonly approved: readonly string[] };
+
 export type RestToolOperations = {
   /** In the order of their lists. */
   restTools(gatewayId: string): Promise<readonly StoredRestTool[]>;
   restOperation(itemId: string): Promise<string | undefined>;
   /** Adds a tool, or takes back one that was removed; MCPS_ITEM_CONFLICT when the upstream has one of this name. `by` approves it with that. */
   createRestTool(gatewayId: string, tool: RestToolRow, patch: ItemPatch, by: string): Promise<ItemDetail>;
-  updateRestTool(id: string, tool: RestToolRow, patch: ItemPatch, by: string): Promise<ItemDetail>;
+  /** Another name or definition is approved with that; what waits for a decision goes on waiting when neither changes. */
+  updateRestTool(id: string, tool: RestToolRow, patch: ItemPatch, by: string): Promise<UpdatedRestTool>;
   /** The upstream with its first tools. It was not asked yet when `reachable` is false. */
   createRestGateway(
     input: GatewayInput,
@@ -57,8 +61,13 @@ export type RestToolOperations = {
       readonly from?: RestImport;
     },
   ): Promise<GatewayRecord>;
-  /** `by` approves what is added and changed with that. */
-  changeRestTools(gatewayId: string, changes: RestToolChanges, by: string, from?: RestImport): Promise<void>;
+  /** `by` approves what is added and changed with that; names of those that were not approved before. */
+  changeRestTools(
+    gatewayId: string,
+    changes: RestToolChanges,
+    by: string,
+    from?: RestImport,
+  ): Promise<readonly string[]>;
   restImport(gatewayId: string): Promise<(RestImport & { readonly importedAt: string }) | undefined>;
 };
 
@@ -189,11 +198,16 @@ export function restToolOperations({ read, write }: Runner, gateways: Gateways):
       }),
     updateRestTool: (id, tool, patch, by) =>
       write(async (sql) => {
+        const [former] = await sql.query<Pick<RestToolRow, "name" | "definition">>(
+          "select original_name as name, definition from item where id = $1 for update",
+          [id],
+        );
         await writeTool(sql, id, tool);
         const item = await shaped(sql, id, patch);
-        await approveTools(sql, item.gatewayId, [tool], by);
+        const isSame = former !== undefined && isSameTool(former, tool);
+        const approved = isSame ? [] : await approveTools(sql, item.gatewayId, [tool], by);
         await touched(sql, item.gatewayId);
-        return item;
+        return { item, approved };
       }),
     createRestGateway: (input, tools, { id, capabilities, reachable, from }) =>
       write(async (sql) => {
@@ -208,9 +222,10 @@ export function restToolOperations({ read, write }: Runner, gateways: Gateways):
     changeRestTools: (gatewayId, changes, by, from) =>
       write(async (sql) => {
         await changeTools(sql, gatewayId, changes);
-        await approveTools(sql, gatewayId, [...changes.added, ...changes.changed], by);
+        const approved = await approveTools(sql, gatewayId, [...changes.added, ...changes.changed], by);
         if (from !== undefined) await writeImport(sql, gatewayId, from);
         await touched(sql, gatewayId);
+        return approved;
       }),
     restImport: (gatewayId) =>
       read(async (sql) => {

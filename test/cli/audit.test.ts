@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rest, startGateway, temporaryDirectory } from "../harness/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
+/** Ends of lines to some, and not to JSON. */
+const SEPARATORS = "\u2028\u2029";
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 function audit(...args: readonly string[]) {
@@ -20,7 +22,7 @@ function audit(...args: readonly string[]) {
 beforeAll(async () => {
   directory = await temporaryDirectory();
   const gateway = await startGateway({ dataDir: directory.path, env: { AUDIT_TRAIL_ENABLED: "true" } });
-  for (const name of ["one", "two"]) await rest(gateway, "POST", "/teams", { name });
+  for (const name of ["one", "two"]) await rest(gateway, "POST", "/teams", { name, description: `a${SEPARATORS}b` });
   await gateway.stop();
 }, 120_000);
 afterAll(async () => directory?.remove());
@@ -42,6 +44,22 @@ describe("mcp-stack audit", () => {
       stdout: "",
       stderr: "2 rows in 1 chains are what was written\n",
     });
+  });
+
+  it("takes nothing but a line feed for the end of a line", () => {
+    const written = readFileSync(join(directory.path, "trail.jsonl"), "utf8");
+    expect([written.includes("a\\u2028\\u2029b"), /[\u2028\u2029]/.test(written)]).toEqual([true, false]);
+    const returned = join(directory.path, "returned.jsonl");
+    writeFileSync(returned, written.replaceAll("\n", "\r\n"));
+    expect(audit("verify", "--file", returned).status).toBe(0);
+    // Read whole, row by row, and not what was signed.
+    const plain = join(directory.path, "plain.jsonl");
+    writeFileSync(plain, written.replaceAll("\\u2028\\u2029", SEPARATORS));
+    const { status, stdout } = audit("verify", "--file", plain, "--json");
+    expect([status, JSON.parse(stdout)]).toMatchObject([
+      1,
+      { rows: 2, broken: [{ sequence: 2, reason: "the file is not what was written" }] },
+    ]);
   });
 
   it("ends with 1 and names the row where a file is not what was written", () => {

@@ -38,6 +38,7 @@ function setUp(withReads = false) {
         gateway = { ...gateway, ...(JSON.parse(request.body.toString()) as object), accessToken: "s3cret" };
       return { status: 200, body: gateway ?? { status: "success" } };
     },
+    handleOpen: async () => ({ status: 200, body: { access_token: "s3cret" }, subject: "bea@example.com" }),
   };
   const room = recordedRoom(inner, {
     audit,
@@ -50,7 +51,9 @@ function setUp(withReads = false) {
     const match = matchRoute(method, path);
     if (match.kind !== "route") throw new Error(`no route ${method} ${path}`);
     const request = { method, path, query: "", headers, remoteAddress: "10.1.2.3", body: Buffer.from(body) };
-    return room.handle(match.route, match.params, request, ann);
+    return match.route.auth === "public"
+      ? room.handleOpen?.(match.route, match.params, request)
+      : room.handle(match.route, match.params, request, ann);
   };
   return { ask, written, events, running };
 }
@@ -68,7 +71,7 @@ describe("recordedRoom", () => {
   it("writes who changed what, from what to what, without secrets", async () => {
     const { ask, written } = setUp();
     const answer = await ask("PUT", "/v1/gateways/g1", '{"name":"down"}', { "x-correlation-id": "c-1" });
-    expect(answer.body).toMatchObject({ name: "down", accessToken: "s3cret" });
+    expect(answer?.body).toMatchObject({ name: "down", accessToken: "s3cret" });
     expect(written).toEqual([
       {
         at: NOW,
@@ -111,6 +114,23 @@ describe("recordedRoom", () => {
     const { ask, written } = setUp();
     await ask(method, path);
     expect([changeOf(written[0]), written[0]?.resourceId]).toEqual([change, resourceId]);
+  });
+
+  it("writes who proved to be whom where anybody may ask", async () => {
+    const { ask, written } = setUp();
+    await ask("POST", "/auth/email/reset-password", '{"token":"s3cret","newPassword":"s3cret"}');
+    expect(written).toMatchObject([
+      {
+        principal: "bea@example.com",
+        principalKind: "public",
+        tokenId: null,
+        action: "auth.reset-password",
+        resourceType: "auth",
+        resourceId: "bea@example.com",
+        status: 200,
+      },
+    ]);
+    expect(JSON.stringify(written)).not.toContain("s3cret");
   });
 
   it("writes a refused try with its code and nothing of its message, and tells the security log", async () => {

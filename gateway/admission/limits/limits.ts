@@ -42,6 +42,8 @@ export interface Limits {
   peek(head: RequestHead): Fault | undefined;
   /** Takes by the address, before anybody has looked at the token: who guesses tokens is counted too. Never rejects. */
   arrive(route: Route, head: RequestHead): Answer;
+  /** Takes by the address for a token that was refused where `arrive` takes nothing: what tiers ask of each other is free as long as it is right. */
+  guessed(route: Route, head: RequestHead): void;
   /** Takes by the caller, once he is known. Never rejects. */
   request(route: Route, head: RequestHead, principal: Principal): Answer;
   /** As `request`, for a message of a connection that is open already. What has to be waited for is let in. */
@@ -114,6 +116,10 @@ export function createLimits(options: LimitsOptions): Limits {
       if (tier === undefined || (first !== undefined && !(first instanceof Promise))) return first;
       if (first === undefined) return tier.spend(byAddress(head));
       return first.then(async (failure) => failure ?? (await tier.spend(byAddress(head))));
+    },
+    guessed(route, head) {
+      // It is refused already; who has nothing left is told so the next time.
+      if (route.internal === true && !ofAddresses.isEmpty) void ofAddresses.spend(byAddress(head));
     },
     request(route, head, principal) {
       if ((ofCallers.isEmpty && tiers.size === 0) || route.internal === true) return undefined;

@@ -30,8 +30,9 @@ export class Purse {
   closedUntil = 0;
   /** Until then nobody is asked again; what others give back may be there sooner than `closedUntil`. */
   private quietUntil = 0;
-  /** The bucket of this process while nobody answers. */
+  /** The bucket of this process while nobody answers, and when there is something in it again. */
   own: { readonly tokens: number; readonly at: number } | undefined = undefined;
+  private aloneUntil = 0;
   private asking = false;
   private readonly waiting: ((waitMs: number) => void)[] = [];
   private readonly supply: Supply;
@@ -45,6 +46,7 @@ export class Purse {
 
   /** Milliseconds for which it is known that there is nothing; 0 when nobody knows. Takes nothing. */
   closedFor(now: number): number {
+    if (now < this.aloneUntil && this.held === 0 && this.supply.isAway(now)) return this.aloneUntil - now;
     return this.held > 0 || this.asking || now >= this.quietUntil ? 0 : this.closedUntil - now;
   }
 
@@ -56,10 +58,16 @@ export class Purse {
       return 0;
     }
     if (now < this.quietUntil) return this.closedUntil - now;
-    if (this.supply.isAway(now)) return this.supply.alone(this, now);
+    if (this.supply.isAway(now)) return this.spendOwn(now);
     const answer = new Promise<number>((resolve) => this.waiting.push(resolve));
     if (!this.asking) this.ask();
     return answer;
+  }
+
+  private spendOwn(now: number): number {
+    const waitMs = this.supply.alone(this, now);
+    this.aloneUntil = waitMs > 0 ? now + waitMs : 0;
+    return waitMs;
   }
 
   /** A request that another limit refused has not spent it. */
@@ -88,6 +96,7 @@ export class Purse {
         this.supply.heard(true, at);
         this.asking = false;
         this.own = undefined;
+        this.aloneUntil = 0;
         this.held += taken;
         this.closedUntil = taken < want ? at + waitMs : 0;
         this.quietUntil = taken < want ? at + Math.min(waitMs, RECHECK_MS) : 0;
@@ -97,7 +106,7 @@ export class Purse {
         const at = this.now();
         this.supply.heard(false, at);
         this.asking = false;
-        for (const told of this.waiting.splice(0)) told(this.supply.alone(this, at));
+        for (const told of this.waiting.splice(0)) told(this.spendOwn(at));
       },
     );
   }

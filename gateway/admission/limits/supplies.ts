@@ -59,14 +59,14 @@ export type SupplyOptions = {
   readonly sharers: number;
 };
 
-/** A token bucket that every process of the deployment takes from. */
+/** A token bucket that every process of the deployment takes from. The period is of its key: one subject may have a limit for each. */
 export function bucketSupply(rule: LimitRule, state: SharedState, { reach, sharers }: SupplyOptions): Supply {
   const bucket = { capacity: rule.burst, perMs: rule.count / rule.periodMs };
   const batch = Math.max(1, Math.min(Math.floor(bucket.capacity / HELD_SHARE), Math.ceil(bucket.perMs * HELD_MS)));
   return {
     batch,
     async take(key, want) {
-      const { taken, left } = await state.take(`limit:${rule.name}:${key}`, want, bucket);
+      const { taken, left } = await state.take(`limit:${rule.name}/${rule.periodMs}:${key}`, want, bucket);
       return { taken, waitMs: Math.max(1, Math.ceil((1 - (left % 1)) / bucket.perMs)) };
     },
     ...reached(reach, `limit-probe`, aloneWith(bucket, sharers), (key) => state.take(key, 0, bucket)),
@@ -110,7 +110,7 @@ export function quotaSupply(
 ): Supply {
   const take = async (key: string, want: number) => {
     const { start, end } = periodOf(rule.period, wallClock());
-    const { granted } = await store.takeQuota(`${rule.name}:${key}`, new Date(start), want, rule.count);
+    const { granted } = await store.takeQuota(`${rule.name}/${rule.period}:${key}`, new Date(start), want, rule.count);
     return { taken: granted, waitMs: Math.max(1, end - wallClock()) };
   };
   return {

@@ -134,12 +134,8 @@ export function openApiHandlers(parts: RegistryParts) {
     async openapiUpdate(call: Call): Promise<RestResponse> {
       const { record, read: found, result } = await imported(call);
       const { changes } = result;
-      await store.changeRestTools(record.id, changes, call.principal.id, found.from);
-      parts.approved?.(
-        call,
-        record.id,
-        [...changes.added, ...changes.changed].map(({ name }) => name),
-      );
+      const approved = await store.changeRestTools(record.id, changes, call.principal.id, found.from);
+      parts.approved?.(call, record.id, approved);
       await parts.changed();
       const after = (await store.getGateway(record.id)) ?? record;
       return {

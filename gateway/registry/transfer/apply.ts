@@ -34,8 +34,14 @@ export type Context = {
   /** Slug in the document → slug here. */
   readonly slugs: Map<string, string>;
   /** Tools of ours that were approved by being changed, by the id of their upstream. */
-  readonly approved: Map<string, readonly string[]>;
+  readonly approved: Approved;
 };
+export type Approved = Map<string, readonly string[]>;
+
+/** An upstream may stand in a document twice. */
+export function addApproved(approved: Approved, gatewayId: string, tools: readonly string[]): void {
+  approved.set(gatewayId, [...new Set([...(approved.get(gatewayId) ?? []), ...tools])]);
+}
 
 /** Rejects with the Fault that says why this one cannot be stored, as far as that can be told before. */
 export async function checkStep(parts: RegistryParts, context: Context, step: Step): Promise<void> {
@@ -136,10 +142,13 @@ function outcomeOf(entry: GatewayEntry): InspectionOutcome {
   };
 }
 
-/** Throws MCPS_ITEM_INVALID for a tool that could not be called. */
+/** Throws MCPS_ITEM_INVALID for a tool that could not be called, or that is there twice. */
 function toolsOf({ transport, items }: GatewayEntry): RestToolRow[] {
   if (transport !== "REST") return [];
+  const names = new Set<string>();
   return items.map(({ originalName: name, definition, operation = "", sourceKey = null }) => {
+    if (names.has(name)) throw invalid("tool", [{ path: name, allowed: "has to be in its upstream once" }]);
+    names.add(name);
     try {
       const [problem] = operationProblems(compileRestTool({ name, definition, operation }).operation);
       if (problem !== undefined) throw new Error(problem);
@@ -164,11 +173,7 @@ async function updateTools(
     return toolId === undefined ? [] : [{ ...tool, id: toolId }];
   });
   const added = tools.filter(({ name }) => !known.has(name));
-  await store.changeRestTools(id, { added, changed, gone: [] }, principal.id, entry.import);
-  approved.set(
-    id,
-    [...added, ...changed].map(({ name }) => name),
-  );
+  addApproved(approved, id, await store.changeRestTools(id, { added, changed, gone: [] }, principal.id, entry.import));
 }
 
 /** Only what is not as the upstream's items are by themselves costs a statement. */

@@ -1,8 +1,9 @@
 /** How the steps of an import are stored: all or none, each for itself, or not at all. */
 import { asFault, type Fault } from "../../../contract/errors.ts";
+import type { RegistryStore } from "../../store/index.ts";
 import { invalid } from "../problems.ts";
 import type { RegistryParts } from "../types.ts";
-import { applyStep, type Context, checkStep } from "./apply.ts";
+import { type Approved, addApproved, applyStep, type Context, checkStep } from "./apply.ts";
 import type { Imported } from "./document.ts";
 import type { Step } from "./plan.ts";
 
@@ -57,7 +58,7 @@ function problemOf({ type, name }: Step, error: unknown) {
   return { path: `${type}.${name.slice(0, 200)}`, allowed };
 }
 
-/** A transaction for each; what cannot be stored is told. */
+/** A transaction for each that changes something; what cannot be stored is told. */
 export async function storeEach(parts: RegistryParts, begin: Begin, steps: readonly Step[]): Promise<Outcome> {
   const context = freshOf(begin);
   const entities: Imported["entities"] = [];
@@ -65,16 +66,27 @@ export async function storeEach(parts: RegistryParts, begin: Begin, steps: reado
     const notes = [...step.notes];
     try {
       await checkStep(parts, context, step);
-      await parts.store.together((store) => {
-        notes.splice(step.notes.length);
-        return applyStep(store, context, { ...step, notes });
-      });
+      for (const [gatewayId, tools] of await storeOne(parts, context, { ...step, notes }))
+        addApproved(context.approved, gatewayId, tools);
       entities.push({ ...entityOf(step), notes });
     } catch (error) {
       entities.push({ ...entityOf(step), action: "fail", notes: [...step.notes, reasonOf(error).message] });
     }
   }
   return { entities, approved: context.approved };
+}
+
+/** What it approved: of a try that is made again, or is taken back, nothing. */
+async function storeOne({ store }: RegistryParts, context: Context, step: Step): Promise<Approved> {
+  const told = step.notes.length;
+  const work = async (registry: RegistryStore) => {
+    step.notes.splice(told);
+    const own: Context = { ...context, approved: new Map() };
+    await applyStep(registry, own, step);
+    return own.approved;
+  };
+  // A transaction would be another version of the catalogue for all processes, with nothing new in it.
+  return await (step.action === "skip" ? work(store) : store.together(work));
 }
 
 /** Tells what would be done, and what would not be let in. */

@@ -5,7 +5,7 @@ import { createResetTokens } from "../../../gateway/accounts/index.ts";
 
 const clock = { now: 1_780_000_000_000 };
 const tokens = createResetTokens("a secret of all replicas", 60, () => clock.now);
-const state = { hash: "$argon2id$1", changedAt: "2026-01-01T00:00:00.000Z" };
+const state = { hash: "$argon2id$1", changedAt: "2026-01-01T00:00:00.000Z", admin: false };
 
 describe("tokens for choosing a password", () => {
   it("are good for the password that there is, for as long as they say", () => {
@@ -14,12 +14,19 @@ describe("tokens for choosing a password", () => {
     expect([tokens.emailIn(token), tokens.isFor(token, state)]).toEqual(["ann@example.com", true]);
     expect(tokens.isFor(token, { ...state, hash: "$argon2id$2" })).toBe(false);
     expect(tokens.isFor(token, { ...state, changedAt: "2026-01-01T00:00:00.001Z" })).toBe(false);
-    expect(tokens.isFor(token, { hash: null, changedAt: null })).toBe(false);
+    expect(tokens.isFor(token, { ...state, hash: null, changedAt: null })).toBe(false);
     clock.now += 3_599_999;
     expect(tokens.emailIn(token)).toBe("ann@example.com");
     clock.now += 1;
     expect(tokens.emailIn(token)).toBe(undefined);
     clock.now -= 3_600_000;
+  });
+
+  it("do not outlive that their user becomes an administrator, or is none any more", () => {
+    const administrator = { ...state, admin: true };
+    const [less, more] = [state, administrator].map((made) => tokens.make("ann@example.com", made).token);
+    expect([tokens.isFor(less ?? "", state), tokens.isFor(less ?? "", administrator)]).toEqual([true, false]);
+    expect([tokens.isFor(more ?? "", administrator), tokens.isFor(more ?? "", state)]).toEqual([true, false]);
   });
 
   it("hold neither the password's hash nor anything that another secret would accept", () => {

@@ -156,6 +156,20 @@ describe("a limit", () => {
     limits.close();
   });
 
+  it("for a second and one for a minute of the same subject are counted apart", async () => {
+    const world = newWorld();
+    const limits = limitsIn(world, { rules: ["principal=2/s", "principal=5/min"] });
+    const refusedBy: unknown[] = [];
+    for (const pause of [0, 0, 0, 1000, 0, 0, 1000, 0]) {
+      world.now += pause;
+      refusedBy.push(Object((await limits.request(MCP, HEAD, ADA))?.data).limit);
+    }
+    const none = undefined;
+    expect(refusedBy).toEqual([none, none, 2, none, none, 2, none, 5]);
+    expect(world.refused).toEqual(["principal", "principal", "principal"]);
+    limits.close();
+  });
+
   it("of tools counts calls by the upstream's own name", async () => {
     const world = newWorld();
     const limits = limitsIn(world, { rules: ["principal&tool:git/push*=1/min"], perToolAtOnce: 1 });
@@ -300,9 +314,22 @@ describe("quotas", () => {
     world.now += 10_000;
     expect(await outcome(limits.request(MCP, HEAD, ADA))).toBe("in");
     expect([...quotas.used.keys()]).toEqual([
-      "principal:ada 2026-12-31T00:00:00.000Z",
-      "principal:ada 2027-01-01T00:00:00.000Z",
+      "principal/day:ada 2026-12-31T00:00:00.000Z",
+      "principal/day:ada 2027-01-01T00:00:00.000Z",
     ]);
+    limits.close();
+  });
+
+  it("of a day and of a month are counted apart", async () => {
+    const world = newWorld();
+    const quotas = bank();
+    const limits = limitsIn(world, { quotas, quotaRules: ["principal=2/day", "principal=3/month"] });
+    const refusedBy: unknown[] = [];
+    for (const pause of [0, 0, 0, 86_400_000, 0]) {
+      world.now += pause;
+      refusedBy.push(Object((await limits.request(MCP, HEAD, ADA))?.data).windowSeconds);
+    }
+    expect(refusedBy).toEqual([undefined, undefined, 86_400, undefined, 30 * 86_400]);
     limits.close();
   });
 
@@ -320,7 +347,7 @@ describe("quotas", () => {
     await one?.request(MCP, HEAD, BOB);
     one?.close();
     await Promise.resolve();
-    expect(quotas.used.get("principal:bob 1970-01-01T00:00:00.000Z")).toBe(1);
+    expect(quotas.used.get("principal/month:bob 1970-01-01T00:00:00.000Z")).toBe(1);
   });
 });
 
@@ -342,6 +369,32 @@ describe("addresses", () => {
     for (let times = 0; times < 3; times++) expect(await limits.arrive(found.route, HEAD)).toBeUndefined();
     expect(await limits.arrive(MCP, HEAD)).toBeUndefined();
     expect(await limits.arrive(MCP, HEAD)).toMatchObject({ code: "MCPS_RATE_LIMITED" });
+  });
+
+  it.each([
+    // A shared bucket is asked ahead: that nothing is left is known with the last one that was there.
+    [true, "MCPS_RATE_LIMITED"],
+    [false, undefined],
+  ])("count tokens that were refused there, and no right one, shared = %s", async (shared, second) => {
+    const world = newWorld();
+    const limits = limitsIn(world, { rules: ["address=2/min"], shared });
+    const identity = routeOf("GET", IDENTITY_PATH);
+    const guess = async (route: Route) => {
+      limits.guessed(route, HEAD);
+      await new Promise((resolve) => setImmediate(resolve));
+      return limits.peek(HEAD)?.code;
+    };
+    // Elsewhere they were counted when they arrived.
+    for (let times = 0; times < 5; times++) expect(await guess(MCP)).toBeUndefined();
+    expect([await guess(identity), await guess(identity), await guess(identity)]).toEqual([
+      undefined,
+      second,
+      "MCPS_RATE_LIMITED",
+    ]);
+    expect(limits.peek({ ...HEAD, remoteAddress: "192.0.2.2" })).toBeUndefined();
+    world.now += 30_000;
+    expect(limits.peek(HEAD)).toBeUndefined();
+    limits.close();
   });
 
   it("of one IPv6 customer share a bucket, those of two do not", async () => {

@@ -50,6 +50,7 @@ beforeAll(async () => {
     args: ["--port", String(port)],
     env: {
       APP_DOMAIN: base,
+      AUDIT_TRAIL_ENABLED: "true",
       JWT_ALGORITHM: "ES256",
       JWT_PRIVATE_KEY_PATH: paths.private,
       SSO_ISSUERS: issuer.url,
@@ -167,7 +168,12 @@ describe("a gateway", () => {
       expect.stringContaining("one that is not too old and was not used"),
     ]);
     const login = await rest(gateway, "POST", "/auth/login", { email, password: "Correct-horse-battery-1" });
-    expect([login.status, login.body.token_type]).toEqual([200, "bearer"]);
+    expect([login.status, Object.keys(login.body).sort()]).toEqual([200, ["access_token", "expires_in", "token_type"]]);
+    const { body: audit } = await rest(gateway, "GET", "/admin/audit?action=auth.reset-password");
+    const rows: readonly Record<string, unknown>[] = Array.isArray(audit.rows) ? audit.rows : [];
+    expect(
+      rows.flatMap(({ status, principal, resourceId }) => (status === 200 ? [[principal, resourceId]] : [])),
+    ).toEqual([[email, email]]);
     expect(gateway.stderr()).not.toContain(String(made.body.token));
   });
 

@@ -9,8 +9,13 @@ const imports = { maxBytes: 1000, maxTools: 10, fetchDocument: () => Promise.rej
 const PASSPHRASE = "correct horse battery";
 let from: Room;
 let to: Room;
+/** Tools of `to` that were approved by being changed: their upstream, and their names. */
+let approved: (readonly [gatewayId: string, tools: readonly string[]])[] = [];
 beforeAll(async () => {
-  [from, to] = await Promise.all([openRoom({ imports }), openRoom({ imports })]);
+  [from, to] = await Promise.all([
+    openRoom({ imports }),
+    openRoom({ imports, approved: (_, gatewayId, tools) => void approved.push([gatewayId, tools]) }),
+  ]);
 }, 90_000);
 afterAll(async () => {
   await from?.close();
@@ -30,6 +35,7 @@ async function empty(store: Store): Promise<void> {
 beforeEach(async () => {
   await empty(from.store);
   await empty(to.store);
+  approved = [];
 });
 
 const exported = async (room: Room, passphrase?: string): Promise<Body> =>
@@ -331,6 +337,58 @@ describe("a document of which something cannot be stored", () => {
       notes: ["gateway slug (as given) is taken by another gateway"],
     });
     expect(await slugs()).toEqual(["a", "b"]);
+  });
+
+  const restTool = (description: string) => ({
+    name: "t",
+    definition: JSON.stringify({ name: "t", description, inputSchema: { type: "object" } }),
+    operation: '{"method":"GET","path":"/a","parameters":[]}',
+    sourceKey: null,
+  });
+  /** An upstream of one tool, of which only the description and the custom name are chosen. */
+  async function addRest({ store }: Room, slug: string, description: string, customName?: string): Promise<string> {
+    const about = { id: `rest-${slug}`, capabilities: REST_CAPABILITIES, reachable: true };
+    await store.createRestGateway(gateway(slug, { transport: "REST" }), [restTool(description)], about);
+    const [item] = (await store.listItems(["tool"], { ...all, gatewayId: about.id }, viewer)).rows;
+    if (item !== undefined && customName !== undefined) await store.updateItem(["tool"], item.id, { customName });
+    return about.id;
+  }
+
+  it("tells of what was approved, and of nothing that was taken back", async () => {
+    const stored = await addRest(to, "a", "Old");
+    await addRest(to, "b", "Old");
+    await addRest(to, "c", "Old", "taken");
+    await addRest(from, "a", "New");
+    await addRest(from, "b", "New", "taken");
+    const given = { importData: await exported(from), conflictStrategy: "update", mode: "each" };
+    const { body } = await to.ask("POST", "/import", given);
+    expect(body.counts).toEqual({ update: 1, fail: 1 });
+    expect(approved).toEqual([[stored, ["t"]]]);
+  });
+
+  it("is refused with the name of a tool that an upstream has twice, not by the database", async () => {
+    await addRest(to, "a", "Old");
+    await addRest(from, "a", "New");
+    const importData = await exported(from);
+    const entities = Object(importData.entities);
+    const [one] = entities.gateways;
+    const gateways = [{ ...one, items: [...one.items, ...one.items] }];
+    const work = to.ask("POST", "/import", {
+      importData: { ...importData, entities: { ...entities, gateways } },
+      conflictStrategy: "update",
+    });
+    const [problem = ""] = await problemsOf(work);
+    expect(problem.replaceAll(/\s+/g, " ")).toBe(
+      "gateways.a: has to be one that can be stored, and nothing was imported: 1 problem(s) in this tool: t: has to be in its upstream once",
+    );
+  });
+
+  it("costs no version of the catalogue for what is skipped", async () => {
+    for (const room of [from, to]) for (const slug of ["a", "b"]) await room.store.createGateway(gateway(slug));
+    const version = await to.store.catalogueVersion();
+    const importData = await exported(from);
+    const { body } = await to.ask("POST", "/import", { importData, conflictStrategy: "skip", mode: "each" });
+    expect([body.counts, await to.store.catalogueVersion()]).toEqual([{ skip: 2 }, version]);
   });
 
   it("is refused before anything is stored, with all that can be told by then", async () => {

@@ -67,10 +67,8 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
       expect(made).toMatchObject({ originalName: "b", tags: ["mine"], enabled: false, gatewayId: id });
       await expect(store.createRestTool(id, row("b"), {}, BY)).rejects.toMatchObject({ code: "MCPS_ITEM_CONFLICT" });
       expect(await store.updateRestTool(made.id, row("c", "/other"), { enabled: true }, BY)).toMatchObject({
-        id: made.id,
-        originalName: "c",
-        enabled: true,
-        tags: ["mine"],
+        item: { id: made.id, originalName: "c", enabled: true, tags: ["mine"] },
+        approved: ["c"],
       });
       expect(await store.restOperation(made.id)).toBe('{"method":"GET","path":"/other"}');
       expect(await store.restOperation(randomUUID())).toBeUndefined();
@@ -84,6 +82,26 @@ export function describeRestTools(name: string, urlOf: () => Promise<string>, as
       expect(await revision(id)).toBe(`${before}.3`);
       expect(await store.getItem(["tool"], made.id)).toMatchObject({ originalName: "c", gatewayId: id });
       expect(await store.getItem(["prompt"], made.id)).toBeUndefined();
+      await store.deleteGateway(id);
+    });
+
+    it("approves a tool with another definition, and nothing with a change of anything else", async () => {
+      const id = await create([]);
+      const made = await store.createRestTool(id, row("a"), {}, "ann");
+      const odd = { name: "a", digest: "odd", definition: '{"name":"a","description":"odd"}', flags: [] };
+      await store.observeTools(id, [{ ...odd, isTrusted: false }]);
+      const pin = async () => {
+        const { approvedBy, pendingDigest } = (await store.getPin(id, "a")) ?? {};
+        return [approvedBy, pendingDigest];
+      };
+      const written = { ...row("a", "/elsewhere"), definition: `  ${row("a").definition}` };
+      expect((await store.updateRestTool(made.id, written, { tags: ["x"] }, BY)).approved).toEqual([]);
+      expect(await pin()).toEqual(["ann", "odd"]);
+      const other = { ...row("a"), definition: '{"name":"a","description":"Another"}' };
+      expect((await store.updateRestTool(made.id, other, {}, BY)).approved).toEqual(["a"]);
+      expect(await pin()).toEqual([BY, null]);
+      const changes = { added: [row("b")], changed: [{ ...other, id: made.id }], gone: [] };
+      expect(await store.changeRestTools(id, changes, BY)).toEqual(["b"]);
       await store.deleteGateway(id);
     });
 

@@ -459,6 +459,7 @@ export type ServedOptions = RoomsOptions & {
   readonly open?: ApplicationParts["open"];
   /** Who may come; its clock is that of the rooms. Without it everybody is an anonymous administrator. */
   readonly auth?: Partial<AuthOptions>;
+  readonly limits?: NonNullable<ApplicationParts["limits"]>;
 };
 
 /** The whole gateway over made-up upstreams, behind one of the engines on a free port. */
@@ -490,6 +491,7 @@ export async function served(options: ServedOptions): Promise<Served> {
     auth,
     rest: { registry: { description: registryDescription, handle: async () => ({ status: 200, body: {} }) } },
     guards: { admit: () => undefined },
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     transports,
     httpSse,
     webSockets,

@@ -1,9 +1,11 @@
 /** Connections that send no token and no body, and those who have one to show: over every way into the application. */
 import { afterEach, describe, expect, it } from "vitest";
+import type { RequestHead } from "../../../contract/http.ts";
+import type { Route } from "../../../contract/routes.ts";
 import { createAdmission } from "../../../gateway/admission/index.ts";
 import type { EngineName } from "../../../gateway/engine/index.ts";
 import { placesOf } from "../../../gateway/start-admission.ts";
-import { waitFor } from "../../harness/index.ts";
+import { send, waitFor } from "../../harness/index.ts";
 import { headOf, principal, ticketOf } from "../admission/heads.ts";
 import { type Http1Client, http1Client } from "../engine/http1-client.ts";
 import { ask, http2Session } from "../engine/http2-client.ts";
@@ -132,5 +134,30 @@ describe("calls over a connection of their own", () => {
       return entered instanceof Error ? entered.code : "in";
     };
     expect([bob, bob, bob, ada, ada].map(outcome)).toEqual(["in", "in", "MCPS_SHARE", "in", "MCPS_OVERLOADED"]);
+  });
+});
+
+describe.each(engineNames)("tokens that are guessed (%s)", (engine) => {
+  it("are told to the limits, and right ones are not", async () => {
+    const guessed: string[] = [];
+    const nothing = () => undefined;
+    const limits = {
+      ...{ peek: nothing, arrive: nothing, request: nothing },
+      guessed: (route: Route, { remoteAddress }: RequestHead) => void guessed.push(`${route.id} ${remoteAddress}`),
+    };
+    const catalogue = snapshot({ gateways: [] });
+    const one = await served({ catalogue, scripts: {}, auth: AUTH, engine, limits });
+    room = one;
+    const statusOf = async (path: string, headers: Readonly<Record<string, string>>) =>
+      (await send("GET", one.url + path, headers)).status;
+    const authorization = "Bearer guess";
+    expect([
+      await statusOf("/_auth", {}),
+      await statusOf("/_auth", { authorization }),
+      // The gateway's own answers are not there.
+      await statusOf("/_auth", { authorization: await bearer(one) }),
+      await statusOf("/tools", { authorization }),
+    ]).toEqual([401, 401, 404, 401]);
+    expect(guessed).toEqual(["identity 127.0.0.1", "identity 127.0.0.1", "tools.list 127.0.0.1"]);
   });
 });
