@@ -3,13 +3,13 @@ import { request as ask, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it } from "vitest";
 import { startChangingUpstream } from "../gateway/federation/changing-upstream.ts";
-import { rest, startGateway, temporaryDirectory } from "../harness/index.ts";
+import { dataDirectory, rest, startGateway } from "../harness/index.ts";
 
 const env = { AUDIT_TRAIL_ENABLED: "true", SHUTDOWN_GRACE: "1" };
 
 // Starts a whole gateway twice, and waits for a grace: that is what takes its time.
 it("a change that outlives the grace is made, recorded and known to the next start", async () => {
-  const directory = await temporaryDirectory();
+  const directory = await dataDirectory({ database: true });
   const upstream = await startChangingUpstream([{ name: "add", inputSchema: { type: "object" } }]);
   const asked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
