@@ -29,6 +29,8 @@ const SETTINGS = {
   WORKERS: "1",
   MAX_IN_FLIGHT: "4096",
   MAX_STREAMS: "20000",
+  // A thousand calls at once on one core delay the loop by themselves.
+  MAX_LOOP_DELAY: "0",
   HEALTH_CHECK_INTERVAL: "0",
   MCP_EXAMPLE_SERVER: "false",
   LOG_LEVEL: "error",

@@ -2,6 +2,7 @@
 
 import { httpRequest } from "../../cli/load/messages.ts";
 import { residentMiB, treeCpuSeconds } from "../../cli/load/processes.ts";
+import { settingOf } from "../../contract/settings.ts";
 import { type Arrived, arrive } from "../arrivals.ts";
 import { type Engine, type Gateway, knowsEngine, openSessions, register, startGateway } from "../gateway.ts";
 import { call, legacyShot, posted } from "../requests.ts";
@@ -103,7 +104,11 @@ function lineOf(
 }
 
 async function oneCase(one: Case, upstream: Upstream, course: Course): Promise<readonly string[]> {
-  const env = { MAX_IN_FLIGHT: String(one.cap), UPSTREAM_CONNECTIONS: String(Math.max(one.cap, AT_ONCE)) };
+  const env = {
+    MAX_IN_FLIGHT: String(one.cap),
+    MAX_LOOP_DELAY: String(settingOf("MAX_LOOP_DELAY").default),
+    UPSTREAM_CONNECTIONS: String(Math.max(one.cap, AT_ONCE)),
+  };
   const gateway = await startGateway(course.directory, one.engine, env);
   try {
     await register(gateway, { name: "legacy", url: upstream.url("legacy") });

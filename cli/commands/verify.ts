@@ -1,7 +1,9 @@
 /** `mcp-stack verify`: asks a running deployment whether it is what its plan says. */
+import { nameOf } from "../../infra/targets/docker/plan/index.ts";
 import { statusOf } from "../../infra/targets/local/index.ts";
 import {
   type Deployment,
+  DOCKER_INSIDE,
   dockerGround,
   kubernetesGround,
   type Topology,
@@ -9,6 +11,7 @@ import {
 } from "../../infra/topology/index.ts";
 import {
   dockerObserver,
+  dockerSubnets,
   findingsText,
   isAsPlanned,
   kubernetesObserver,
@@ -44,7 +47,8 @@ export const command: Command = {
     const values = readOptions(argv, options);
     const file = await readStackFile(values.stack);
     const target = targetOf(file, values.target);
-    const { topology, platform, observer } = target === "local" ? await local(file, values) : onPlatform(file, target);
+    const { topology, platform, observer } =
+      target === "local" ? await local(file, values) : await onPlatform(file, target);
     const findings = await verify(topology, platform, observer);
     if (values.json === true) printJson({ stack: file.name, target, isAsPlanned: isAsPlanned(findings), findings });
     else process.stdout.write(findingsText(findings));
@@ -63,6 +67,7 @@ async function local(file: StackFile, values: Values): Promise<Subject> {
     topology,
     platform: {
       host: () => LOCAL_HOST,
+      subnets: {},
       memoryMiB: () => null,
       openness: "nothing isolates processes on loopback from each other",
     },
@@ -70,13 +75,14 @@ async function local(file: StackFile, values: Values): Promise<Subject> {
   };
 }
 
-function onPlatform(file: StackFile, target: Exclude<Deployment["target"], "local">): Subject {
+async function onPlatform(file: StackFile, target: Exclude<Deployment["target"], "local">): Promise<Subject> {
   const { topology, deployment } = composePlatform(file, target);
   if (target === "docker")
     return {
       topology,
       platform: {
         host: dockerGround().host,
+        subnets: await dockerSubnets({ [DOCKER_INSIDE]: nameOf(topology, DOCKER_INSIDE) }, deployment.docker.host),
         memoryMiB: dockerMemoryMiB,
         openness: "containers of a stack share a network, in which everybody reaches everybody",
       },
@@ -85,7 +91,7 @@ function onPlatform(file: StackFile, target: Exclude<Deployment["target"], "loca
   const { namespace, context } = deployment.kubernetes;
   return {
     topology,
-    platform: { host: kubernetesGround(deployment).host, memoryMiB: requestedMiB, openness: null },
+    platform: { host: kubernetesGround(deployment).host, subnets: {}, memoryMiB: requestedMiB, openness: null },
     observer: kubernetesObserver({ stack: file.name, namespace, context }),
   };
 }

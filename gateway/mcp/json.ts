@@ -43,10 +43,45 @@ export function skipSpace(bytes: Uint8Array, at: number): number {
   return pos;
 }
 
+/** Bytes of a string that are looked at one by one before four are looked at together, which costs a view of the memory. */
+const ONE_BY_ONE = 512;
+
+/** Where the first byte stands, from `at` on, that needs a look; the end of the bytes when there is none. */
+function plainEnd(bytes: Uint8Array, at: number): number {
+  let pos = at;
+  const near = Math.min(bytes.length, at + ONE_BY_ONE);
+  while (pos < near && STRING_STOP[bytes[pos] as number] === 0) pos++;
+  if (pos < near || pos === bytes.length) return pos;
+  pos = wordsEnd(bytes, pos);
+  while (pos < bytes.length && STRING_STOP[bytes[pos] as number] === 0) pos++;
+  return pos;
+}
+
+/**
+ * Skips whole words of four bytes none of which is a quote, a backslash or a control character: of a word the difference to a byte below 1
+ * (or below 0x20) leaves the highest bit of that byte set where it was not (Warren, Hacker's Delight, "Find First 0-Byte").
+ */
+function wordsEnd(bytes: Uint8Array, at: number): number {
+  // Words of memory begin at every fourth byte of it.
+  const start = at + ((4 - ((bytes.byteOffset + at) & 3)) & 3);
+  for (let pos = at; pos < start; pos++) if (STRING_STOP[bytes[pos] ?? QUOTE] !== 0) return pos;
+  if (start + 4 > bytes.length) return start;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (bytes.length - start) >> 2);
+  let index = 0;
+  for (; index < words.length; index++) {
+    const word = words[index] as number;
+    const quote = word ^ 0x22222222;
+    const backslash = word ^ 0x5c5c5c5c;
+    const below = (word - 0x20202020) & ~word;
+    if (((below | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)) & 0x80808080) !== 0) break;
+  }
+  return start + index * 4;
+}
+
 export function skipString(bytes: Uint8Array, at: number): number {
   let pos = at + 1;
   for (;;) {
-    while (pos < bytes.length && STRING_STOP[bytes[pos] as number] === 0) pos++;
+    pos = plainEnd(bytes, pos);
     if (pos >= bytes.length) throw new JsonError("string without an end", at);
     const byte = bytes[pos];
     if (byte === QUOTE) return pos + 1;

@@ -60,8 +60,12 @@ const upstreams = z
     networks: z
       .array(network())
       .default([])
+      .describe("Private networks that the gateway may reach, besides the public Internet"),
+    userNetworks: z
+      .array(network())
+      .default([])
       .describe(
-        "Private networks that the gateway may reach, besides the public Internet, also at addresses that users set",
+        "Those of `networks`, or parts of them, in which users too may name upstreams; other private addresses are the stack's to declare",
       ),
     ports: z.array(port()).min(1).default([80, 443]).describe("Ports of MCP servers"),
   })

@@ -48,7 +48,8 @@ export function kubernetesGround({ kubernetes }: Deployment): Ground {
     target: "kubernetes",
     host: (workload) => `${workload}.${namespace}.svc.${clusterDomain}`,
     ...IN_CONTAINERS,
-    // Its pods come and go with their addresses; that no other pod gets to the gateway's port is the network policies' part.
+    // Its pods come and go with their addresses. Which other pods get to the gateway's port is the network policies' part, where a plugin
+    // enforces them: Prometheus' namespace does where it reads the gateway's counters.
     proxies: kubernetes.podNetworks,
     // Every cluster has its name server under this name; its address is another one in each.
     resolvers: [{ host: dns.address ?? `kube-dns.kube-system.svc.${clusterDomain}`, port: 53 }],
@@ -61,7 +62,8 @@ export function dockerGround(): Ground {
     target: "docker",
     host: (workload) => workload,
     ...IN_CONTAINERS,
-    // Of the three networks the one in which nginx meets it: whoever comes by the gateway's own published port comes from another.
+    // Of the three networks the one in which nginx meets it: whoever comes by the gateway's own published port comes from another. The
+    // engine's own machine has an address in it too.
     proxies: [subnetMarker(DOCKER_INSIDE)],
     resolvers: [DOCKER_DNS],
   };

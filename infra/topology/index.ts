@@ -35,6 +35,7 @@ export {
   localGround,
 } from "./grounds.ts";
 export type * from "./model.ts";
+export { containsNetwork } from "./network.ts";
 export { refusalText } from "./refusals.ts";
 export {
   type ClosedHalf,

@@ -1,6 +1,7 @@
 /** What a stack may not ask for, found before anything is registered: each with the key to change and what is allowed. */
 import type { DeploymentRefusal } from "./compose.ts";
 import type { Topology } from "./model.ts";
+import { containsNetwork, overlaps } from "./network.ts";
 import type { Site } from "./site.ts";
 
 const DIGEST = /@sha256:[0-9a-f]{64}$/;
@@ -10,6 +11,8 @@ export function refusalsOf(site: Site, environment: Topology["environment"]): re
   return [
     ...ofPooler(site),
     ...ofVariants(site),
+    ...ofRecords(site),
+    ...ofUserNetworks(site),
     ...ofEdge(site),
     ...ofMonitoring(site),
     ...ofImages(site, environment),
@@ -70,6 +73,37 @@ function oneReplicaOf(of: "nginx" | "pgbouncer", isWanted: boolean, replicas: nu
   if (!isWanted || replicas === 1) return [];
   const why = `${replicas} replicas share one address, and a rate over several counters in turn is no rate`;
   return [refusal(`deployment.exporters.${of}`, `${replicas} replicas`, "left out, or one replica", why)];
+}
+
+/** The plan was held to its audit trail: what it says is written down. */
+function ofRecords({ deployment, plan }: Site): readonly DeploymentRefusal[] {
+  if (deployment.gateway.records.audit !== "none" || !plan.security.auditTrail) return [];
+  return [
+    refusal(
+      "deployment.gateway.records.audit",
+      "none",
+      "changes or calls, or left out",
+      "sizing.security.auditTrail is true, as it has to be in production",
+    ),
+  ];
+}
+
+/** This machine (RFC 1122 section 3.2.1.3: 0.0.0.0 too), and the links on which clouds hand out the node's credentials (RFC 3927, RFC 4291). */
+const NOBODYS = ["127.0.0.0/8", "0.0.0.0/8", "169.254.0.0/16", "::1/128", "::/128", "fe80::/10"];
+
+/** Users are let into a part of what the gateway reaches, and never to the gateway's own machine. */
+function ofUserNetworks({ deployment: { upstreams } }: Site): readonly DeploymentRefusal[] {
+  return upstreams.userNetworks.flatMap((network, at) => {
+    const key = `deployment.upstreams.userNetworks[${at}]`;
+    const nobodys = NOBODYS.find((one) => overlaps(one, network));
+    if (nobodys !== undefined)
+      return [
+        refusal(key, network, `networks without ${nobodys}`, "it is loopback or link-local: no upstream of a user"),
+      ];
+    if (upstreams.networks.some((one) => containsNetwork(one, network))) return [];
+    const allowed = `a network of deployment.upstreams.networks (${upstreams.networks.join(", ") || "none"}), or a part of one`;
+    return [refusal(key, network, allowed, "users reach nothing that the gateway may not")];
+  });
 }
 
 /** Behind a balancer that is not believed every client has the balancer's address, and the limits of one are those of all together. */

@@ -1,6 +1,6 @@
 /** The expectations of a topology: what its plan promises for each workload that runs all the time, and its edges. */
 import { settingsFingerprint } from "../../contract/setting-values.ts";
-import { type Edge, isTier, type Tier, type Topology, type Workload } from "../topology/index.ts";
+import { type Edge, isTier, resolveSubnets, type Tier, type Topology, type Workload } from "../topology/index.ts";
 import type { Expectation, Question, Rule } from "./expectation.ts";
 
 const MIB = 1024 * 1024;
@@ -11,16 +11,19 @@ export type Platform = {
   host(workload: string): string;
   /** What the control group of an instance is limited to; null where processes have none of their own. */
   memoryMiB(workload: Workload): number | null;
+  /** Addresses (CIDR) of the stack's networks, by the name within the stack, where the engine chose them. */
+  readonly subnets: Readonly<Record<string, string>>;
   /** Why what is not in the edge list is open here all the same; null where it has to be closed. */
   readonly openness: string | null;
 };
 
+/** Throws RangeError with the network's name where an environment has the addresses of one that `platform` does not know. */
 export function expectationsOf(topology: Topology, platform: Platform): readonly Expectation[] {
   const services = topology.workloads.filter(({ shape }) => shape.kind === "replicated" || shape.kind === "stateful");
   return [
     ...services.flatMap((workload) => [
       ...commonTo(workload, platform),
-      ...OF_TIER[workload.tier](workload, topology.plan),
+      ...OF_TIER[workload.tier](workload, topology.plan, platform),
     ]),
     ...reachable(topology.edges, services, platform),
     ...(platform.openness === null ? unreachable(topology.edges, services, platform) : []),
@@ -58,7 +61,7 @@ function commonTo(workload: Workload, { memoryMiB }: Platform): readonly Expecta
 }
 
 type Plan = Topology["plan"];
-type OfTier = (workload: Workload, plan: Plan) => readonly Expectation[];
+type OfTier = (workload: Workload, plan: Plan, platform: Platform) => readonly Expectation[];
 
 const OF_TIER: Readonly<Record<Tier, OfTier>> = {
   nginx: (workload, { nginx }) => [
@@ -70,7 +73,7 @@ const OF_TIER: Readonly<Record<Tier, OfTier>> = {
     ),
     ...backlog(workload, nginx.backlog),
   ],
-  gateway: (workload, { gateway }) => [
+  gateway: (workload, { gateway }, { subnets }) => [
     ...backlog(workload, gateway.backlog),
     ...workload.ports
       .slice(0, 1)
@@ -79,7 +82,7 @@ const OF_TIER: Readonly<Record<Tier, OfTier>> = {
           workload,
           "settings fingerprint",
           { kind: "fingerprint", port },
-          { kind: "equal", to: settingsFingerprint(workload.environment) },
+          { kind: "equal", to: settingsFingerprint(given(workload, subnets)) },
         ),
       ),
   ],
@@ -102,6 +105,11 @@ const OF_TIER: Readonly<Record<Tier, OfTier>> = {
   backup: () => [],
   exporter: () => [],
 };
+
+/** The environment that its containers were given: with the addresses that were known by then. */
+function given({ environment }: Workload, subnets: Platform["subnets"]): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, resolveSubnets(value, subnets)]));
+}
 
 function ofPooler(workload: Workload, pooler: NonNullable<Plan["pgbouncer"]>): readonly Expectation[] {
   const keys: readonly (readonly [string, number | string])[] = [

@@ -22,8 +22,10 @@ export const gateway = z
       .strictObject({
         audit: z
           .enum(["none", "changes", "calls"])
-          .default("none")
-          .describe("Who changed what, and with `calls` who called what: rows with addresses, in PostgreSQL"),
+          .optional()
+          .describe(
+            "Who changed what, and with `calls` who called what: rows with addresses, in PostgreSQL. Left out: `changes` where sizing.security.auditTrail is true, as in production, else `none`",
+          ),
         security: z.boolean().default(false).describe("Refused tokens, forbidden tries, lockouts: rows in PostgreSQL"),
         accessLog: z.boolean().default(false).describe("A line of the log for each request"),
       })

@@ -23,8 +23,20 @@ export const kubernetes = z
       })
       .prefault({}),
     apiPort: port().default(6443).describe("Of the cluster's API, which instances of CloudNativePG ask"),
-    podNetworks: z.array(network()).min(1).default(["10.244.0.0/16"]).describe("Addresses of pods"),
-    serviceNetworks: z.array(network()).min(1).default(["10.96.0.0/12"]).describe("Addresses of Services"),
+    podNetworks: z
+      .array(network())
+      .min(1)
+      .default(["10.244.0.0/16"])
+      .describe(
+        "Addresses of pods: the gateway does not call them, and believes them about its clients. The default is a guess that has to fit the cluster",
+      ),
+    serviceNetworks: z
+      .array(network())
+      .min(1)
+      .default(["10.96.0.0/12"])
+      .describe(
+        "Addresses of Services, which the gateway does not call. The default is a guess that has to fit the cluster",
+      ),
     storageClass: name().optional().describe("The cluster's default class when left out"),
     edge: z
       .discriminatedUnion("kind", [

@@ -46,7 +46,7 @@ function zonePath(directory: string, name: string, keysMiB: number, sizeMiB: num
   return directive("proxy_cache_path", `${directory}/${name}`, "levels=1:2", ...limits, "use_temp_path=off");
 }
 
-/** As many identities as clients whose requests are limited: both take 128 bytes each. */
+/** One for each credential at each address: about as many as addresses whose requests are limited, and 128 bytes each like those. */
 function identityZone({ zones, identityTtlS }: Plan["nginx"], directory: string): string {
   const keysMiB = zones.requestLimitMiB;
   return zonePath(directory, "identity", keysMiB, Math.ceil((keysMiB * KEYS_PER_MIB * BLOCK_KIB) / 1024), identityTtlS);

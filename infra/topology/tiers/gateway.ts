@@ -28,6 +28,7 @@ import {
   type Unsealed,
   withDescriptors,
 } from "../workload.ts";
+import { callerSettings } from "./gateway-callers.ts";
 
 /** Temporary files: what stdio servers write, and their sockets. */
 const TEMPORARY_MIB = 512;
@@ -150,18 +151,11 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
   const { database, timeouts, probes } = plan;
   const { access, upstreams } = deployment;
   const redisAuthority = redisAuthorityOf(site);
-  // Neighbours within the deployment's network name nginx itself.
-  const hosts = ground.target === "local" ? access.hosts : [...access.hosts, "nginx", ground.host("nginx")];
   return {
     ...planSettings(plan),
     HOST: ground.listen[0] ?? "127.0.0.1",
     PORT: port,
-    ...(hosts.length > 0 ? { ALLOWED_HOSTS: [...new Set(hosts)] } : {}),
-    ...(access.origins.length > 0 ? { ALLOWED_ORIGINS: access.origins } : {}),
-    TRUSTED_PROXIES: ground.proxies,
-    ...(access.rateLimits.length > 0 ? { RATE_LIMITS: access.rateLimits } : {}),
-    ...(access.quotas.length > 0 ? { QUOTAS: access.quotas } : {}),
-    ...(upstreams.networks.length > 0 ? { SSRF_ALLOWED_NETWORKS: upstreams.networks } : {}),
+    ...callerSettings(site),
     COMPRESSION_ENABLED: deployment.gateway.compression === "gateway",
     MAX_BODY_BYTES: access.maxBodyMiB * 1024 * 1024,
     DATA_DIR: directories.run,
@@ -179,19 +173,8 @@ function gatewaySettings(site: Site, directories: Directories, port: number): Pa
     ...(redisAuthority === null ? {} : { REDIS_CA_FILE: `${directories.config}/${redisAuthority.name}` }),
     PLAN_FILE: `${directories.config}/${PLAN_FILE}`,
     ...tlsSettings(site, directories),
-    ...recordSettings(deployment.gateway.records),
     LOG_LEVEL: deployment.logLevel,
     LOG_FORMAT: "json",
-  };
-}
-
-/** Nothing is said where nothing is wanted: so it is without. */
-function recordSettings({ audit, security, accessLog }: Site["deployment"]["gateway"]["records"]): Partial<Settings> {
-  return {
-    ...(audit === "none" ? {} : { AUDIT_TRAIL_ENABLED: true }),
-    ...(audit === "calls" ? { AUDIT_TRAIL_CALLS: true } : {}),
-    ...(security ? { SECURITY_LOGGING_ENABLED: true } : {}),
-    ...(accessLog ? { DISABLE_ACCESS_LOG: false } : {}),
   };
 }
 

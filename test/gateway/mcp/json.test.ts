@@ -69,6 +69,41 @@ function mutate(bytes: Buffer, changes: readonly { at: number; kind: string; byt
 }
 
 describe("the scanner against JSON.parse", () => {
+  it("reads long strings as JSON.parse does, wherever they stand in memory and whatever stands in them", () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          offset: fc.nat({ max: 7 }),
+          length: fc.integer({ min: 490, max: 560 }),
+          put: fc.array(
+            fc.record({
+              at: fc.nat({ max: 600 }),
+              bytes: fc.oneof(
+                fc.uint8Array({ minLength: 1, maxLength: 5 }),
+                fc.constantFrom(
+                  ...['\\"', "\\\\", "\\u00e9", "é", "\u{1f600}", '"', "\n", "\x1f", "\x7f", "\\"].map((text) =>
+                    Buffer.from(text),
+                  ),
+                ),
+              ),
+            }),
+            { maxLength: 3 },
+          ),
+        }),
+        ({ offset, length, put }) => {
+          const memory = Buffer.alloc(offset + length + 2, "b");
+          const bytes = memory.subarray(offset);
+          for (const one of put)
+            bytes.set(one.bytes.slice(0, Math.max(0, length - one.at)), Math.min(one.at + 1, length));
+          bytes[0] = 0x22;
+          bytes[length + 1] = 0x22;
+          agree(bytes);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
   it("agrees on ten thousand mutated messages", () => {
     fc.assert(
       fc.property(message, fc.array(mutation, { maxLength: 4 }), (bytes, changes) => agree(mutate(bytes, changes))),

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { settingsFingerprint } from "../../../contract/setting-values.ts";
-import { settingNames } from "../../../contract/settings.ts";
+import { settings as declared, settingNames } from "../../../contract/settings.ts";
 import { loadSettings } from "../../../gateway/settings/index.ts";
 import { resolveSubnets, resolveText, secretMarker, secretsIn, type Workload } from "../../../infra/topology/index.ts";
 import { built, changed, stackFile, workload } from "./stacks.ts";
@@ -255,6 +255,7 @@ describe("callers", () => {
       return Object.entries(environment).filter(([name]) => /^(AUDIT|SECURITY|DISABLE)_/.test(name));
     };
     expect(namesOf({})).toEqual([]);
+    expect(namesOf({ audit: "none" })).toEqual([]);
     expect(namesOf({ audit: "changes" })).toEqual([["AUDIT_TRAIL_ENABLED", "true"]]);
     expect(namesOf({ audit: "calls", security: true, accessLog: true })).toEqual([
       ["AUDIT_TRAIL_ENABLED", "true"],
@@ -264,9 +265,38 @@ describe("callers", () => {
     ]);
   });
 
-  it("may name upstreams in the private networks that the stack lets the gateway reach", () => {
+  it.each([
+    ["prod", true],
+    ["dev", false],
+    ["local", false],
+  ] as const)("of %s are in the audit trail as its plan says, unless the stack says more", (stack, isKept) => {
+    const { plan } = built(stack).document;
+    const said = settingsOf(stack);
+    expect([plan.security.auditTrail, said.AUDIT_TRAIL_ENABLED, said.AUDIT_TRAIL_CALLS]).toEqual([
+      isKept,
+      isKept,
+      false,
+    ]);
+    const more = settingsOf(stack, { gateway: { records: { audit: "calls" } } });
+    expect([more.AUDIT_TRAIL_ENABLED, more.AUDIT_TRAIL_CALLS]).toEqual([true, true]);
+  });
+
+  it("may name upstreams in those private networks that are the users' own, not in all that the gateway may reach", () => {
     const upstreams = { networks: ["10.20.0.0/16"] };
-    expect(settingsOf("prod", { upstreams }).SSRF_ALLOWED_NETWORKS).toEqual(["10.20.0.0/16"]);
+    expect(settingsOf("prod", { upstreams }).SSRF_ALLOWED_NETWORKS).toEqual([]);
+    const shared = { ...upstreams, userNetworks: ["10.20.30.0/24"] };
+    expect(settingsOf("prod", { upstreams: shared }).SSRF_ALLOWED_NETWORKS).toEqual(["10.20.30.0/24"]);
+  });
+
+  it("of a cluster reach neither pods nor Services, unless the stack lets the gateway to them", () => {
+    const { default: always } = declared.SSRF_BLOCKED_NETWORKS;
+    const blocked = (networks: readonly string[]) =>
+      settingsOf("prod", { upstreams: { networks } }).SSRF_BLOCKED_NETWORKS;
+    expect(blocked([])).toEqual([...always, "10.244.0.0/16", "10.96.0.0/12"]);
+    expect(blocked(["10.0.0.0/8"])).toEqual([...always, "10.244.0.0/16", "10.96.0.0/12"]);
+    expect(blocked(["10.244.0.0/16"])).toEqual([...always, "10.96.0.0/12"]);
+    expect(blocked(["10.244.3.0/24", "10.100.0.0/16"])).toEqual([...always]);
+    expect(settingsOf("dev").SSRF_BLOCKED_NETWORKS).toEqual([...always]);
   });
 });
 

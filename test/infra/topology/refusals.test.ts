@@ -44,6 +44,47 @@ describe("what cannot be built is refused with the key", () => {
     );
   });
 
+  it("no audit trail where the plan was held to one", () => {
+    const gateway = { records: { audit: "none" } };
+    expect(refused("prod", { deployment: { gateway } })).toBe(
+      'stack prod cannot be built:\n  deployment.gateway.records.audit is "none"; allowed: changes or calls, or left out (sizing.security.auditTrail is true, as it has to be in production)',
+    );
+    expect(refused("dev", { sizing: { security: { auditTrail: true } }, deployment: { gateway } })).toContain(
+      '\n  deployment.gateway.records.audit is "none"; allowed: changes or calls, or left out',
+    );
+  });
+
+  it.each(["dev", "local", "prod"])(
+    "of %s: users in networks that the gateway may not reach, or on its own machine",
+    (stack) => {
+      const upstreams = {
+        networks: ["10.20.0.0/16", "0.0.0.0/0"],
+        userNetworks: [
+          "10.20.0.0/16",
+          "127.0.0.1/32",
+          "169.254.169.254/32",
+          "0.0.0.0/0",
+          "::1/128",
+          "fe80::/64",
+          "fd20::/64",
+        ],
+      };
+      const key = "deployment.upstreams.userNetworks";
+      const why = "(it is loopback or link-local: no upstream of a user)";
+      expect(refused(stack, { deployment: { upstreams } })).toBe(
+        [
+          `stack ${stack} cannot be built:`,
+          `  ${key}[1] is "127.0.0.1/32"; allowed: networks without 127.0.0.0/8 ${why}`,
+          `  ${key}[2] is "169.254.169.254/32"; allowed: networks without 169.254.0.0/16 ${why}`,
+          `  ${key}[3] is "0.0.0.0/0"; allowed: networks without 127.0.0.0/8 ${why}`,
+          `  ${key}[4] is "::1/128"; allowed: networks without ::1/128 ${why}`,
+          `  ${key}[5] is "fe80::/64"; allowed: networks without fe80::/10 ${why}`,
+          `  ${key}[6] is "fd20::/64"; allowed: a network of deployment.upstreams.networks (10.20.0.0/16, 0.0.0.0/0), or a part of one (users reach nothing that the gateway may not)`,
+        ].join("\n"),
+      );
+    },
+  );
+
   it("what needs counters that nobody reads", () => {
     const kubernetes = { inFlightMetric: true, monitoring: { rules: true, dashboards: true } };
     const why =

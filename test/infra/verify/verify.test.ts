@@ -4,6 +4,7 @@ import { settingsFingerprint } from "../../../contract/setting-values.ts";
 import { backlogIn } from "../../../infra/verify/answers.ts";
 import {
   dockerObserver,
+  dockerSubnets,
   expectationsOf,
   type Finding,
   kubernetesObserver,
@@ -18,8 +19,13 @@ import { membersOf, readProcessTable } from "../../../infra/verify/processes.ts"
 import { built } from "../topology/stacks.ts";
 
 const { topology } = built("local");
-const open: Platform = { host: () => "127.0.0.1", memoryMiB: () => null, openness: "it is a play" };
-const closed: Platform = { host: (name) => name, memoryMiB: ({ resources }) => resources.memoryMiB, openness: null };
+const open: Platform = { host: () => "127.0.0.1", subnets: {}, memoryMiB: () => null, openness: "it is a play" };
+const closed: Platform = {
+  host: (name) => name,
+  subnets: {},
+  memoryMiB: ({ resources }) => resources.memoryMiB,
+  openness: null,
+};
 const of = (platform: Platform, workload: string) =>
   expectationsOf(topology, platform)
     .filter((one) => one.workload === workload)
@@ -58,6 +64,17 @@ describe("expectations", () => {
       ["edge to pgbouncer:6432", "open"],
       ["edge to redis:6379", "open"],
     ]);
+  });
+
+  it("of a gateway on Docker are the settings with the addresses that the engine chose, and none without them", () => {
+    const dev = built("dev").topology;
+    const { environment } = dev.workloads.find(({ name }) => name === "gateway") ?? { environment: {} };
+    expect(environment).toMatchObject({ TRUSTED_PROXIES: "{{subnet:inside}}" });
+    const known = { ...open, subnets: { inside: "172.31.7.0/24" } };
+    const [found] = expectationsOf(dev, known).filter(({ what }) => what === "settings fingerprint");
+    const to = settingsFingerprint({ ...environment, TRUSTED_PROXIES: "172.31.7.0/24" });
+    expect(found?.rule).toEqual({ kind: "equal", to });
+    expect(() => expectationsOf(dev, open)).toThrow("the engine does not say which addresses network inside has");
   });
 
   it("where something isolates, data services are closed to whoever has no edge to them", () => {
@@ -241,6 +258,17 @@ describe("observers", () => {
       ],
       ["docker", "-H", "unix:///x.sock", "exec", "dev-postgres", "cat", "/a"],
     ]);
+  });
+
+  it("Docker's asks the engine for the addresses of a network", async () => {
+    const { lines, run } = recording("172.31.7.0/24\nfd31::/64\n\n");
+    const subnets = await dockerSubnets({ inside: "mcp-dev-inside" }, "unix:///x.sock", run);
+    expect(subnets).toEqual({ inside: "172.31.7.0/24,fd31::/64" });
+    const format = "--format={{range .IPAM.Config}}{{println .Subnet}}{{end}}";
+    expect(lines).toEqual([["docker", "-H", "unix:///x.sock", "network", "inspect", format, "mcp-dev-inside"]]);
+    await expect(dockerSubnets({ inside: "mcp-dev-inside" }, undefined, recording("", 1).run)).rejects.toThrow(
+      "docker network inspect mcp-dev-inside: no daemon",
+    );
   });
 
   it("Kubernetes' finds pods by the recommended labels and runs programs in them", async () => {

@@ -1,6 +1,6 @@
 /** Networks as policies write them, and which addresses a gateway must never be talked into calling. */
 import { isIP } from "node:net";
-import { contains as holds, parseCidr } from "../rules/cidr.ts";
+import { containsNetwork } from "../../../topology/index.ts";
 import type { Site, Tree } from "./site.ts";
 
 /** Instance metadata of clouds: whoever can ask it gets the node's credentials. Link-local, RFC 3927 and RFC 4291. */
@@ -14,7 +14,7 @@ const EVERYTHING = ["0.0.0.0/0", "::/0"] as const;
 
 /** A peer of addresses; `except` holds what of the denied lies within. */
 export function block(cidr: string, denied: readonly string[] = []): Tree {
-  const except = denied.filter((one) => one !== cidr && contains(cidr, one));
+  const except = denied.filter((one) => one !== cidr && containsNetwork(cidr, one));
   return { ipBlock: { cidr, ...(except.length === 0 ? {} : { except }) } };
 }
 
@@ -41,12 +41,5 @@ export function anyBlocks(): readonly Tree[] {
 
 /** Of the networks that are to be let in, those that are nothing but link-local. */
 export function linkLocalAmong(networks: readonly string[]): readonly string[] {
-  return networks.filter((network) => METADATA.some((denied) => contains(denied, network)));
-}
-
-/** Does `outer` hold all of `inner`? False across families. */
-export function contains(outer: string, inner: string): boolean {
-  const [wide, narrow] = [parseCidr(outer), parseCidr(inner)];
-  if (wide === undefined || narrow === undefined) return false;
-  return narrow.prefix >= wide.prefix && holds(wide, narrow.address);
+  return networks.filter((network) => METADATA.some((denied) => containsNetwork(denied, network)));
 }

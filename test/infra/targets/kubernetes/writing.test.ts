@@ -2,7 +2,6 @@
 import { BlockList, isIPv6 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contains } from "../../../../infra/targets/kubernetes/manifests/address.ts";
 import { assignmentsOf } from "../../../../infra/targets/kubernetes/manifests/assignments.ts";
 import { literal } from "../../../../infra/targets/kubernetes/manifests/command.ts";
 import {
@@ -12,6 +11,7 @@ import {
   percent,
   seconds,
 } from "../../../../infra/targets/kubernetes/manifests/quantity.ts";
+import { containsNetwork } from "../../../../infra/topology/index.ts";
 
 /** What the kubelet does: third_party/forked/golang/expansion in the sources of Kubernetes. */
 function expanded(text: string, variables: Readonly<Record<string, string>>): string {
@@ -76,12 +76,12 @@ describe("what is written", () => {
     const network = fc.oneof(ipv4, ipv6);
     fc.assert(
       fc.property(network, network, (outer, inner) => {
-        expect(contains(outer, inner)).toBe(hasBothEnds(outer, inner));
+        expect(containsNetwork(outer, inner)).toBe(hasBothEnds(outer, inner));
       }),
     );
     fc.assert(
       fc.property(network, (one) => {
-        expect(contains(one, one)).toBe(true);
+        expect(containsNetwork(one, one)).toBe(true);
       }),
     );
   });
