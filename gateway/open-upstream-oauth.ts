@@ -55,11 +55,23 @@ function publicUrl({ APP_DOMAIN, TLS_CERT_FILE, URL_PATH_PREFIX, PORT }: Setting
   return `${TLS_CERT_FILE === undefined ? "http" : "https"}://localhost:${port ?? PORT}${URL_PATH_PREFIX}`;
 }
 
-/** Seals anew what older keys of AUTH_ENCRYPTION_SECRET have sealed, so that one can be taken out of the ring. Never rejects. */
-export async function resealCredentials(store: Pick<Store, "resealCredentials">, log: Log): Promise<void> {
+type Resealing = Pick<Store, "resealCredentials">;
+
+/** Seals anew, while the gateway serves, what older keys of AUTH_ENCRYPTION_SECRET have sealed, so that one can be taken out of the ring. */
+export function startResealing(store: Resealing, log: Log, teardown: Teardown): void {
+  const stopping = new AbortController();
+  const resealed = reseal(store, log, stopping.signal);
+  // The end waits for one batch; the next start goes on with the others.
+  teardown.add("sealing anew", () => {
+    stopping.abort();
+    return resealed;
+  });
+}
+
+async function reseal(store: Resealing, log: Log, signal: AbortSignal): Promise<void> {
   try {
     let all = 0;
-    for (let rows = await store.resealCredentials(); rows > 0; rows = await store.resealCredentials()) all += rows;
+    for (let rows = -1; rows !== 0 && !signal.aborted; all += rows) rows = await store.resealCredentials();
     if (all > 0) log.info("stored credentials were sealed anew with the first key of the ring", { rows: all });
   } catch (error) {
     log.warn("stored credentials could not be sealed anew", { reason: String(error) });

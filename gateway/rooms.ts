@@ -21,7 +21,7 @@ import { openAuth } from "./open-auth.ts";
 import { openDatabase } from "./open-database.ts";
 import { openRegistry } from "./open-registry.ts";
 import { openState } from "./open-state.ts";
-import { openUpstreamOAuth, resealCredentials } from "./open-upstream-oauth.ts";
+import { openUpstreamOAuth, startResealing } from "./open-upstream-oauth.ts";
 import { openUpstreams } from "./open-upstreams.ts";
 import { startPins } from "./pins.ts";
 import { recordApprovals } from "./record-approvals.ts";
@@ -88,7 +88,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   const observe = measures(metrics);
   observe.store(store);
   const state = await openState(input, store, observe);
-  await compareSecrets(state, settings, secrets, log);
+  await compareSecrets(state, secrets, log);
   const caches = startCaches({ settings, state, store, observe, log, teardown });
   const pins = startPins(settings, store, observe.pinned, log, teardown);
   const guard = watchedGuard(addressGuard(settings), records.security);
@@ -97,8 +97,7 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
   let listeningAt: number | undefined;
   const port = () => listeningAt;
   const oauth = await openUpstreamOAuth({ settings, secrets, store, state, guard, workerId, log, teardown, port });
-  const resealing = resealCredentials(store, log);
-  teardown.add("sealing anew", () => resealing);
+  startResealing(store, log, teardown);
   const { upstreams, federation } = await openUpstreams(
     input,
     store,
@@ -216,6 +215,8 @@ export async function openRooms(given: RoomsInput): Promise<Rooms> {
       catalogueVersion: () => catalogue.version,
     }),
   });
+  // What it cut off and still runs needs everything else.
+  teardown.add("changes", () => records.finishChanges());
   teardown.add("engine", () => started.engine.close());
   const [address] = await started.engine.listen();
   listeningAt = address?.port;

@@ -18,7 +18,10 @@ type CachesInput = {
   readonly teardown: Teardown;
 };
 
-/** Epoch milliseconds by a clock that nobody sets: one that was set back would lengthen the lives of what is kept. */
+/**
+ * Epoch milliseconds by a clock that nobody sets: one that was set back would lengthen the lives of what is kept. It stands still while the
+ * machine sleeps and drifts away from the one that other processes see: nothing of it is told to them.
+ */
 const steadyNow = (): number => performance.timeOrigin + performance.now();
 
 /** Throws MCPS_SETTINGS for CACHE_TYPE=redis without Redis. */
@@ -29,7 +32,7 @@ export function startCaches({ settings, state, store, observe, log, teardown }: 
   const second = isElsewhere ? postgresState({ repository: store.sharedState, log }) : state;
   if (isElsewhere) teardown.add("second level of the caches", () => second.close());
   const secondTimeoutMs = settings.REDIS_OPERATION_TIMEOUT * 1000;
-  const caches = openCaches({ type, state, second, secondTimeoutMs, now: steadyNow });
+  const caches = openCaches({ type, state, second, secondTimeoutMs, now: steadyNow, wallClock: Date.now });
   teardown.add("caches", () => caches.close());
   observe.caches(() => caches.figures());
   return caches;
@@ -60,5 +63,6 @@ export function keptAnswersOf(settings: Settings, caches: Caches): KeptAnswersOp
     maxResources: settings.RESOURCE_CACHE_SIZE,
     maxBytes: settings.RESPONSE_CACHE_BYTES,
     now: steadyNow,
+    wallClock: Date.now,
   };
 }

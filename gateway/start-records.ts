@@ -34,6 +34,8 @@ const CAPACITY_FACTOR = 10;
 const REMEMBERED_NAMES = 1000;
 /** Buffers are told apart from a database that is slow: this long they are written at the end. */
 const LAST_WRITE_MS = 5000;
+/** Changes that outlive the grace are waited for this long; what is left of the time until a worker is killed is for the rest. */
+const LAST_CHANGES_MS = 3000;
 
 export type Records = {
   /** What is said to it is rows too, where that is wanted. */
@@ -44,6 +46,8 @@ export type Records = {
   readonly security: SecurityWriter | undefined;
   readonly chainKeys: ChainKeys;
   flush(): Promise<void>;
+  /** Waits for changes that still run, for at most 3 s: nothing that they need may be closed before, and no new ones may come. */
+  finishChanges(): Promise<void>;
   buffers(): Readonly<Record<string, BufferFigures>>;
 };
 
@@ -145,8 +149,6 @@ export function openRecords(input: RecordsInput): Records {
   const buffers = () => Object.fromEntries(Object.entries(kept).map(([name, one]) => [name, one.figures()]));
   measure(input.metrics, buffers);
   input.teardown.add("records", async () => {
-    const left = await running.tie(LAST_WRITE_MS);
-    if (left > 0) log.warn("changes were still being made at the end", { changes: left });
     // Log lines last: the others may have something to say.
     for (const one of Object.values(kept)) await one.close(LAST_WRITE_MS);
   });
@@ -168,6 +170,10 @@ export function openRecords(input: RecordsInput): Records {
     changes: { audit, withReads: settings.PERMISSION_AUDIT_ENABLED, security, running, now: Date.now },
     security,
     chainKeys,
+    async finishChanges() {
+      const left = await running.tie(LAST_CHANGES_MS);
+      if (left > 0) log.warn("changes were still being made at the end", { changes: left });
+    },
     flush: async () => void (await Promise.all(Object.values(kept).map((one) => one.flush()))),
     buffers,
   };

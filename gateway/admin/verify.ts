@@ -27,7 +27,10 @@ export type Head = { readonly writer: string; readonly sequence: number; readonl
 
 export type AuditReads = Pick<RecordRepository, "auditWriters" | "auditChain" | "auditAnchor">;
 
-/** What comes of a trail, wherever it is read from: for each chain `begin`, then its rows in their order. */
+/**
+ * What comes of a trail, wherever it is read from: for each chain `begin`, then its rows in their order. A chain that begins again, at
+ * an anchor, had older rows dropped while it was read.
+ */
 export class TrailReader {
   readonly #keys: ChainKeys;
   readonly #broken: BrokenChain[] = [];
@@ -44,9 +47,12 @@ export class TrailReader {
   }
 
   begin(writer: string, anchor: Anchor | undefined): void {
-    this.#end();
-    this.#writers++;
-    this.#chain = { writer, reader: new ChainReader(this.#keys, anchor), isBroken: false };
+    const again = this.#chain?.writer === writer ? this.#chain : undefined;
+    if (again === undefined) {
+      this.#end();
+      this.#writers++;
+    }
+    this.#chain = { writer, reader: new ChainReader(this.#keys, anchor), isBroken: again?.isBroken ?? false };
     if (anchor !== undefined && !isAnchor(this.#keys, anchor))
       this.#break({ writer, sequence: anchor.sequence, reason: "the anchor of dropped rows is not ours" });
   }
@@ -112,26 +118,34 @@ export class TrailReader {
 
 const idOf = ({ id }: { readonly id?: string }) => (id === undefined ? {} : { id });
 
-/** Every chain of the trail, in the order of the names of their writers. */
-export async function* chainsOf(
-  records: AuditReads,
-  only?: string,
-): AsyncGenerator<{ readonly writer: string; readonly anchor: Anchor | undefined }> {
+/** Writers of the trail's chains, in the order of their names. */
+export async function* writersOf(records: AuditReads, only?: string): AsyncGenerator<string> {
   for (let after = ""; ; ) {
     const names = only === undefined ? await records.auditWriters(after, STEP) : [only];
-    for (const writer of names) {
-      yield { writer, anchor: await records.auditAnchor(writer) };
-      after = writer;
-    }
+    yield* names;
+    after = names.at(-1) ?? after;
     if (only !== undefined || names.length < STEP) return;
   }
 }
 
-/** Rows of one chain, in their order. */
-export async function* rowsOf(records: AuditReads, writer: string, after: number): AsyncGenerator<AuditRow> {
-  for (let sequence = after; ; ) {
+export type ChainPart = { readonly anchor: Anchor | undefined } | { readonly row: AuditRow };
+
+/**
+ * One chain: what it begins with, then its rows in their order. Each look is a statement of its own: where older rows were dropped between
+ * two of them, the chain begins again, at the anchor of ours that was left for them.
+ */
+export async function* chainOf(records: AuditReads, keys: ChainKeys, writer: string): AsyncGenerator<ChainPart> {
+  const anchor = await records.auditAnchor(writer);
+  yield { anchor };
+  for (let sequence = anchor?.sequence ?? 0; ; ) {
     const step = await records.auditChain(writer, sequence, STEP);
-    yield* step;
+    const later = step[0]?.sequence === sequence + 1 ? undefined : await records.auditAnchor(writer);
+    if (later !== undefined && later.sequence > sequence && isAnchor(keys, later)) {
+      yield { anchor: later };
+      sequence = later.sequence;
+      continue;
+    }
+    for (const row of step) yield { row };
     sequence = step.at(-1)?.sequence ?? sequence;
     if (step.length < STEP) return;
   }
@@ -152,10 +166,12 @@ export async function readTrail(
 ): Promise<Verdict & { readonly heads: readonly Head[] }> {
   const trail = new TrailReader(keys, since);
   const seen = new Set<string>();
-  for await (const { writer, anchor } of chainsOf(records, only)) {
+  for await (const writer of writersOf(records, only)) {
     seen.add(writer);
-    trail.begin(writer, anchor);
-    for await (const row of rowsOf(records, writer, anchor?.sequence ?? 0)) if (!trail.read(row)) break;
+    for await (const part of chainOf(records, keys, writer)) {
+      if ("anchor" in part) trail.begin(writer, part.anchor);
+      else if (!trail.read(part.row)) break;
+    }
   }
   trail.missing(seen, await droppedWhole(records, keys, since, seen));
   return trail.verdict();

@@ -1,11 +1,11 @@
 /**
- * The audit trail as lines of JSON, to be kept elsewhere: for each chain its name with the anchor, then its rows; the last line is signed over
- * all before it, so that a file that was cut off shows.
+ * The audit trail as lines of JSON, to be kept elsewhere: for each chain its name with the anchor (once more where it begins again), then its
+ * rows; the last line is signed over all before it, so that a file that was cut off shows.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type ChainKeys, isEnd, type Signature, signEnd } from "../telemetry/index.ts";
-import { type AuditReads, chainsOf, type Head, rowsOf, TrailReader, type Verdict } from "./verify.ts";
+import { type AuditReads, chainOf, type Head, TrailReader, type Verdict, writersOf } from "./verify.ts";
 
 const anchor = z.strictObject({
   writer: z.string(),
@@ -52,11 +52,10 @@ export async function* writtenOut(records: AuditReads, keys: ChainKeys, only?: s
     digest.update(text).update("\n");
     return text;
   };
-  for await (const { writer, anchor: from } of chainsOf(records, only)) {
-    yield say({ chain: writer, anchor: from ?? null });
-    for await (const found of rowsOf(records, writer, from?.sequence ?? 0)) {
-      yield say({ row: found });
-      rows++;
+  for await (const writer of writersOf(records, only)) {
+    for await (const part of chainOf(records, keys, writer)) {
+      if ("row" in part) rows++;
+      yield say("row" in part ? part : { chain: writer, anchor: part.anchor ?? null });
     }
   }
   yield JSON.stringify({ end: signEnd(keys, { rows, digest: digest.digest("hex") }) });

@@ -18,6 +18,7 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
   readonly name: string;
   readonly #options: CacheOptions<Value>;
   readonly #now: () => number;
+  readonly #wallClock: () => number;
   readonly #random: () => number;
   readonly #entries: Entries<Value>;
   readonly #flights = new Map<string, Flight<Value>>();
@@ -38,6 +39,7 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
     this.name = name;
     this.#options = options;
     this.#now = options.now;
+    this.#wallClock = shared?.wallClock ?? options.now;
     this.#random = options.random ?? Math.random;
     const keepsNothing = options.maxEntries < 1 || (options.ttlMs <= 0 && (options.negativeTtlMs ?? 0) <= 0);
     this.#entries = new Entries(keepsNothing ? 0 : options.maxEntries, weight?.max ?? Number.POSITIVE_INFINITY, () =>
@@ -47,7 +49,7 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
     // Memory is no second level to memory.
     const { encode, decode, second = shared.state } = shared;
     if (encode !== undefined && decode !== undefined && second.kind !== "memory")
-      this.#second = new SecondLevel(second, options, encode, decode, shared.secondTimeoutMs);
+      this.#second = new SecondLevel(second, options, encode, decode, this.#wallClock, shared.secondTimeoutMs);
     this.#invalidations = invalidationsOf(shared.state);
     this.#invalidations.listen(name, (what) => this.#forget(what));
   }
@@ -138,15 +140,15 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
   }
 
   async #find(key: string, flight: Flight<Value>): Promise<Value | undefined> {
-    const beganAt = this.#now();
+    const elapsed = this.#stopwatch();
     const second = this.#second;
     const waitMs = this.#options.shared?.waitForOthersMs ?? 0;
-    let found = await second?.read(key, beganAt);
-    if (found === undefined && waitMs > 0) found = await second?.waitTurn(key, waitMs, this.#now);
+    let found = await second?.read(key);
+    if (found === undefined && waitMs > 0) found = await second?.waitTurn(key, waitMs);
     if (found !== undefined) {
       this.#count("shared");
       // Clocks differ: never longer than a value of our own would live.
-      const lifeMs = Math.min(found.freshUntil - this.#now(), this.#lifeOf(found.value));
+      const lifeMs = Math.min(found.leftMs, this.#lifeOf(found.value));
       if (flight.isWanted) this.#keep(key, found.value, lifeMs);
       return found.value;
     }
@@ -159,18 +161,23 @@ class TwoLevelCache<Value extends Cached> implements Cache<Value> {
       if (waitMs > 0) void second?.endTurn(key);
       throw error;
     }
-    const shared = this.#store(key, value, flight, beganAt);
+    const shared = this.#store(key, value, flight, elapsed);
     if (waitMs > 0) void shared.then(() => second?.endTurn(key));
     return value;
   }
 
   /** Keeps what was loaded, unless it was forgotten meanwhile. Resolves when others can find it; never rejects. */
-  async #store(key: string, value: Value | undefined, flight: Flight<Value>, beganAt: number): Promise<void> {
+  async #store(key: string, value: Value | undefined, flight: Flight<Value>, elapsed: () => number): Promise<void> {
     if (!flight.isWanted) return;
     const lifeMs = this.#lifeOf(value) * (1 - JITTER * this.#random());
     this.#keep(key, value, lifeMs);
-    const now = this.#now();
-    if (lifeMs > 0) await this.#second?.write(key, value, now + lifeMs, now, beganAt);
+    if (lifeMs > 0) await this.#second?.write(key, value, lifeMs, elapsed());
+  }
+
+  /** Milliseconds since it was made, by the clock that went further: a machine that slept did so for what is shared too. */
+  #stopwatch(): () => number {
+    const [began, wallBegan] = [this.#now(), this.#wallClock()];
+    return () => Math.max(this.#now() - began, this.#wallClock() - wallBegan);
   }
 
   /** Unjittered, ms; 0 or less: not to be kept. */

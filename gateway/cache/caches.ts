@@ -15,6 +15,8 @@ export type CachesOptions = {
   /** How long an entry of another process is waited for, ms. */
   readonly secondTimeoutMs: number;
   readonly now: () => number;
+  /** The clock of all processes, where that is another one than `now`. */
+  readonly wallClock?: () => number;
 };
 
 export type CacheRecipe<Value extends Cached> = Omit<CacheOptions<Value>, "shared" | "now"> & {
@@ -33,7 +35,7 @@ export interface Caches {
 }
 
 export function openCaches(options: CachesOptions): Caches {
-  const { type, state, second, secondTimeoutMs, now } = options;
+  const { type, state, second, secondTimeoutMs, now, wallClock = now } = options;
   const opened = new Map<string, { figures(): CacheFigures }>();
   const invalidations: Invalidations = invalidationsOf(state);
   return {
@@ -45,7 +47,7 @@ export function openCaches(options: CachesOptions): Caches {
       const cache = createCache({
         ...own,
         maxEntries: type === "none" ? 0 : own.maxEntries,
-        shared: { state, second, secondTimeoutMs, waitForOthersMs, ...(isShared ? { encode, decode } : {}) },
+        shared: { state, second, secondTimeoutMs, wallClock, waitForOthersMs, ...(isShared ? { encode, decode } : {}) },
         now,
       });
       opened.set(own.name, cache);

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { SharedState } from "../coordination/index.ts";
 import type { Cached, Forgotten } from "./types.ts";
 
-export type Found<Value extends Cached> = { readonly value: Value | undefined; readonly freshUntil: number };
+export type Found<Value extends Cached> = { readonly value: Value | undefined; readonly leftMs: number };
 
 /** A load that takes longer than this is not shared: what marks an invalidated key is gone by then. */
 const BURIED_MS = 30_000;
@@ -25,6 +25,8 @@ export class SecondLevel<Value extends Cached> {
   readonly #decode: (text: string) => Value | undefined;
   /** Invalidations that could not be written yet: what stands there is not read. */
   readonly #unburied = new Map<string, Forgotten>();
+  /** Epoch milliseconds, which other processes read too. */
+  readonly #wallClock: () => number;
   readonly #readTimeoutMs: number | undefined;
   /** By group, and of all under ""; part of every key, so that a new one makes entries unknown. Asked for when first needed. */
   readonly #versions = new Map<string, Promise<string>>();
@@ -34,8 +36,10 @@ export class SecondLevel<Value extends Cached> {
     { name, groupOf }: { readonly name: string; readonly groupOf?: (key: string) => string },
     encode: (value: Value) => string | undefined,
     decode: (text: string) => Value | undefined,
+    wallClock: () => number,
     readTimeoutMs: number | undefined,
   ) {
+    this.#wallClock = wallClock;
     this.#readTimeoutMs = readTimeoutMs;
     this.#state = state;
     this.#name = name;
@@ -44,11 +48,11 @@ export class SecondLevel<Value extends Cached> {
     this.#decode = decode;
   }
 
-  async read(key: string, now: number): Promise<Found<Value> | undefined> {
+  async read(key: string): Promise<Found<Value> | undefined> {
     if (this.#unburied.size > 0 && this.#isUnburied(key)) return undefined;
     const asked = this.#ask(key);
     const text = this.#readTimeoutMs === undefined ? await asked : await within(this.#readTimeoutMs, asked);
-    return text === undefined ? undefined : this.#parse(text, now);
+    return text === undefined ? undefined : this.#parse(text);
   }
 
   async #ask(key: string): Promise<string | undefined> {
@@ -63,14 +67,14 @@ export class SecondLevel<Value extends Cached> {
    * Waits while another process loads the key: what it found, or undefined when it is this one's turn, which endTurn ends. A shared state that is
    * away keeps nobody waiting.
    */
-  async waitTurn(key: string, waitMs: number, now: () => number): Promise<Found<Value> | undefined> {
+  async waitTurn(key: string, waitMs: number): Promise<Found<Value> | undefined> {
     const end = performance.now() + waitMs;
     try {
       for (;;) {
         const { fence, leftMs } = await this.#state.acquire(this.#turnKey(key), this.#origin, waitMs);
         if (fence > 0 || performance.now() >= end) return undefined;
         await pause(Math.min(LOOK_AGAIN_MS, leftMs));
-        const found = await this.read(key, now());
+        const found = await this.read(key);
         if (found !== undefined) return found;
       }
     } catch {
@@ -88,12 +92,12 @@ export class SecondLevel<Value extends Cached> {
   }
 
   /** Never over what stands there: an invalidated key stays so for the loads that began before. */
-  async write(key: string, value: Value | undefined, freshUntil: number, now: number, beganAt: number): Promise<void> {
-    const ttlMs = Math.floor(freshUntil - now);
-    if (ttlMs < 1 || now - beganAt >= BURIED_MS) return;
+  async write(key: string, value: Value | undefined, lifeMs: number, tookMs: number): Promise<void> {
+    const ttlMs = Math.floor(lifeMs);
+    if (ttlMs < 1 || tookMs >= BURIED_MS) return;
     const encoded = value === undefined ? "-" : this.#encode(value);
     if (encoded === undefined) return;
-    const text = `${freshUntil} ${value === undefined ? "" : "+"}${encoded}`;
+    const text = `${this.#wallClock() + lifeMs} ${value === undefined ? "" : "+"}${encoded}`;
     try {
       await this.#state.set(await this.#keyOf(key), text, ttlMs, { ifAbsent: true });
     } catch {
@@ -156,13 +160,13 @@ export class SecondLevel<Value extends Cached> {
     return version;
   }
 
-  #parse(text: string, now: number): Found<Value> | undefined {
+  #parse(text: string): Found<Value> | undefined {
     const split = text.indexOf(" ");
-    const freshUntil = Number(text.slice(0, split));
-    if (split < 1 || !(freshUntil > now)) return undefined;
-    if (text[split + 1] === "-") return { value: undefined, freshUntil };
+    const leftMs = Number(text.slice(0, split)) - this.#wallClock();
+    if (split < 1 || !(leftMs > 0)) return undefined;
+    if (text[split + 1] === "-") return { value: undefined, leftMs };
     const value = this.#decode(text.slice(split + 2));
-    return value === undefined ? undefined : { value, freshUntil };
+    return value === undefined ? undefined : { value, leftMs };
   }
 }
 

@@ -43,6 +43,8 @@ export type SharedLevel<Value extends Cached> = {
   readonly second?: SharedState;
   /** A value of another process that has not come by then is loaded here; by default it is waited for as long as the state takes. */
   readonly secondTimeoutMs?: number;
+  /** Epoch milliseconds as other processes have them, for the ends of lives that are told to them; default `now`. */
+  readonly wallClock?: () => number;
   /**
    * For what is expensive to load: one process loads a key at a time and the others wait for what it finds, this long at most, ms. By
    * default each loads for itself.

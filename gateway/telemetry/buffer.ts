@@ -31,7 +31,7 @@ export type BufferFigures = {
 export interface RowBuffer<Row> {
   /** The row in which it stands now, itself or one of the same key; undefined where there was no room. */
   add(row: Row): Row | undefined;
-  /** Changes when the rows that wait begin to be written: from then on they stay as they are. */
+  /** Changes when the rows that wait begin to be written, or are dropped: from then on they stay as they are. */
   readonly batches: number;
   /** Writes what is there now; resolves with whether all of it is written. */
   flush(): Promise<boolean>;
@@ -74,11 +74,15 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       rows = [];
       places.clear();
     }
+    const tried = batch;
     try {
-      await write(batch.rows, batch.number);
-      written += batch.rows.length;
-      if (isAway) log.info("records.written_again", { records: name, rows: batch.rows.length });
+      await write(tried.rows, tried.number);
+      // At the end it was dropped meanwhile, and counted so.
+      if (batch !== tried) return true;
+      written += tried.rows.length;
+      if (isAway) log.info("records.written_again", { records: name, rows: tried.rows.length });
     } catch (error) {
+      if (batch !== tried) return true;
       failures++;
       const reason = error instanceof Error ? error.message : String(error);
       if (!isHopeless(error)) {
@@ -88,8 +92,8 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
         if (phase === "open") setTimeout(() => void flush(), Math.min(RETRY_MS, options.flushEveryMs)).unref();
         return false;
       }
-      dropped += batch.rows.length;
-      log.error("records.refused", { records: name, rows: batch.rows.length, reason });
+      dropped += tried.rows.length;
+      log.error("records.refused", { records: name, rows: tried.rows.length, reason });
       toldDropped = dropped;
     }
     isAway = false;
@@ -158,6 +162,8 @@ export function createBuffer<Row>(options: BufferOptions<Row>): RowBuffer<Row> {
       phase = "closed";
       dropped += waiting();
       [rows, batch] = [[], undefined];
+      // Nobody shall add to a row that is gone.
+      batches++;
       places.clear();
       tellDropped();
     },

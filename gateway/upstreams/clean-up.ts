@@ -18,6 +18,7 @@ export type CleanUpOptions = {
 export async function endExpired(parts: CleanUpParts, options: CleanUpOptions): Promise<number> {
   let ended = 0;
   for (let part = 0; part < LEDGER_PARTS; part++) {
+    if (options.signal?.aborted === true) break;
     const entries = (await parts.ledger.expired(part)).values();
     const work = async (): Promise<void> => {
       for (const entry of entries) {

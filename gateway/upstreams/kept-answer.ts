@@ -47,20 +47,22 @@ export function answerMessage(answer: Answer, id: string, now: number): Buffer {
   return resultMessage(id, splice(result, edits));
 }
 
-export function encodeAnswer(answer: Answer): string | undefined {
+/** `ahead`: by how many ms the clock of all processes is ahead of the one of the answer. */
+export function encodeAnswer(answer: Answer, ahead: number): string | undefined {
   const { result, ttlStart, ttlEnd, freshUntil, keepMs, isPrivate } = answer;
   if (result.length > MAX_SHARED_BYTES) return undefined;
-  return `${JSON.stringify([ttlStart, ttlEnd, freshUntil, keepMs, isPrivate])}\n${result.toString()}`;
+  return `${JSON.stringify([ttlStart, ttlEnd, freshUntil + ahead, keepMs, isPrivate])}\n${result.toString()}`;
 }
 
-export function decodeAnswer(text: string): Answer | undefined {
+export function decodeAnswer(text: string, ahead: number): Answer | undefined {
   const split = text.indexOf("\n");
   const head: unknown = parse(text.slice(0, Math.max(0, split)));
   if (!Array.isArray(head)) return undefined;
   const [ttlStart, ttlEnd, freshUntil, keepMs, isPrivate]: unknown[] = head;
   if (typeof ttlStart !== "number" || typeof ttlEnd !== "number" || typeof isPrivate !== "boolean") return undefined;
   if (typeof freshUntil !== "number" || typeof keepMs !== "number") return undefined;
-  return { result: Buffer.from(text.slice(split + 1)), ttlStart, ttlEnd, freshUntil, keepMs, isPrivate };
+  const result = Buffer.from(text.slice(split + 1));
+  return { result, ttlStart, ttlEnd, freshUntil: freshUntil - ahead, keepMs, isPrivate };
 }
 
 function parse(text: string): unknown {

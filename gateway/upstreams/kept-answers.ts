@@ -20,6 +20,8 @@ export type KeptAnswersOptions = {
   readonly maxBytes: number;
   /** Epoch milliseconds, the clock of the caches. */
   readonly now: () => number;
+  /** The clock of all processes, where that is another one. */
+  readonly wallClock?: () => number;
 };
 
 type Next = (sink: ReplySink) => Exchange;
@@ -50,14 +52,14 @@ export class KeptAnswers {
 
   constructor(options: KeptAnswersOptions) {
     this.#options = options;
-    const { caches, listTtlMs, readTtlMs, maxPages, maxResources, maxBytes, now } = options;
+    const { caches, listTtlMs, readTtlMs, maxPages, maxResources, maxBytes, now, wallClock = now } = options;
     const common = {
       groupOf: (key: string) => key.slice(0, key.indexOf("\n")),
       weight: { of: (answer: Answer) => answer.result.length, max: maxBytes },
       lifeOf: (answer: Answer) => Math.min(answer.freshUntil - now(), answer.keepMs),
       load: (key: string) => this.#lead(key),
-      encode: encodeAnswer,
-      decode: decodeAnswer,
+      encode: (answer: Answer) => encodeAnswer(answer, wallClock() - now()),
+      decode: (text: string) => decodeAnswer(text, wallClock() - now()),
     };
     // A list that is not kept is still asked for once for all who ask at one time.
     const listTtl = Math.max(...Object.values(listTtlMs));

@@ -45,7 +45,7 @@ export class OpenLines {
   set(line: Line): void {
     const known = this.#lines.get(line.key);
     if (known !== undefined && known !== line && known.session.sessionId === line.session.sessionId)
-      line.former = inUse(known);
+      line.former = onlyInUse(known);
     this.delete(line.key);
     this.#lines.set(line.key, line);
     this.#add(line.target.id, 1);
@@ -94,9 +94,16 @@ export class OpenLines {
   }
 }
 
+/** The same as `inUse`, with those that nothing is within any more taken out of what stands behind it. */
+function onlyInUse(line: Line): Line | undefined {
+  const newest = inUse(line);
+  for (let one = newest; one !== undefined; one = one.former) one.former = inUse(one.former);
+  return newest;
+}
+
 /** The line itself, or the newest of its former ones that requests are within. */
-function inUse(line: Line): Line | undefined {
-  let found: Line | undefined = line;
+function inUse(line: Line | undefined): Line | undefined {
+  let found = line;
   while (found !== undefined && found.busy === 0) found = found.former;
   return found;
 }

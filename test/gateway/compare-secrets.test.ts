@@ -16,11 +16,11 @@ const made = () => ({
 type Made = Omit<ReturnType<typeof made>, "path"> & { path: string | undefined };
 
 /** What is said at the starts of processes with these secrets, one after the other. */
-async function said(starts: readonly Made[], JWT_ALGORITHM: "HS256" | "RS256" = "HS256") {
+async function said(starts: readonly Made[]) {
   const state = memoryState();
   const { log, lines } = recordingLog();
-  for (const secrets of starts) await compareSecrets(state, { JWT_ALGORITHM }, secrets, log);
-  return { lines, marks: [...(await state.mapGet("secrets")).entries()] };
+  for (const secrets of starts) await compareSecrets(state, secrets, log);
+  return { lines, marks: await state.mapGet("secrets") };
 }
 
 const differs = (setting: string, more = {}) => ({
@@ -39,40 +39,46 @@ describe("secrets of a deployment", () => {
     const secrets = made();
     const { lines, marks } = await said([secrets, secrets, secrets]);
     expect(lines).toEqual([]);
-    expect(marks.map(([name, mark]) => [name, mark.length])).toEqual([
-      ["JWT_SECRET_KEY", 8],
+    expect([...marks].map(([name, mark]) => [name, mark.length])).toEqual([
+      ["JWT_SECRET_KEY", 17],
       ["AUTH_ENCRYPTION_SECRET", 8],
-      ["SESSION_KEYS", 8],
+      ["SESSION_KEYS", 17],
     ]);
   });
 
   it("that differ are told by name, and where they were made", async () => {
     const one = made();
-    const { lines } = await said([one, { ...one, jwtSecret: made().jwtSecret, path: "/data/secrets/keys.json" }]);
+    const { jwtSecret, sessionKeys } = made();
+    const { lines } = await said([one, { ...one, jwtSecret, path: "/data/secrets/keys.json" }]);
     expect(lines).toEqual([differs("JWT_SECRET_KEY", { madeIn: "/data/secrets/keys.json" })]);
-    const others = (await said([made(), made()])).lines;
-    expect(others).toEqual(["JWT_SECRET_KEY", "AUTH_ENCRYPTION_SECRET", "SESSION_KEYS"].map((name) => differs(name)));
+    expect((await said([one, { ...one, jwtSecret, sessionKeys }])).lines).toEqual([
+      differs("JWT_SECRET_KEY"),
+      differs("SESSION_KEYS"),
+    ]);
+  });
+
+  it("cannot be guessed by their marks without the key ring, under which alone they are compared", async () => {
+    const one = made();
+    const other = { ...one, encryptionSecret: key("k1") };
+    expect((await said([one, other])).lines).toEqual([differs("AUTH_ENCRYPTION_SECRET")]);
+    const [marks, others] = [(await said([one])).marks, (await said([other])).marks];
+    for (const name of ["JWT_SECRET_KEY", "SESSION_KEYS"])
+      expect(marks.get(name)?.slice(-8)).not.toBe(others.get(name)?.slice(-8));
   });
 
   it("may be rings that have one key in common", async () => {
     const [old, young] = [key("k1"), key("k2")];
     const secrets = made();
-    const rings = [old, `${old},${young}`, `${young},${old}`, young].map((sessionKeys) => ({
-      ...secrets,
-      sessionKeys,
-    }));
-    expect((await said(rings)).lines).toEqual([]);
-  });
-
-  it("do not matter where tokens are signed by a key pair", async () => {
-    const one = made();
-    expect((await said([one, { ...one, jwtSecret: "other" }], "RS256")).lines).toEqual([]);
+    for (const setting of ["sessionKeys", "encryptionSecret"]) {
+      const rings = [old, `${old},${young}`, `${young},${old}`, young].map((ring) => ({ ...secrets, [setting]: ring }));
+      expect((await said(rings)).lines).toEqual([]);
+    }
   });
 
   it("are not compared when the shared state is away, which keeps nobody from starting", async () => {
     const { log, lines } = recordingLog();
     const away = wrapState(memoryState(), () => Promise.reject(new Error("away")));
-    await compareSecrets(away, { JWT_ALGORITHM: "HS256" }, made(), log);
+    await compareSecrets(away, made(), log);
     expect(lines).toEqual([{ level: "debug", event: "secrets.not_compared", fields: { reason: "Error: away" } }]);
   });
 });

@@ -14,6 +14,7 @@ function opened(env: Readonly<Record<string, string>>) {
   const written: unknown[] = [];
   const write = async (...values: readonly unknown[]) => void written.push(...values.flat());
   const records = { writeAudit: write, writeSecurity: write, writeCalls: write, writeLog: write };
+  const teardown = new Teardown(silentLog);
   const found = openRecords({
     settings,
     store: { records } as unknown as Store,
@@ -21,9 +22,9 @@ function opened(env: Readonly<Record<string, string>>) {
     workerId: "w",
     log: silentLog,
     metrics: createMetrics(),
-    teardown: new Teardown(silentLog),
+    teardown,
   });
-  return { ...found, written };
+  return { ...found, written, teardown };
 }
 const kinds = (env: Readonly<Record<string, string>>) => Object.keys(opened(env).buffers()).sort();
 
@@ -42,6 +43,23 @@ describe("what a worker writes down", () => {
   it("is reads too, with the permission, where permissions are audited", () => {
     expect(opened({ AUDIT_TRAIL_ENABLED: "true" }).changes.withReads).toBe(false);
     expect(opened({ PERMISSION_AUDIT_ENABLED: "true" }).changes.withReads).toBe(true);
+  });
+
+  it("is what changes write that still run when nothing new comes any more", async () => {
+    const { changes, finishChanges, written, teardown } = opened({ AUDIT_TRAIL_ENABLED: "true" });
+    const made = Promise.withResolvers<void>();
+    const entry = {
+      ...{ at: 1, correlationId: "c", principal: "ann", principalKind: "jwt", tokenId: null, remote: "10.0.0.1" },
+      ...{ method: "POST", action: "gateways.create", resourceType: "gateways", resourceId: "g1", status: 201 },
+      ...{ outcome: "ok", change: null },
+    };
+    void changes.running.follow(made.promise.then(() => changes.audit?.addNow(entry)));
+    const finished = finishChanges();
+    made.resolve();
+    await finished;
+    expect(written).toMatchObject([{ action: "gateways.create", outcome: "ok" }]);
+    await teardown.run();
+    expect(written.length).toBe(1);
   });
 
   it.each([

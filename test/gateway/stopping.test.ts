@@ -1,6 +1,7 @@
 /** The end: what writes without being waited for is waited for then, in the order that its database needs. */
 import { describe, expect, it } from "vitest";
 import { LooseEnds } from "../../gateway/loose-ends.ts";
+import { startResealing } from "../../gateway/open-upstream-oauth.ts";
 import { startPins } from "../../gateway/pins.ts";
 import type { PinChange, Sighting } from "../../gateway/store/index.ts";
 import { Teardown } from "../../gateway/teardown.ts";
@@ -60,6 +61,35 @@ describe("tools that are seen", () => {
     await ended;
     expect(order).toEqual(["writes early", "wrote early", "store closed"]);
     expect(lines).toEqual([]);
+  });
+});
+
+describe("sealing anew", () => {
+  it("ends with the batch that is being written", async () => {
+    const { log, lines } = recordingLog();
+    const teardown = new Teardown(log);
+    const batch = Promise.withResolvers<number>();
+    let batches = 0;
+    const resealCredentials = () => {
+      batches++;
+      return batch.promise;
+    };
+    startResealing({ resealCredentials }, log, teardown);
+    const ended = teardown.run();
+    batch.resolve(500);
+    await ended;
+    const event = "stored credentials were sealed anew with the first key of the ring";
+    expect([batches, lines]).toEqual([1, [{ level: "info", event, fields: { rows: 500 } }]]);
+  });
+
+  it("goes on until nothing is left, whatever that is at the end", async () => {
+    const { log, lines } = recordingLog();
+    const teardown = new Teardown(log);
+    const left = [500, 20, 0];
+    startResealing({ resealCredentials: async () => left.shift() ?? 0 }, log, teardown);
+    while (left.length > 0) await new Promise(setImmediate);
+    await teardown.run();
+    expect(lines.map(({ fields }) => fields)).toEqual([{ rows: 520 }]);
   });
 });
 

@@ -174,6 +174,11 @@ export class Connection implements Held {
       this.close();
       return false;
     }
+    if (this.#held !== undefined && this.#reusedAt !== undefined) {
+      // Nothing of the request has left: it is said to an idle connection (408, RFC 9110 §15.5.9), and answers nobody.
+      this.#failed(new ConnectionError("the other side wrote before it was asked", "UND_ERR_SOCKET"));
+      return false;
+    }
     this.#begun = true;
     const reader = this.#reader;
     let used = 0;

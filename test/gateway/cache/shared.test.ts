@@ -154,6 +154,35 @@ describe("a cache that processes share", () => {
     expect([await a.get("k"), await b.get("k")]).toEqual(["v3", "v3"]);
   });
 
+  it("tells others by the clock of all how long it lives, and goes by its own for what it keeps", async () => {
+    const wall = { now: 10_000_000 };
+    const store = sharedStore(() => wall.now);
+    const loads: number[] = [];
+    // The first machine was asleep for an hour, and its own clock with it.
+    const [a, b] = store.states.map((state, place) =>
+      createCache<string>({
+        name: "slept",
+        ttlMs: 10_000,
+        maxEntries: 10,
+        load: async () => {
+          loads.push(place);
+          return "v1";
+        },
+        shared: { state, encode: (value) => value, decode: (text) => text, wallClock: () => wall.now },
+        now: () => wall.now - (place === 0 ? 3_600_000 : 0),
+        random: () => 0,
+      }),
+    );
+    expect(await a?.get("k")).toBe("v1");
+    await new Promise(setImmediate);
+    expect(await b?.get("k")).toBe("v1");
+    expect(loads).toEqual([0]);
+    wall.now += 9999;
+    expect([a?.get("k"), b?.get("k")]).toEqual(["v1", "v1"]);
+    wall.now += 1;
+    expect([a?.get("k"), b?.get("k")]).toEqual([expect.any(Promise), expect.any(Promise)]);
+  });
+
   it("answers from loads while the store is away", async () => {
     const { a, b, store, loads } = await pair("shared");
     store.isAway = true;

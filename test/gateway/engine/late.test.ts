@@ -46,6 +46,14 @@ it("drains from its beginning on when all else drains already", async () => {
   expect(said).toEqual(["made", ["drain", true, 5], "accept"]);
 });
 
+it("waits with retiring for what may still come, and says how much of it was cut", async () => {
+  const { late, said } = recorded();
+  const drained = late.drain(60_000, 5);
+  late.accept(new Socket());
+  expect(await drained).toEqual({ cut: 3 });
+  expect(said).toEqual(["made", ["drain", true, 5], "accept"]);
+});
+
 it("takes nothing once it is closed", async () => {
   const { late, said } = recorded();
   await late.close();

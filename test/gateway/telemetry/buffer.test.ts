@@ -135,6 +135,21 @@ describe("createBuffer", () => {
 });
 
 describe("rows that are alike", () => {
+  it("are nobody's any more once they were dropped at the end, also when a write that hung comes through then", async () => {
+    const gate = Promise.withResolvers<void>();
+    const merge = { keyOf: (row: { n: number }) => String(row.n), join: () => undefined };
+    const buffer = createBuffer({ ...defaults, merge, write: () => gate.promise });
+    buffer.add({ n: 1 });
+    const flushed = buffer.flush();
+    buffer.add({ n: 2 });
+    const { batches } = buffer;
+    await buffer.close(1);
+    expect([buffer.batches === batches, buffer.add({ n: 2 })]).toEqual([false, undefined]);
+    gate.resolve();
+    expect(await flushed).toBe(true);
+    expect(buffer.figures()).toEqual({ waiting: 0, written: 0, dropped: 3, failures: 0 });
+  });
+
   it("wait as one, and are another one once they are being written", async () => {
     const batches: (readonly { key: string; n: number }[])[] = [];
     const gate = Promise.withResolvers<void>();

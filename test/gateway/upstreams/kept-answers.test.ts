@@ -5,6 +5,7 @@ import { openCaches } from "../../../gateway/cache/index.ts";
 import { memoryState } from "../../../gateway/coordination/index.ts";
 import { scanMessage } from "../../../gateway/mcp/index.ts";
 import type { Holder, OutboundMessage, ReplySink, UpstreamTarget } from "../../../gateway/upstreams/index.ts";
+import { decodeAnswer, encodeAnswer } from "../../../gateway/upstreams/kept-answer.ts";
 import { KeptAnswers, type KeptAnswersOptions } from "../../../gateway/upstreams/kept-answers.ts";
 
 const META = {
@@ -315,5 +316,15 @@ describe("answers that are kept", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+it("an answer that is shared lives as long by the clock of who finds it, wherever that clock stands", () => {
+  const result = Buffer.from('{"ttlMs":1000}');
+  const answer = { result, ttlStart: 9, ttlEnd: 13, freshUntil: 5000, keepMs: 2000, isPrivate: false };
+  const [slept, awake] = [3_600_000, 20];
+  expect(decodeAnswer(encodeAnswer(answer, slept) ?? "", awake)).toEqual({
+    ...answer,
+    freshUntil: 5000 + slept - awake,
   });
 });

@@ -46,6 +46,23 @@ describe("a connection that closes", () => {
     ]);
   });
 
+  it("with words that nobody asked for has what has not left yet sent once more, and not answered by them", async () => {
+    const { origin, sockets, visits } = await upstream(({ socket }) => void socket.write(ok("x")));
+    const pair = pairOf(origin);
+    await call(pair);
+    const again = Promise.withResolvers<Outcome>();
+    // Between a timer and the end of its turn sockets are read, and what the other one says is there by then.
+    setTimeout(() => {
+      sockets[0]?.end("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      again.resolve(call(pair, { repeatable: false }));
+    });
+    expect(await again.promise).toEqual({ ...fine("x"), retries: 1 });
+    expect(visits.map(({ connection, turn }) => [connection, turn])).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
+  });
+
   it("is not given a third chance", async () => {
     const { origin, visits } = await upstream(({ socket, connection, turn }) => {
       if (connection === 1 && turn === 1) socket.write(ok("x"));
