@@ -2,9 +2,15 @@ import { defineConfig } from "vitest/config";
 
 const results = process.env.VITEST_RESULTS;
 
-/** Functions of their arguments, apart from the files that start processes or Pulumi's runtime. */
+/** Nothing that one of these files does is seen by another: functions of their arguments, and processes that each starts for itself. */
 const PURE = ["test/contract/**/*.test.ts", "test/infra/**/*.test.ts"];
-const UNPURE = ["test/infra/targets/local/**/*.test.ts", "test/infra/program.test.ts", "test/infra/policies.test.ts"];
+/** Apart from what runs Pulumi or a supervisor in the process of the test, whose state and patches would stay in it. */
+const UNPURE = [
+  "test/infra/targets/local/**/*.test.ts",
+  "test/infra/targets/kubernetes/deploy.test.ts",
+  "test/infra/program.test.ts",
+  "test/infra/policies.test.ts",
+];
 const ELSEWHERE = ["test/stack/**", "node_modules/**"];
 
 // The suite of `npm test`: everything that needs no server beyond what npm installs. Real daemons are in vitest.stack.config.ts.

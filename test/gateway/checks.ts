@@ -1,4 +1,5 @@
 /** What the gateway has against a request, as data: a request that it serves, what is changed, and what it then says and writes down. */
+import { expect } from "vitest";
 import type { Served, ServedOptions } from "./transports/harness.ts";
 import { gateway, item, snapshot } from "./transports/harness.ts";
 import type { Asked, Told } from "./ways.ts";
@@ -69,7 +70,24 @@ function withHeaders(asked: Asked, changes: Readonly<Record<string, string | und
   return { ...asked, headers: Object.fromEntries(headers) };
 }
 
+/** Under which the records of a refusal are found: made by the gateway, as no request here brings one. */
+const CORRELATED: Readonly<Record<string, string>> = {
+  "x-correlation-id": expect.stringMatching(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/),
+};
+
+/** Of a request that was read and looked at. */
 function refusal(
+  status: number,
+  rpc: number,
+  code: string,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Told {
+  return refusalAtOnce(status, rpc, code, text, { ...CORRELATED, ...headers });
+}
+
+/** Where there is no room for more, or the body does not come to its end: under no id. */
+function refusalAtOnce(
   status: number,
   rpc: number,
   code: string,
@@ -298,7 +316,7 @@ const edge: readonly Check[] = [
 
 function overloaded(what: string): Told {
   const text = `Too many ${what} at once, the limit is 1`;
-  return refusal(503, -32000, "MCPS_OVERLOADED", text, { "retry-after": "2" });
+  return refusalAtOnce(503, -32000, "MCPS_OVERLOADED", text, { "retry-after": "2" });
 }
 
 const limits: readonly Check[] = [
@@ -307,7 +325,7 @@ const limits: readonly Check[] = [
     request: ping,
     served: 200,
     change: (_, asked) => ({ ...asked, body: `"${"x".repeat(1_000_000)}"` }),
-    refused: refusal(
+    refused: refusalAtOnce(
       413,
       -32600,
       "MCPS_BODY_TOO_LARGE",
@@ -359,7 +377,9 @@ const limits: readonly Check[] = [
       admission.drain();
       return undefined;
     },
-    refused: refusal(503, -32000, "MCPS_DRAINING", "This gateway is shutting down, try again", { "retry-after": "2" }),
+    refused: refusalAtOnce(503, -32000, "MCPS_DRAINING", "This gateway is shutting down, try again", {
+      "retry-after": "2",
+    }),
     records: ["http call 503", "error MCPS_DRAINING"],
   },
 ];

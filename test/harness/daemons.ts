@@ -11,7 +11,8 @@ import { freePort, temporaryDirectory } from "./ports.ts";
 import { type Running, run } from "./process.ts";
 import { waitFor } from "./wait.ts";
 
-export type Program = "postgres" | "pgbouncer" | "redis-server" | "redis-cli" | "openssl" | "nginx";
+/** `cc`: a compiler of C and its headers. */
+export type Program = "postgres" | "pgbouncer" | "redis-server" | "redis-cli" | "openssl" | "nginx" | "cc";
 
 export type Daemon = {
   /** postgres://… or redis://… */

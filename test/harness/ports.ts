@@ -12,10 +12,17 @@ export const RUN_VARIABLE = "TEST_RUN_DIRECTORY";
  * A port that was free a moment ago; only for programs that cannot take port 0 themselves. From below the ports that Linux gives
  * to outgoing connections (32768 and up), of which one could take it before the program does.
  */
-export async function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
+  return freeNeighbours(1);
+}
+
+/** The first of so many ports in a row, each as `freePort` gives it. */
+export async function freeNeighbours(count: number): Promise<number> {
   for (;;) {
-    const port = randomInt(10_000, 32_768);
-    if ((await isOurs(port)) && (await isFree(port))) return port;
+    const first = randomInt(10_000, 32_768 - count + 1);
+    const row = Array.from({ length: count }, (_, at) => first + at);
+    const usable = await Promise.all(row.map(async (port) => (await isOurs(port)) && (await isFree(port))));
+    if (usable.every((one) => one)) return first;
   }
 }
 
@@ -27,10 +34,18 @@ async function isOurs(port: number): Promise<boolean> {
   given.add(port);
   const run = process.env[RUN_VARIABLE];
   if (run === undefined) return true;
-  return await writeFile(join(run, `port-${port}`), "", { flag: "wx" }).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await writeFile(join(run, `port-${port}`), "", { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/** What was to be made is there already: somebody else was first. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EEXIST";
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -2,12 +2,8 @@
  * What warm calls cost with everything on that a deployment may switch on: an API token that is watched, limits, quotas, pins, schema
  * checks, caches, records. No statement and no command of Redis is sent for a call; what is sent behind them is counted and named.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compiled } from "../../bench/native.ts";
 import { echoed, startUpstream, type Upstream } from "../../bench/upstream.ts";
 import {
   type Answer,
@@ -23,6 +19,7 @@ import {
   startPgBouncer,
   startPostgres,
   startRedis,
+  temporaryDirectory,
   titled,
 } from "../harness/index.ts";
 
@@ -52,25 +49,24 @@ const EVERYTHING = {
   LOG_LEVEL: "warn",
 };
 
-// An upstream in C: calls have to be many more than what clocks send while they last.
-const directory = await mkdtemp(join(tmpdir(), "warm-calls-"));
-const noCompiler = (await compiled(directory, "upstream")) === undefined ? "not installed: cc" : undefined;
-const noServers = missing("postgres", "pgbouncer", "redis-server") ?? noCompiler;
-afterAll(() => rm(directory, { recursive: true, force: true }));
+// The upstream is in C: calls have to be many more than what clocks send while they last.
+const noServers = missing("postgres", "pgbouncer", "redis-server", "cc");
 
 describe.skipIf(noServers !== undefined)(titled("warm calls with everything on", noServers), () => {
   const daemons: Daemon[] = [];
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
   let redis: Redis;
   let upstream: Upstream;
   let gateway: Gateway;
   let token: string;
   beforeAll(async () => {
+    directory = await temporaryDirectory();
     const [postgres, store] = await Promise.all([startPostgres(), startRedis()]);
     daemons.push(postgres, store);
     const pooler = await startPgBouncer(postgres.port);
     daemons.push(pooler);
     redis = new Redis(store.port, "127.0.0.1");
-    upstream = await startUpstream(directory);
+    upstream = await startUpstream(directory.path);
     gateway = await startGateway({
       env: { ...EVERYTHING, DATABASE_URL: pooler.url, DATABASE_DIRECT_URL: postgres.url, REDIS_URL: store.url },
     });
@@ -87,6 +83,7 @@ describe.skipIf(noServers !== undefined)(titled("warm calls with everything on",
     await upstream?.stop();
     redis?.disconnect();
     for (const daemon of daemons.reverse()) await daemon.stop();
+    await directory?.remove();
   });
 
   /** Statements by purpose, as the gateway counts them. */

@@ -26,7 +26,10 @@ afterEach(() => engines.closeAll());
 const PEERS = 20;
 /** A caller who takes all the time there is would be another test. */
 const PAUSE_MS = 5;
-const LIMITS = { headTimeoutMs: 200, bodyTimeoutMs: 200, maxHeadBytes: 16_384 };
+const MAX_HEAD_BYTES = 16_384;
+/** What ends those who never come to an end, and may not end anybody else: the machine may be busy. */
+const HURRIED = { headTimeoutMs: 200, bodyTimeoutMs: 200, maxHeadBytes: MAX_HEAD_BYTES };
+const PATIENT = { headTimeoutMs: 5000, bodyTimeoutMs: 5000, maxHeadBytes: MAX_HEAD_BYTES };
 /** More than a kernel takes over for anybody. */
 const LARGE = Buffer.alloc(12 * 1024 * 1024);
 const HEAD = "POST /harm HTTP/1.1\r\nHost: a\r\n";
@@ -113,8 +116,9 @@ async function doHarm(lane: Lane, port: number, { says, drips }: Harm): Promise<
 async function healthyCallers(lane: Lane, port: number): Promise<{ stop(): Promise<ReadonlySet<number>> }> {
   const statuses = new Set<number>();
   let isOver = false;
-  const { client } = await enterLane(lane, port);
   const session = await http2Session(`http://127.0.0.1:${port}`);
+  // Last: from here on its first request is waited for.
+  const { client } = await enterLane(lane, port);
   const one = async () => {
     client.send("GET /healthy HTTP/1.1\r\nHost: a\r\n\r\n");
     return (await client.next()).status;
@@ -139,7 +143,7 @@ async function healthyCallers(lane: Lane, port: number): Promise<{ stop(): Promi
 
 describe.each(lanes)("while others send what does harm ($title)", (lane) => {
   /** Tells of `/large` how many of those who asked for it have gone. */
-  async function start(limits: Partial<EngineOptions> = LIMITS) {
+  async function start(limits: Partial<EngineOptions>) {
     const running = await engines.start(lane.engine, limits);
     let gone = 0;
     running.application.handlers.set("/large", (_, sink) => {
@@ -151,12 +155,13 @@ describe.each(lanes)("while others send what does harm ($title)", (lane) => {
   const expectNothingLeft = (application: Recorder) => waitFor(() => application.inside === 0);
 
   it.each(HARMS)("$title: they are told and let go, and others are served", async (harm) => {
-    const { port, application } = await start();
+    const { port, application } = await start(harm.says === "" || harm.drips !== undefined ? HURRIED : PATIENT);
     const healthy = await healthyCallers(lane, port);
     const told = await Promise.all(Array.from({ length: PEERS }, () => doHarm(lane, port, harm)));
     // Who sends on after the answer may be reset before he reads it (RFC 9112 §9.6).
     const isFit = (text: string) => harm.answer.test(text) || (harm.drips !== undefined && text === "");
     expect(told.filter((text) => !isFit(text))).toEqual([]);
+    expect(told.filter((text) => harm.answer.test(text))).not.toEqual([]);
     expect(await healthy.stop()).toEqual(new Set([200]));
     await expectNothingLeft(application);
   });
@@ -179,7 +184,7 @@ describe.each(lanes)("while others send what does harm ($title)", (lane) => {
   });
 
   it("peers that close their side in the middle of something, and never the other one", async () => {
-    const { port, application } = await start();
+    const { port, application } = await start(HURRIED);
     const healthy = await healthyCallers(lane, port);
     const said = ["", "GET /half", HEAD, `${HEAD}Content-Length: 9\r\n\r\nx`, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"];
     const halves = await Promise.all(
@@ -250,7 +255,7 @@ describe.each(engineNames)("while others flood HTTP/2 (%s)", (engine) => {
     };
     const codes = await Promise.all(Array.from({ length: PEERS }, flood));
     // Who sends on may be reset before he reads it.
-    expect(codes.filter((code) => code !== undefined && code !== ENHANCE_YOUR_CALM)).toEqual([]);
+    expect(new Set(codes.filter((code) => code !== undefined))).toEqual(new Set([ENHANCE_YOUR_CALM]));
     expect(await healthy.stop()).toEqual(new Set([200]));
     await waitFor(() => application.inside === 0);
   });

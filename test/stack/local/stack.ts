@@ -1,12 +1,11 @@
 /** A whole stack of this machine, brought up by the command line as its users do, on ports that were free, with times short enough to sit out. */
 import { chmod, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { z } from "zod";
 import type { Plan } from "../../../contract/plan.ts";
 import { type State, stateSchema } from "../../../infra/targets/local/state.ts";
-import { type Gateway, missing, run, temporaryDirectory } from "../../harness/index.ts";
+import { freeNeighbours, freePort, type Gateway, missing, run, temporaryDirectory } from "../../harness/index.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 
@@ -82,7 +81,7 @@ async function makeStack(): Promise<LocalStack & { remove(): Promise<void> }> {
   // Processes run as users of their own, who have to get to their files.
   await chmod(directory.path, 0o711);
   const data = join(directory.path, "data");
-  const ports = await freePorts();
+  const ports = await choosePorts();
   const command = (name: string, ...options: readonly string[]) =>
     finish(directory.path, [name, "-s", "test", "--data-dir", data, ...options]);
   const url = `http://127.0.0.1:${ports.nginx}`;
@@ -185,25 +184,15 @@ function stackText(
   });
 }
 
-/** Below the range from which the kernel gives ports to connections: one that is free now stays free. */
-const LOWEST = 12_000;
-const HIGHEST = 32_000;
-
-/** Neighbours; the second replica's gateway has the port after the first one's. */
-async function freePorts(): Promise<Ports> {
-  for (;;) {
-    const first = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
-    const all = Array.from({ length: 7 }, (_, at) => first + at);
-    if (!(await Promise.all(all.map(isFree))).every((free) => free)) continue;
-    const [nginx = 0, nginxStatus = 0, pgbouncer = 0, postgres = 0, redis = 0, gateway = 0] = all;
-    return { nginx, nginxStatus, gateway, pgbouncer, postgres, redis };
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
+async function choosePorts(): Promise<Ports> {
+  const [nginx, nginxStatus, pgbouncer, postgres, redis] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+  ]);
+  // The second replica's gateway has the port after the first one's.
+  const gateway = await freeNeighbours(2);
+  return { nginx, nginxStatus, gateway, pgbouncer, postgres, redis };
 }
