@@ -1,9 +1,9 @@
 /** Knobs of the processes, under the names of Granian: threads of event loops, libuv's pool, a limit of memory, reload on change. */
-import { existsSync, readdirSync, readFileSync, utimesSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Gateway, send, startGateway, waitFor } from "../harness/index.ts";
+import { type Gateway, isRunning, send, startGateway, titled, waitFor } from "../harness/index.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ENVIRONMENT = {
@@ -16,6 +16,25 @@ const ENVIRONMENT = {
   // Less than any process of Node needs.
   WORKER_MEMORY: "128MiB",
 };
+
+/** A change that a watcher sees and nobody else: of the times of the file, to what they are. */
+const SOURCE = join(ROOT, "gateway", "version.ts");
+async function touchSource(): Promise<void> {
+  const { atime, mtime } = await stat(SOURCE);
+  await utimes(SOURCE, atime, mtime);
+}
+
+/** Why the file cannot be touched: a checkout that is read-only, or somebody else's (utimensat(2), EPERM). */
+function untouchable(): string | undefined {
+  try {
+    accessSync(SOURCE, constants.W_OK);
+  } catch (error) {
+    return String(error);
+  }
+  const own = process.getuid?.() ?? 0;
+  return own === 0 || statSync(SOURCE).uid === own ? undefined : `${SOURCE} belongs to another user`;
+}
+const held = untouchable();
 
 type Line = {
   readonly event: string;
@@ -67,19 +86,23 @@ describe("the knobs of Granian", () => {
     expect(lines().filter(({ setting }) => setting === "RUNTIME_MODE").length).toBe(moves ? 0 : 1);
   });
 
-  it("GRANIAN_DEV_MODE: a source file that changes replaces the workers", async () => {
-    const before = new Set(processes());
-    const now = new Date();
-    utimesSync(join(ROOT, "gateway", "version.ts"), now, now);
-    await waitFor(() => happened("reload.done").length > 0, 200_000, "the reload");
-    expect(happened("reload").map(({ reason }) => reason)).toEqual(["a source file changed"]);
-    const after = processes().filter((pid) => !before.has(pid));
-    expect(after.length).toBe(2);
-  }, 240_000);
+  it.skipIf(held !== undefined)(
+    titled("GRANIAN_DEV_MODE: a source file that changes replaces the workers", held),
+    async () => {
+      const before = new Set(processes());
+      await touchSource();
+      await waitFor(() => happened("reload.done").length > 0, 200_000, "the reload");
+      // Once for each time that the watcher saw it: whoever works in the checkout changes files too.
+      expect(new Set(happened("reload").map(({ reason }) => reason))).toEqual(new Set(["a source file changed"]));
+      expect(processes().filter((pid) => !before.has(pid)).length).toBeGreaterThanOrEqual(2);
+      expect([...before].filter(isRunning)).toEqual([]);
+    },
+    240_000,
+  );
 });
 
 // Here and in no other file: a source file that changes reloads every gateway that watches it.
-describe("DEV_RELOAD", () => {
+describe.skipIf(held !== undefined)(titled("DEV_RELOAD", held), () => {
   afterEach(() => gateway?.stop());
 
   it.each([
@@ -89,11 +112,9 @@ describe("DEV_RELOAD", () => {
     gateway = await startGateway({
       env: { HTTP_SERVER: engine, LOG_FORMAT: "json", DISABLE_ACCESS_LOG: "true", DEV_RELOAD: "true", ...kind },
     });
-    const source = join(ROOT, "gateway", "version.ts");
-    const { atime, mtime } = await stat(source);
-    await utimes(source, atime, mtime);
+    await touchSource();
     await waitFor(() => happened("reload.done").length > 0, 60_000, "the reload");
-    expect(happened("reload")).toMatchObject([{ reason: "a source file changed" }]);
+    expect(new Set(happened("reload").map(({ reason }) => reason))).toEqual(new Set(["a source file changed"]));
     expect((await send("GET", `${gateway.url}/health`, {})).status).toBe(200);
   });
 });
