@@ -16,6 +16,12 @@ export function limitProblems(settings: Settings, places: Places): readonly stri
     ...settings.QUOTAS.filter((entry) => quotaRule(entry) === undefined).map(
       (entry) => `QUOTAS has ${JSON.stringify(entry)}, allowed is ${QUOTA_FORM} ${subjects} (${places.QUOTAS})`,
     ),
+    ...doubles(settings.RATE_LIMITS, (entry) => periodOf(limitRule(entry), "periodMs")).map(
+      ([first, second]) => `RATE_LIMITS has ${counted(first, second)} (${places.RATE_LIMITS})`,
+    ),
+    ...doubles(settings.QUOTAS, (entry) => periodOf(quotaRule(entry), "period")).map(
+      ([first, second]) => `QUOTAS has ${counted(first, second)} (${places.QUOTAS})`,
+    ),
     ...settings.TRUSTED_PROXIES.filter((entry) => entry !== "unix" && !isNetwork(entry)).map(
       (entry) =>
         `TRUSTED_PROXIES has ${JSON.stringify(entry)}, allowed is an address, a network in CIDR form, or unix (${places.TRUSTED_PROXIES})`,
@@ -25,6 +31,29 @@ export function limitProblems(settings: Settings, places: Places): readonly stri
         `TOOL_PIN_FLAGS has ${JSON.stringify(entry)}, allowed are ${SUSPICIONS.join(", ")} (${places.TOOL_PIN_FLAGS})`,
     ),
   ];
+}
+
+/** What a counter is found by; undefined for what is no rule. */
+function periodOf<Key extends string>(rule: ({ name: string } & Record<Key, unknown>) | undefined, key: Key) {
+  return rule === undefined ? undefined : `${rule.name}/${rule[key]}`;
+}
+
+/** Entries with the same key as one before them, with that one. */
+function doubles(entries: readonly string[], keyOf: (entry: string) => string | undefined): [string, string][] {
+  const known = new Map<string, string>();
+  const found: [string, string][] = [];
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    if (key === undefined) continue;
+    const first = known.get(key);
+    if (first === undefined) known.set(key, entry);
+    else found.push([first, entry]);
+  }
+  return found;
+}
+
+function counted(first: string, second: string): string {
+  return `${JSON.stringify(first)} and ${JSON.stringify(second)}, allowed is one number for a subject and a period: they would share one counter`;
 }
 
 function isNetwork(text: string): boolean {
