@@ -79,7 +79,10 @@ describe.skipIf(noServers !== undefined)(titled("the pool's knobs", noServers), 
     await terminateAll();
     expect(await reading).toMatchObject([{ done: 1 }]);
     expect(database.figures().repeated).toBe(1);
-    const writing = database.query("with slow as (select pg_sleep(0.5)) insert into written select 3 from slow");
+    // Heard from the beginning: it is refused while the operator still waits for his answer.
+    const refused = expect(
+      database.query("with slow as (select pg_sleep(0.5)) insert into written select 3 from slow"),
+    ).rejects.toThrow();
     await waitFor(async () => {
       const { rows } = await operator.query(
         "select pid from pg_stat_activity where application_name = 'mcp-stack' and query like '%insert into written%' and state = 'active'",
@@ -87,7 +90,7 @@ describe.skipIf(noServers !== undefined)(titled("the pool's knobs", noServers), 
       return rows.length === 1;
     });
     await terminateAll();
-    await expect(writing).rejects.toThrow();
+    await refused;
     expect(database.figures().repeated).toBe(1);
   });
 

@@ -208,14 +208,16 @@ export function describeRecords(
       const ours = new Set([cut, gone, kept]);
       const heads = before.heads.filter(({ writer }) => ours.has(writer));
       expect(heads.map(({ sequence }) => sequence)).toEqual([3, 3, 3]);
-      expect((await readTrail(store.records, chainKeys, heads)).broken).toEqual([]);
+      // Other suites have left chains in the same tables.
+      const brokenOfOurs = async (...since: [] | [typeof heads]) =>
+        (await readTrail(store.records, chainKeys, ...since)).broken.filter(({ writer }) => ours.has(writer));
+      expect(await brokenOfOurs(heads)).toEqual([]);
       await client.query("alter table audit_row disable trigger audit_row_keeps");
       await client.query("delete from audit_row where writer = $1 and sequence > 1", [cut]);
       await client.query("delete from audit_row where writer = $1", [gone]);
       // Nothing behind the end of a chain tells of what was there.
-      expect((await readTrail(store.records, chainKeys)).broken).toEqual([]);
-      const { broken } = await readTrail(store.records, chainKeys, heads);
-      expect(broken).toEqual([
+      expect(await brokenOfOurs()).toEqual([]);
+      expect(await brokenOfOurs(heads)).toEqual([
         { writer: cut, sequence: 2, reason: "the chain ends before row 3, which was there before" },
         { writer: gone, sequence: 3, reason: "the chain is gone, its row 3 was there before" },
       ]);
